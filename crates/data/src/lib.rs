@@ -1,0 +1,21 @@
+//! Image data sets for training: where their files come from, how they are held, scaled and batched.
+//!
+//! Pixels flow through these modules in order:
+//! [`source`] (files, checked) → [`images`] (bytes, N×C×H×W, with labels) → [`statistics`] (of the
+//! train split) → [`scaling`] (described, fitted, applied) → [`batcher`] (Burn's `Batcher`: `f32` on
+//! the device).
+
+pub mod batcher;
+mod error;
+pub mod idx;
+pub mod images;
+pub mod scaling;
+pub mod source;
+pub mod statistics;
+
+pub use batcher::{ImageBatch, ScalingBatcher};
+pub use error::{DataError, ScalingError};
+pub use images::{ImageShape, Images, LabelledImage};
+pub use scaling::{FittedScaling, Granularity, Scaling};
+pub use source::{DatasetKind, Files, Progress, Source, Splits};
+pub use statistics::{Moments, PixelSums};

@@ -1,0 +1,150 @@
+//! Statistics of pixels: exact for bytes, in `f64` for scaled values.
+
+use num_bigint::BigUint;
+use num_traits::ToPrimitive;
+
+use crate::images::Images;
+
+/// Exact sums over bytes, from which mean and standard deviation follow with one rounding each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PixelSums {
+    /// Number of pixels.
+    pub count: u64,
+    /// Σx.
+    pub sum: u64,
+    /// Σx².
+    pub sum_of_squares: u64,
+}
+
+impl PixelSums {
+    /// Sums over a slice of bytes.
+    pub fn of(pixels: &[u8]) -> Self {
+        // Blocks small enough for `u32` (255² · 4096 < 2³²), so that the loop vectorises.
+        pixels.chunks(4096).fold(Self::default(), |sums, block| {
+            let (sum, sum_of_squares) = block.iter().fold((0_u32, 0_u32), |(sum, squares), &pixel| {
+                let pixel = u32::from(pixel);
+                (sum + pixel, squares + pixel * pixel)
+            });
+            sums.merge(Self {
+                count: block.len() as u64,
+                sum: sum.into(),
+                sum_of_squares: sum_of_squares.into(),
+            })
+        })
+    }
+
+    /// Sums over a split, its images cut into `groups` equal runs: 1 for all pixels together, C for one
+    /// per channel, C·H·W for one per position.
+    pub fn grouped(images: &Images, groups: usize) -> Vec<Self> {
+        let mut sums = vec![Self::default(); groups];
+        for image in images.iter_pixels() {
+            for (sums, run) in sums.iter_mut().zip(image.chunks_exact(image.len() / groups)) {
+                *sums = sums.merge(Self::of(run));
+            }
+        }
+        sums
+    }
+
+    /// Sums over both parts.
+    #[must_use]
+    pub fn merge(self, other: Self) -> Self {
+        Self {
+            count: self.count + other.count,
+            sum: self.sum + other.sum,
+            sum_of_squares: self.sum_of_squares + other.sum_of_squares,
+        }
+    }
+
+    /// Mean, correctly rounded (both sums are below 2⁵³ for fewer than 3.5·10¹³ pixels).
+    pub fn mean(self) -> f64 {
+        self.sum as f64 / self.count as f64
+    }
+
+    /// Population standard deviation, correctly rounded: √(n·Σx² − (Σx)²) / n.
+    pub fn std(self) -> f64 {
+        // √(d·2²⁵⁶ / n²) as an integer keeps at least 128 fraction bits; its lowest bit also stands
+        // for any remainder, so that the one rounding, to `f64`, cannot mistake a tie.
+        const FRACTION_BITS: u32 = 128;
+        let (count, sum) = (u128::from(self.count), u128::from(self.sum));
+        let scaled_variance =
+            BigUint::from(count * u128::from(self.sum_of_squares) - sum * sum) << (2 * FRACTION_BITS);
+        let mut root = (&scaled_variance / (count * count)).sqrt();
+        if &root * &root * (count * count) != scaled_variance {
+            root.set_bit(0, true);
+        }
+        root.to_f64().map_or(f64::INFINITY, |root| root / 2_f64.powi(FRACTION_BITS as i32))
+    }
+}
+
+/// Count, extremes, mean and spread of real values, gathered in parts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Moments {
+    count: f64,
+    mean: f64,
+    /// Sum of squared deviations from the mean.
+    m2: f64,
+    min: f64,
+    max: f64,
+}
+
+impl Default for Moments {
+    fn default() -> Self {
+        Self { count: 0.0, mean: 0.0, m2: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY }
+    }
+}
+
+impl Moments {
+    /// Moments of a slice: two passes in `f64`.
+    pub fn of(values: &[f32]) -> Self {
+        let wide = || values.iter().map(|&value| f64::from(value));
+        let count = values.len() as f64;
+        let mean = wide().sum::<f64>() / count.max(1.0);
+        Self {
+            count,
+            mean,
+            m2: wide().map(|value| (value - mean).powi(2)).sum(),
+            min: wide().fold(f64::INFINITY, f64::min),
+            max: wide().fold(f64::NEG_INFINITY, f64::max),
+        }
+    }
+
+    /// Moments of both parts together.
+    ///
+    /// Chan, Golub, LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample
+    /// Variances" (1979), equation 2.1.
+    #[must_use]
+    pub fn merge(self, other: Self) -> Self {
+        let count = self.count + other.count;
+        if count == 0.0 {
+            return self;
+        }
+        let delta = other.mean - self.mean;
+        Self {
+            count,
+            mean: self.mean + delta * other.count / count,
+            m2: self.m2 + other.m2 + delta * delta * self.count * other.count / count,
+            min: self.min.min(other.min),
+            max: self.max.max(other.max),
+        }
+    }
+
+    /// Arithmetic mean.
+    pub fn mean(&self) -> f64 {
+        self.mean
+    }
+
+    /// Population standard deviation.
+    pub fn std(&self) -> f64 {
+        (self.m2 / self.count).sqrt()
+    }
+
+    /// Smallest value.
+    pub fn min(&self) -> f64 {
+        self.min
+    }
+
+    /// Largest value.
+    pub fn max(&self) -> f64 {
+        self.max
+    }
+}

@@ -1,0 +1,39 @@
+//! Initial weights from a generator of our own: Burn's is shared by the whole process, so what one
+//! training draws would depend on what else runs.
+
+use burn::{
+    module::Param,
+    tensor::{Device, Tensor, TensorData},
+};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use sha2::{Digest, Sha256};
+
+/// The stream of random numbers that belongs to one layer of one training.
+fn generator(seed: u64, layer: &str) -> ChaCha8Rng {
+    let key = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(layer).finalize();
+    ChaCha8Rng::from_seed(key.into())
+}
+
+/// Weights drawn uniformly from ±√(6 / (fan_in + fan_out)).
+///
+/// Glorot, Bengio, "Understanding the difficulty of training deep feedforward neural networks" (2010),
+/// equation 16; Keras' `GlorotUniform`.
+pub fn glorot_uniform<const D: usize>(
+    shape: [usize; D],
+    [fan_in, fan_out]: [usize; 2],
+    seed: u64,
+    layer: &str,
+    device: &Device,
+) -> Param<Tensor<D>> {
+    let limit = (6.0 / (fan_in + fan_out) as f64).sqrt() as f32;
+    let mut generator = generator(seed, layer);
+    let count = shape.iter().product();
+    let values: Vec<f32> = (0..count).map(|_| generator.random_range(-limit..=limit)).collect();
+    Param::from_data(TensorData::new(values, shape), device)
+}
+
+/// A bias of zeros.
+pub fn zeros(size: usize, device: &Device) -> Param<Tensor<1>> {
+    Param::from_data(TensorData::new(vec![0_f32; size], [size]), device)
+}

@@ -1,0 +1,6 @@
+//! The tutorial's CNN: its configuration, its layers and its initial weights.
+
+mod initialization;
+mod model;
+
+pub use model::{Model, ModelConfig, ModelError};

@@ -1,0 +1,138 @@
+//! The network, read top to bottom.
+
+use burn::{
+    config::Config,
+    module::{Module, Param},
+    nn::{Linear, loss::CrossEntropyLossConfig},
+    tensor::{Device, Int, Tensor, activation::relu},
+};
+use mnist_data::ImageBatch;
+use mnist_kernels::{POOL, conv_block};
+
+use crate::initialization::{glorot_uniform, zeros};
+
+/// Side of every convolution kernel.
+const KERNEL: usize = 3;
+
+/// Configuration of the CNN; the defaults are the tutorial's.
+#[derive(Config, Debug)]
+pub struct ModelConfig {
+    /// Channels, height and width of the input images.
+    #[config(default = "[1, 28, 28]")]
+    pub image: [usize; 3],
+    /// Output channels of the two convolutions.
+    #[config(default = "[32, 64]")]
+    pub filters: [usize; 2],
+    /// Units of the hidden dense layer.
+    #[config(default = 64)]
+    pub hidden: usize,
+    /// Classes to tell apart.
+    #[config(default = 10)]
+    pub classes: usize,
+}
+
+/// Why a configuration describes no network.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// The images vanish before the dense layers.
+    #[error(
+        "images of {height}×{width} pixels are too small for two convolution blocks; the smallest are 10×10"
+    )]
+    ImageTooSmall {
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+    },
+}
+
+/// Side of the block's output for an input of `side`, if anything is left of it.
+fn side_after_block(side: usize) -> Option<usize> {
+    side.checked_sub(KERNEL - 1).map(|convolved| convolved / POOL).filter(|&pooled| pooled > 0)
+}
+
+impl ModelConfig {
+    /// Builds the network with the initial weights that belong to `seed`: Keras' defaults, uniform
+    /// Glorot weights and zero biases.
+    ///
+    /// # Errors
+    /// When the images are too small.
+    pub fn init(&self, seed: u64, device: &Device) -> Result<Model, ModelError> {
+        let [channels, height, width] = self.image;
+        let [filters1, filters2] = self.filters;
+        let shrink = |side| side_after_block(side).and_then(side_after_block);
+        let (Some(rows), Some(columns)) = (shrink(height), shrink(width)) else {
+            return Err(ModelError::ImageTooSmall { height, width });
+        };
+        let flat = filters2 * rows * columns;
+        Ok(Model {
+            conv1: ConvBlock::new("conv1", [channels, filters1], seed, device),
+            conv2: ConvBlock::new("conv2", [filters1, filters2], seed, device),
+            dense1: dense("dense1", [flat, self.hidden], seed, device),
+            dense2: dense("dense2", [self.hidden, self.classes], seed, device),
+        })
+    }
+}
+
+/// Convolution → ReLU → max-pool.
+#[derive(Module, Debug)]
+struct ConvBlock {
+    weight: Param<Tensor<4>>,
+    bias: Param<Tensor<1>>,
+}
+
+impl ConvBlock {
+    fn new(name: &str, [channels_in, channels_out]: [usize; 2], seed: u64, device: &Device) -> Self {
+        let shape = [channels_out, channels_in, KERNEL, KERNEL];
+        let fans = [channels_in * KERNEL * KERNEL, channels_out * KERNEL * KERNEL];
+        Self { weight: glorot_uniform(shape, fans, seed, name, device), bias: zeros(channels_out, device) }
+    }
+
+    fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        conv_block(input, self.weight.val(), self.bias.val())
+    }
+}
+
+fn dense(name: &str, [inputs, outputs]: [usize; 2], seed: u64, device: &Device) -> Linear {
+    Linear {
+        weight: glorot_uniform([inputs, outputs], [inputs, outputs], seed, name, device),
+        bias: Some(zeros(outputs, device)),
+    }
+}
+
+/// Conv 32 → pool → Conv 64 → pool → dense 64 → dense 10, with ReLU in between.
+#[derive(Module, Debug)]
+pub struct Model {
+    conv1: ConvBlock,
+    conv2: ConvBlock,
+    dense1: Linear,
+    dense2: Linear,
+}
+
+impl Model {
+    /// Logits of a batch; the shapes beside the layers are those of the tutorial's configuration.
+    ///
+    /// # Shapes
+    /// - `images`: `[batch, channels, height, width]`
+    /// - output: `[batch, classes]`
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        let x = self.conv1.forward(images); //      [batch, 32, 13, 13]
+        let x = self.conv2.forward(x); //           [batch, 64, 5, 5]
+        let x = x.flatten(1, 3); //                 [batch, 1600]
+        let x = relu(self.dense1.forward(x)); //    [batch, 64]
+        self.dense2.forward(x) //                   [batch, 10]
+    }
+
+    /// Logits of a batch and their softmax cross-entropy, averaged over its images (shape `[1]`).
+    pub fn forward_classification(&self, batch: ImageBatch) -> (Tensor<2>, Tensor<1>) {
+        let logits = self.forward(batch.images);
+        let loss = cross_entropy(logits.clone(), batch.targets);
+        (logits, loss)
+    }
+}
+
+fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
+    let device = logits.device();
+    CrossEntropyLossConfig::new().init(&device).forward(logits, targets)
+}
