@@ -7,7 +7,7 @@ use burn::tensor::{
     Tensor,
     activation::relu,
     module::{conv2d, max_pool2d},
-    ops::ConvOptions,
+    ops::{ConvOptions, MaxPoolOptions},
 };
 
 /// Side of the max-pool window, and its stride.
@@ -26,5 +26,5 @@ pub const POOL: usize = 2;
 pub fn conv_block(input: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
     let options = ConvOptions::new([1, 1], [0, 0], [1, 1], 1);
     let features = relu(conv2d(input, weight, Some(bias), options));
-    max_pool2d(features, [POOL, POOL], [POOL, POOL], [0, 0], [1, 1], false)
+    max_pool2d(features, MaxPoolOptions::new([POOL, POOL]))
 }

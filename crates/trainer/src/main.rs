@@ -1,2 +1,35 @@
-//! x
-fn main() {}
+//! Trains a CNN on MNIST and answers, with evidence, which pixel scaling to train with.
+
+mod checkpoint;
+mod cli;
+mod commands;
+mod comparison;
+mod config;
+mod dataset;
+mod device;
+mod evaluation;
+mod failure;
+mod folder;
+mod interrupt;
+mod loader;
+mod report;
+mod run;
+mod significance;
+mod terminal;
+mod training;
+mod weights;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    device::pin_default();
+    let cli = match cli::parse() {
+        Ok(cli) => cli,
+        Err(exit) => return exit,
+    };
+    interrupt::install();
+    match commands::run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::report(&error),
+    }
+}

@@ -1,0 +1,244 @@
+//! The command line.
+
+use std::{
+    num::{NonZeroU64, NonZeroUsize},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use mnist_data::{DatasetKind, Scaling};
+
+use crate::{
+    config::{Fraction, Positive},
+    device::Backend,
+    failure::USAGE,
+};
+
+/// Trains a CNN on MNIST and answers which pixel scaling to train with.
+///
+/// Without a command: compare the tutorial's three scalings.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub output: OutputFlags,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Look at a data set, fetch MNIST, check its files
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Show what a scaling does to the pixels: its statistics, one batch, both whole splits
+    Scale(ScaleArgs),
+    /// Train one model and write a run folder
+    Train(TrainArgs),
+    /// Train every scaling with every seed, rank them and write a comparison folder
+    Compare(CompareArgs),
+    /// Evaluate a run's model on the test images, scaled as the run scaled them
+    Evaluate(EvaluateArgs),
+    /// List the backends compiled in and the devices found
+    Devices,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// Shape, range, mean and standard deviation of both splits; images per class
+    #[command(after_help = "Example: mnist-trainer data summary --format json")]
+    Summary(DataArgs),
+    /// Get MNIST into the cache (or check that it is there)
+    #[command(after_help = "Example: mnist-trainer data fetch")]
+    Fetch(DataArgs),
+    /// Check the SHA-256 of every file, fetching nothing
+    #[command(after_help = "Example: mnist-trainer data verify --data-dir ~/mnist")]
+    Verify(DataArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct DataArgs {
+    #[command(flatten)]
+    pub dataset: DatasetFlags,
+    #[command(flatten)]
+    pub config: ConfigFlag,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mnist-trainer scale --scaling standardize
+  mnist-trainer scale --scaling sample-center --batch-size 128 --format json")]
+pub struct ScaleArgs {
+    /// Scaling to fit on the train split
+    #[arg(long, value_name = "SCALING", help = scaling_help("Scaling to fit on the train split"))]
+    pub scaling: Option<Scaling>,
+    /// Images in the batch to look at: the first N of the train split
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<NonZeroUsize>,
+    /// Use the first N train images only
+    #[arg(long, value_name = "N")]
+    pub limit: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub dataset: DatasetFlags,
+    #[command(flatten)]
+    pub config: ConfigFlag,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mnist-trainer train --scaling standardize
+  mnist-trainer train --config configs/center.toml --epochs 1 --limit 6000
+  mnist-trainer train --scaling center --out runs/center --resume")]
+pub struct TrainArgs {
+    #[arg(long, value_name = "SCALING", help = scaling_help("How to scale the pixels"))]
+    pub scaling: Option<Scaling>,
+    /// Seed of the initial weights and of the order of the images [default: 1]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    #[command(flatten)]
+    pub training: TrainingFlags,
+    #[command(flatten)]
+    pub config: ConfigFlag,
+    #[command(flatten)]
+    pub out: OutFlags,
+}
+
+#[derive(Debug, Default, Args)]
+#[command(after_help = "Examples:
+  mnist-trainer compare
+  mnist-trainer compare --scalings normalize,standardize --seeds 5
+  mnist-trainer compare --config configs/compare.toml --out runs/tutorial --resume")]
+pub struct CompareArgs {
+    #[arg(long, value_name = "SCALING,…", value_delimiter = ',',
+        help = scaling_help("Scalings to compare [default: normalize,center,standardize]"))]
+    pub scalings: Option<Vec<Scaling>>,
+    /// Train each scaling with the seeds 1 to N [default: 1]
+    #[arg(long, value_name = "N")]
+    pub seeds: Option<NonZeroU64>,
+    #[command(flatten)]
+    pub training: TrainingFlags,
+    #[command(flatten)]
+    pub config: ConfigFlag,
+    #[command(flatten)]
+    pub out: OutFlags,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example: mnist-trainer evaluate runs/train-standardize-20261122T120000Z")]
+pub struct EvaluateArgs {
+    /// Run folder that `train` or `compare` wrote
+    pub run: PathBuf,
+    /// Images per batch [default: the run's]
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub dataset: DatasetFlags,
+    #[command(flatten)]
+    pub compute: ComputeFlags,
+}
+
+/// What a training can be told besides scaling and seed.
+#[derive(Debug, Default, Args)]
+pub struct TrainingFlags {
+    /// Passes over the train images [default: 5]
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<NonZeroUsize>,
+    /// Images per training step [default: 64]
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<NonZeroUsize>,
+    /// Adam's learning rate [default: 0.001]
+    #[arg(long, value_name = "RATE")]
+    pub learning_rate: Option<Positive>,
+    /// Part of the train split, from its end, to validate on and never train on [default: 0]
+    #[arg(long, value_name = "FRACTION")]
+    pub validation_split: Option<Fraction>,
+    /// Use the first N train images only, for a quick look
+    #[arg(long, value_name = "N")]
+    pub limit: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub dataset: DatasetFlags,
+    #[command(flatten)]
+    pub compute: ComputeFlags,
+}
+
+#[derive(Debug, Default, Args)]
+pub struct DatasetFlags {
+    /// mnist, or idx for other data in four IDX files of the same names [default: mnist]
+    #[arg(long, value_name = "KIND")]
+    pub dataset: Option<DatasetKind>,
+    /// Folder of the data files, plain or gzipped [default for mnist: the user's cache]
+    #[arg(long, value_name = "DIR", env = "MNIST_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Args)]
+pub struct ComputeFlags {
+    /// What computes: flex, ndarray or wgpu, as compiled in [default: flex]
+    #[arg(long, value_name = "BACKEND")]
+    pub backend: Option<Backend>,
+    /// CPU threads [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+}
+
+#[derive(Debug, Default, Args)]
+pub struct ConfigFlag {
+    /// TOML file of settings; flags win over it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Args)]
+pub struct OutFlags {
+    /// Folder to write [default: a new one under runs/]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Add what is missing in the folder; the configuration must be the same
+    #[arg(long, requires = "out", conflicts_with = "force")]
+    pub resume: bool,
+    /// Start over in a folder that holds an earlier result
+    #[arg(long, requires = "out")]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct OutputFlags {
+    /// How to print the result
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Print nothing but the result and errors
+    #[arg(long, global = true)]
+    pub quiet: bool,
+}
+
+/// Form of the result on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object, alone.
+    Json,
+}
+
+fn scaling_help(what: &str) -> String {
+    format!("{what}; known: {}", mnist_data::scaling::preset_names().join(", "))
+}
+
+/// Parses the arguments. Help and version go to standard output; errors become two lines at most.
+pub fn parse() -> Result<Cli, ExitCode> {
+    Cli::try_parse().map_err(|error| {
+        if !error.use_stderr() {
+            // Nothing is left to do when the reader of the help has gone.
+            let _ = error.print();
+            return ExitCode::SUCCESS;
+        }
+        let text = error.to_string();
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let is_about_the_error = |line: &&str| !line.starts_with("Usage:") && !line.starts_with("For more");
+        let lines: Vec<&str> = lines.filter(is_about_the_error).collect();
+        eprintln!("{}", lines.join(" "));
+        eprintln!("For more information, try '--help'.");
+        ExitCode::from(USAGE)
+    })
+}

@@ -1,0 +1,157 @@
+//! `data summary|fetch|verify`
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use burn::data::dataset::Dataset;
+use mnist_data::{DatasetKind, Files, Images, PixelSums, source::FileSum};
+use serde::Serialize;
+
+use crate::{
+    cli::{DataArgs, DataCommand},
+    config::{ConfigFile, DatasetConfig},
+    dataset::{fetch, source},
+    report::text::table,
+    terminal::Terminal,
+};
+
+#[derive(Serialize)]
+struct Summary {
+    dataset: DatasetKind,
+    train: SplitSummary,
+    test: SplitSummary,
+}
+
+#[derive(Serialize)]
+struct SplitSummary {
+    images: usize,
+    channels: usize,
+    height: usize,
+    width: usize,
+    min: u8,
+    max: u8,
+    mean: f64,
+    std: f64,
+    labels: Vec<usize>,
+}
+
+#[derive(Serialize)]
+struct FileList {
+    dataset: DatasetKind,
+    folder: PathBuf,
+    source: String,
+    files: Vec<FileEntry>,
+}
+
+#[derive(Serialize)]
+struct FileEntry {
+    #[serde(flatten)]
+    sum: FileSum,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ok: Option<bool>,
+}
+
+pub fn run(command: DataCommand, terminal: &Terminal) -> Result<()> {
+    match command {
+        DataCommand::Summary(args) => summary(&resolve(args)?, terminal),
+        DataCommand::Fetch(args) => {
+            let files = fetch(&resolve(args)?, terminal)?;
+            let list = list(&files, None);
+            terminal.result(&list, || describe(&list))
+        }
+        DataCommand::Verify(args) => verify(&resolve(args)?, terminal),
+    }
+}
+
+fn resolve(args: DataArgs) -> Result<DatasetConfig> {
+    let file = ConfigFile::read(args.config.config.as_deref())?;
+    Ok(DatasetConfig { limit: None, ..DatasetConfig::resolve(args.dataset, None, &file) })
+}
+
+fn summary(config: &DatasetConfig, terminal: &Terminal) -> Result<()> {
+    let splits = fetch(config, terminal)?.into_splits()?;
+    let summary = Summary {
+        dataset: config.dataset,
+        train: summarize(&splits.train, splits.classes),
+        test: summarize(&splits.test, splits.classes),
+    };
+    terminal.result(&summary, || {
+        let row = |name: &str, split: &SplitSummary| {
+            [
+                name.to_owned(),
+                format!("{} × {}×{}×{}", split.images, split.channels, split.height, split.width),
+                format!("{}..{}", split.min, split.max),
+                split.mean.to_string(),
+                split.std.to_string(),
+                split.labels.iter().map(usize::to_string).collect::<Vec<_>>().join(" "),
+            ]
+        };
+        let header = ["split", "images", "pixels", "mean", "std", "images per class"];
+        table(header, [row("train", &summary.train), row("test", &summary.test)])
+    })
+}
+
+fn summarize(images: &Images, classes: usize) -> SplitSummary {
+    let shape = images.shape();
+    let pixels = images.pixels();
+    let sums = PixelSums::of(pixels);
+    SplitSummary {
+        images: images.len(),
+        channels: shape.channels,
+        height: shape.height,
+        width: shape.width,
+        min: pixels.iter().copied().min().unwrap_or_default(),
+        max: pixels.iter().copied().max().unwrap_or_default(),
+        mean: sums.mean(),
+        std: sums.std(),
+        labels: images.label_counts(classes),
+    }
+}
+
+/// Prints which files are right, and fails if one is not.
+fn verify(config: &DatasetConfig, terminal: &Terminal) -> Result<()> {
+    let files = source(config).verify()?;
+    let ok = match config.dataset {
+        DatasetKind::Mnist => files.are_mnist(),
+        // Nothing is known of other data but that its files are whole.
+        DatasetKind::Idx => [true; 4],
+    };
+    let list = list(&files, Some(ok));
+    terminal.result(&list, || describe(&list))?;
+    match list.files.iter().find(|file| file.ok == Some(false)) {
+        None => Ok(()),
+        Some(file) => bail!(
+            "{} in {} is not MNIST's (SHA-256 {}); remove it and run `data fetch`",
+            file.sum.name,
+            list.folder.display(),
+            file.sum.sha256
+        ),
+    }
+}
+
+fn list(files: &Files, ok: Option<[bool; 4]>) -> FileList {
+    FileList {
+        dataset: files.kind,
+        folder: files.folder.clone(),
+        source: files.source.clone(),
+        files: files
+            .sums()
+            .into_iter()
+            .enumerate()
+            .map(|(position, sum)| FileEntry { sum, ok: ok.map(|ok| ok[position]) })
+            .collect(),
+    }
+}
+
+fn describe(list: &FileList) -> String {
+    let rows = list.files.iter().map(|file| {
+        let verdict = match file.ok {
+            None => "",
+            Some(true) => "ok",
+            Some(false) => "WRONG",
+        };
+        [file.sum.name.clone(), file.sum.bytes.to_string(), file.sum.sha256.clone(), verdict.to_owned()]
+    });
+    let files = table(["file", "bytes", "SHA-256", ""], rows);
+    format!("{} in {} (from {})\n{files}", list.dataset, list.folder.display(), list.source)
+}

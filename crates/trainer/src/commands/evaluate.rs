@@ -1,0 +1,66 @@
+//! `evaluate`: a run's model on the test images, with the run's own scaling.
+
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::{Result, bail};
+use burn::module::Module;
+use mnist_data::ScalingBatcher;
+use serde::Serialize;
+
+use crate::{
+    cli::EvaluateArgs,
+    config::DatasetConfig,
+    dataset::fetch,
+    device::use_threads,
+    evaluation::{Evaluation, evaluate},
+    report::{percent, text::table},
+    run::FinishedRun,
+    terminal::Terminal,
+    training::TrainingState,
+    weights,
+};
+
+#[derive(Serialize)]
+struct EvaluateResult {
+    run: PathBuf,
+    #[serde(flatten)]
+    evaluation: Evaluation,
+}
+
+pub fn run(args: EvaluateArgs, terminal: &Terminal) -> Result<()> {
+    let run = FinishedRun::open(&args.run)?;
+    let settings = &run.config.settings;
+    let device = args.compute.backend.unwrap_or(settings.backend).open()?;
+    use_threads(args.compute.threads.map(Into::into))?;
+    let dataset = DatasetConfig {
+        dataset: args.dataset.dataset.unwrap_or(settings.dataset.dataset),
+        data_dir: args.dataset.data_dir.or_else(|| settings.dataset.data_dir.clone()),
+        limit: None,
+    };
+    let splits = fetch(&dataset, terminal)?.into_splits()?;
+    run.fitted.check_shape(splits.test.shape())?;
+
+    let fresh = TrainingState::new(&run.config, run.fitted.shape(), run.classes, &device)?;
+    if splits.classes > run.classes {
+        bail!("the data has {} classes, the model tells {} apart", splits.classes, run.classes);
+    }
+    let model = weights::load(&run.weights, fresh.model.valid())?;
+    let batch_size = args.batch_size.unwrap_or(settings.batch_size).get();
+    let batcher = ScalingBatcher::new(Arc::new(run.fitted));
+    let evaluation = evaluate(&model, &splits.test, run.classes, batch_size, &batcher, &device)?;
+    let result = EvaluateResult { run: args.run, evaluation };
+    terminal.result(&result, || describe(&result.evaluation))
+}
+
+fn describe(evaluation: &Evaluation) -> String {
+    let mut rows: Vec<String> = Vec::new();
+    for (class, counts) in evaluation.confusion.iter().enumerate() {
+        let cells: Vec<String> = counts.iter().map(|count| format!("{count:>5}")).collect();
+        rows.push(format!("{class:>3} │{}", cells.concat()));
+    }
+    let summary = table(
+        ["images", "accuracy", "loss"],
+        [[evaluation.images.to_string(), percent(evaluation.accuracy), format!("{:.4}", evaluation.loss)]],
+    );
+    format!("{summary}\nconfusion matrix (row: true class, column: predicted):\n{}", rows.join("\n"))
+}

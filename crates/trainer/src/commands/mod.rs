@@ -1,0 +1,28 @@
+//! The commands, one file each.
+
+mod compare;
+mod data;
+mod devices;
+mod evaluate;
+mod scale;
+mod train;
+
+use anyhow::Result;
+
+use crate::{
+    cli::{Cli, Command, CompareArgs},
+    terminal::Terminal,
+};
+
+/// Does what the command line asks for.
+pub fn run(cli: Cli) -> Result<()> {
+    let terminal = Terminal::new(&cli.output);
+    match cli.command.unwrap_or_else(|| Command::Compare(CompareArgs::default())) {
+        Command::Data(command) => data::run(command, &terminal),
+        Command::Scale(args) => scale::run(args, &terminal),
+        Command::Train(args) => train::run(args, &terminal),
+        Command::Compare(args) => compare::run(args, &terminal),
+        Command::Evaluate(args) => evaluate::run(args, &terminal),
+        Command::Devices => devices::run(&terminal),
+    }
+}

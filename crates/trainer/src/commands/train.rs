@@ -1,0 +1,51 @@
+//! `train`: one model, one run folder.
+
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+
+use crate::{
+    cli::TrainArgs,
+    config::{ConfigFile, TrainingConfig},
+    dataset::{ExperimentData, fit},
+    device::use_threads,
+    folder::OutputFolder,
+    report::percent,
+    run::{self, Experiment, RunResult, Status},
+    terminal::Terminal,
+};
+
+pub fn run(args: TrainArgs, terminal: &Terminal) -> Result<()> {
+    let file = ConfigFile::read(args.config.config.as_deref())?;
+    let config = TrainingConfig::resolve(args.scaling, args.seed, args.training, &file)?;
+    let settings = &config.settings;
+    let device = settings.backend.open()?;
+    use_threads(settings.threads.map(Into::into))?;
+    let name = format!("train-{}-seed{}", config.scaling.name(), config.seed);
+    let folder = OutputFolder::choose(&args.out, &name, &run::CONTENTS)?;
+
+    let data = ExperimentData::load(&settings.dataset, settings.validation_split, terminal)?;
+    let fitted = Arc::new(fit(&config.scaling, &data.train)?);
+    folder.create(args.out.force)?;
+    let result = Experiment { data: &data, device, terminal }.run(&config, &fitted, &folder)?;
+
+    terminal.result(&result, || describe(&result))?;
+    match result.status {
+        Status::Ok => Ok(()),
+        Status::Diverged => {
+            bail!("the training diverged: its loss is no longer a number; lower --learning-rate")
+        }
+    }
+}
+
+fn describe(result: &RunResult) -> String {
+    let test = result.test.map_or("diverged".to_owned(), |test| {
+        format!("test accuracy {}, loss {:.4}", percent(test.accuracy), test.loss)
+    });
+    format!(
+        "{}: {test} after {:.1} s of training\nrun: {}",
+        result.scaling,
+        result.seconds,
+        result.run.display()
+    )
+}

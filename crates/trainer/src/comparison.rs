@@ -1,0 +1,201 @@
+//! A comparison: what the runs of several scalings say together.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    run::{RunResult, Status, Versions},
+    significance::{confidence_interval, holm, mean, paired_t_test, sample_std},
+};
+
+/// A p-value below this counts as a difference.
+const SIGNIFICANT: f64 = 0.05;
+
+/// What a comparison found: its `result.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The comparison's folder, as seen from where the program was called.
+    pub comparison: PathBuf,
+    /// Best first.
+    pub scalings: Vec<ScalingResult>,
+    /// Every two scalings.
+    pub pairs: Vec<Pair>,
+    /// The answer in words.
+    pub verdict: String,
+    /// Number of test images behind each accuracy.
+    pub test_images: usize,
+    /// Training time of all runs.
+    pub seconds: f64,
+    pub versions: Versions,
+}
+
+/// One scaling over all seeds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ScalingResult {
+    pub scaling: String,
+    pub accuracy: Accuracy,
+    pub runs: Vec<RunSummary>,
+}
+
+/// Test accuracy over the seeds whose training did not diverge.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Accuracy {
+    pub mean: Option<f64>,
+    /// Sample standard deviation; none with fewer than two seeds.
+    pub std: Option<f64>,
+    /// 95% confidence interval of the mean; none with fewer than two seeds.
+    pub ci95: Option<[f64; 2]>,
+}
+
+/// One run in short.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunSummary {
+    pub seed: u64,
+    pub run: PathBuf,
+    pub status: Status,
+    pub accuracy: Option<f64>,
+    pub loss: Option<f64>,
+    pub seconds: f64,
+}
+
+/// Scaling `a` against scaling `b`, seed by seed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Pair {
+    pub a: String,
+    pub b: String,
+    /// Mean accuracy of `a` less that of `b`, over the seeds that both have.
+    pub difference: Option<f64>,
+    pub ci95: Option<[f64; 2]>,
+    /// Of the paired t-test.
+    pub p: Option<f64>,
+    /// Adjusted for the number of pairs.
+    pub p_holm: Option<f64>,
+}
+
+impl Comparison {
+    /// Puts the runs together, ranked by mean accuracy.
+    pub fn of(comparison: PathBuf, runs: &[RunResult], test_images: usize) -> Self {
+        let mut scalings: Vec<ScalingResult> = Vec::new();
+        for run in runs {
+            let summary = RunSummary {
+                seed: run.seed,
+                run: run.run.clone(),
+                status: run.status,
+                accuracy: run.test.map(|test| test.accuracy),
+                loss: run.test.map(|test| test.loss),
+                seconds: run.seconds,
+            };
+            match scalings.iter_mut().find(|result| result.scaling == run.scaling) {
+                Some(result) => result.runs.push(summary),
+                None => scalings.push(ScalingResult {
+                    scaling: run.scaling.clone(),
+                    accuracy: Accuracy { mean: None, std: None, ci95: None },
+                    runs: vec![summary],
+                }),
+            }
+        }
+        for result in &mut scalings {
+            let accuracies: Vec<f64> = result.runs.iter().filter_map(|run| run.accuracy).collect();
+            result.accuracy = Accuracy {
+                mean: mean(&accuracies),
+                std: sample_std(&accuracies),
+                ci95: confidence_interval(&accuracies),
+            };
+        }
+        // Best first; a scaling without a usable run comes last.
+        let rank = |result: &ScalingResult| result.accuracy.mean.unwrap_or(f64::NEG_INFINITY);
+        scalings.sort_by(|a, b| rank(b).total_cmp(&rank(a)));
+
+        let pairs = pairs(&scalings);
+        Self {
+            comparison,
+            verdict: verdict(&scalings, &pairs, test_images),
+            scalings,
+            pairs,
+            test_images,
+            seconds: runs.iter().map(|run| run.seconds).sum(),
+            versions: Versions::current(),
+        }
+    }
+}
+
+/// Every two scalings, the better one first.
+fn pairs(scalings: &[ScalingResult]) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    for (position, a) in scalings.iter().enumerate() {
+        for b in &scalings[position + 1..] {
+            let differences: Vec<f64> = a
+                .runs
+                .iter()
+                .filter_map(|run| {
+                    let partner = b.runs.iter().find(|partner| partner.seed == run.seed)?;
+                    Some(run.accuracy? - partner.accuracy?)
+                })
+                .collect();
+            pairs.push(Pair {
+                a: a.scaling.clone(),
+                b: b.scaling.clone(),
+                difference: mean(&differences),
+                ci95: confidence_interval(&differences),
+                p: paired_t_test(&differences),
+                p_holm: None,
+            });
+        }
+    }
+    let tested: Vec<f64> = pairs.iter().filter_map(|pair| pair.p).collect();
+    let mut adjusted = holm(&tested).into_iter();
+    for pair in pairs.iter_mut().filter(|pair| pair.p.is_some()) {
+        pair.p_holm = adjusted.next();
+    }
+    pairs
+}
+
+/// The answer in one or two sentences.
+fn verdict(scalings: &[ScalingResult], pairs: &[Pair], test_images: usize) -> String {
+    let Some(best) = scalings.first().filter(|best| best.accuracy.mean.is_some()) else {
+        return "No training came to a usable end.".into();
+    };
+    let against: Vec<&Pair> = pairs.iter().filter(|pair| pair.a == best.scaling).collect();
+    let Some(runner_up) = against.first() else {
+        return format!("{} was trained alone: there is nothing to compare it with.", best.scaling);
+    };
+    if best.accuracy.std.is_none() {
+        let Some(difference) = runner_up.difference else {
+            return format!("{} alone came to a usable end.", best.scaling);
+        };
+        return format!(
+            "On this one seed {} is ahead of {} by {:.0} images in {test_images}. \
+             One seed cannot tell scalings apart: repeat with --seeds 5.",
+            best.scaling,
+            runner_up.b,
+            difference * test_images as f64
+        );
+    }
+    let is_beaten = |pair: &&&Pair| pair.p_holm.is_some_and(|p| p < SIGNIFICANT);
+    let beaten: Vec<String> = against
+        .iter()
+        .filter(is_beaten)
+        .map(|pair| {
+            let images = |fraction: f64| fraction * test_images as f64;
+            let difference = images(pair.difference.unwrap_or_default());
+            let half_width = pair.ci95.map_or(0.0, |[low, high]| images(high - low) / 2.0);
+            format!("{} by {difference:.0} ± {half_width:.0}", pair.b)
+        })
+        .collect();
+    let level: Vec<&str> =
+        against.iter().filter(|pair| !is_beaten(pair)).map(|pair| pair.b.as_str()).collect();
+    let mut sentences = Vec::new();
+    if !beaten.is_empty() {
+        sentences.push(format!("{} beats {} images in {test_images}.", best.scaling, beaten.join(", ")));
+    }
+    if !level.is_empty() {
+        let seeds = best.runs.len();
+        sentences.push(format!(
+            "{} and {} cannot be told apart by {seeds} training seeds on this test set.",
+            best.scaling,
+            level.join(", ")
+        ));
+    }
+    sentences.join(" ")
+}

@@ -1,0 +1,283 @@
+//! Settings: defaults < `--config FILE` < flags.
+//!
+//! [`ConfigFile`] is what a file may say, the structs of [`crate::cli`] are what flags may say, and
+//! [`TrainingConfig`] and [`ComparisonConfig`] are what is in force and is saved.
+
+use std::{
+    fs,
+    num::{NonZeroU64, NonZeroUsize},
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use anyhow::Result;
+use mnist_data::{DatasetKind, Scaling};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cli::{DatasetFlags, TrainingFlags},
+    device::Backend,
+    failure::UsageError,
+};
+
+/// A number above zero, finite.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "f64")]
+pub struct Positive(f64);
+
+impl Positive {
+    /// Its value.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl TryFrom<f64> for Positive {
+    type Error = String;
+
+    fn try_from(value: f64) -> Result<Self, String> {
+        if value.is_finite() && value > 0.0 {
+            Ok(Self(value))
+        } else {
+            Err(format!("{value} is not a finite number above 0"))
+        }
+    }
+}
+
+impl FromStr for Positive {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse::<f64>().map_err(|error| error.to_string())?.try_into()
+    }
+}
+
+/// A part of a whole, from 0 up to but without 1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "f64")]
+pub struct Fraction(f64);
+
+impl Fraction {
+    /// Its value.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl TryFrom<f64> for Fraction {
+    type Error = String;
+
+    fn try_from(value: f64) -> Result<Self, String> {
+        if (0.0..1.0).contains(&value) {
+            Ok(Self(value))
+        } else {
+            Err(format!("{value} is not from 0 up to but without 1"))
+        }
+    }
+}
+
+impl FromStr for Fraction {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse::<f64>().map_err(|error| error.to_string())?.try_into()
+    }
+}
+
+/// Every key that a configuration file may hold; each command takes those it has a use for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigFile {
+    pub dataset: Option<DatasetKind>,
+    pub data_dir: Option<PathBuf>,
+    pub scaling: Option<Scaling>,
+    pub scalings: Option<Vec<Scaling>>,
+    pub seed: Option<u64>,
+    pub seeds: Option<NonZeroU64>,
+    pub epochs: Option<NonZeroUsize>,
+    pub batch_size: Option<NonZeroUsize>,
+    pub learning_rate: Option<Positive>,
+    pub validation_split: Option<Fraction>,
+    pub limit: Option<NonZeroUsize>,
+    pub backend: Option<Backend>,
+    pub threads: Option<NonZeroUsize>,
+}
+
+impl ConfigFile {
+    /// Reads the file, or gives an empty configuration when there is none to read.
+    pub fn read(path: Option<&Path>) -> Result<Self> {
+        let Some(path) = path else { return Ok(Self::default()) };
+        let name = path.display();
+        let text = fs::read_to_string(path)
+            .map_err(|error| UsageError(format!("cannot read the configuration {name}: {error}")))?;
+        let config = toml::from_str(&text).map_err(|error| {
+            let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+            UsageError(format!("{name}:{line}: {}", error.message().replace('\n', "; ")))
+        })?;
+        Ok(config)
+    }
+}
+
+/// Which images, from where.
+#[derive(Debug, Clone, Serialize)]
+pub struct DatasetConfig {
+    pub dataset: DatasetKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<NonZeroUsize>,
+}
+
+impl DatasetConfig {
+    /// Flags over file over defaults.
+    pub fn resolve(flags: DatasetFlags, limit: Option<NonZeroUsize>, file: &ConfigFile) -> Self {
+        Self {
+            dataset: flags.dataset.or(file.dataset).unwrap_or_default(),
+            data_dir: flags.data_dir.or_else(|| file.data_dir.clone()),
+            limit: limit.or(file.limit),
+        }
+    }
+}
+
+/// Everything about a training but its scaling and its seed.
+#[derive(Debug, Clone, Serialize)]
+pub struct Settings {
+    #[serde(flatten)]
+    pub dataset: DatasetConfig,
+    pub epochs: NonZeroUsize,
+    pub batch_size: NonZeroUsize,
+    pub learning_rate: Positive,
+    pub validation_split: Fraction,
+    pub backend: Backend,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<NonZeroUsize>,
+}
+
+/// The tutorial's.
+const EPOCHS: NonZeroUsize = NonZeroUsize::new(5).unwrap();
+const LEARNING_RATE: Positive = Positive(0.001);
+const SEED: u64 = 1;
+
+/// The tutorial's, and that of `scale`'s example batch.
+pub const BATCH_SIZE: NonZeroUsize = NonZeroUsize::new(64).unwrap();
+
+impl Settings {
+    /// Flags over file over the tutorial's settings.
+    fn resolve(flags: TrainingFlags, file: &ConfigFile) -> Self {
+        Self {
+            dataset: DatasetConfig::resolve(flags.dataset, flags.limit, file),
+            epochs: flags.epochs.or(file.epochs).unwrap_or(EPOCHS),
+            batch_size: flags.batch_size.or(file.batch_size).unwrap_or(BATCH_SIZE),
+            learning_rate: flags.learning_rate.or(file.learning_rate).unwrap_or(LEARNING_RATE),
+            validation_split: flags.validation_split.or(file.validation_split).unwrap_or_default(),
+            backend: flags.compute.backend.or(file.backend).unwrap_or_default(),
+            threads: flags.compute.threads.or(file.threads),
+        }
+    }
+}
+
+/// One training.
+#[derive(Debug, Clone, Serialize)]
+pub struct TrainingConfig {
+    pub seed: u64,
+    #[serde(flatten)]
+    pub settings: Settings,
+    pub scaling: Scaling,
+}
+
+impl TrainingConfig {
+    /// Flags over file over the tutorial's settings; a scaling must be named somewhere.
+    pub fn resolve(
+        scaling: Option<Scaling>,
+        seed: Option<u64>,
+        flags: TrainingFlags,
+        file: &ConfigFile,
+    ) -> Result<Self> {
+        let Some(scaling) = scaling.or_else(|| file.scaling.clone()) else {
+            let presets = mnist_data::scaling::preset_names().join(", ");
+            return Err(UsageError(format!("name a scaling with --scaling: {presets}")).into());
+        };
+        Ok(Self {
+            seed: seed.or(file.seed).unwrap_or(SEED),
+            settings: Settings::resolve(flags, file),
+            scaling,
+        })
+    }
+
+    /// Reads back what a run saved.
+    pub fn read(path: &Path) -> Result<Self> {
+        Self::resolve(None, None, TrainingFlags::default(), &ConfigFile::read(Some(path))?)
+    }
+}
+
+/// Every scaling × every seed, all else equal.
+#[derive(Debug, Clone, Serialize)]
+pub struct ComparisonConfig {
+    pub seeds: NonZeroU64,
+    #[serde(flatten)]
+    pub settings: Settings,
+    pub scalings: Vec<Scaling>,
+}
+
+impl ComparisonConfig {
+    /// Flags over file over the tutorial's experiment.
+    pub fn resolve(
+        scalings: Option<Vec<Scaling>>,
+        seeds: Option<NonZeroU64>,
+        flags: TrainingFlags,
+        file: &ConfigFile,
+    ) -> Result<Self> {
+        for (one, many, misplaced) in [
+            ("scaling", "scalings", file.scaling.is_some() && file.scalings.is_none() && scalings.is_none()),
+            ("seed", "seeds", file.seed.is_some() && file.seeds.is_none() && seeds.is_none()),
+        ] {
+            if misplaced {
+                return Err(UsageError(format!("`{one}` is for train; compare takes `{many}`")).into());
+            }
+        }
+        let scalings = match scalings.or_else(|| file.scalings.clone()) {
+            Some(scalings) => scalings,
+            None => ["normalize", "center", "standardize"]
+                .iter()
+                .map(|name| name.parse())
+                .collect::<Result<_, _>>()?,
+        };
+        if scalings.is_empty() {
+            return Err(UsageError("`scalings` names none; compare needs at least one".into()).into());
+        }
+        for (position, scaling) in scalings.iter().enumerate() {
+            if scalings[..position].iter().any(|earlier| earlier.name() == scaling.name()) {
+                return Err(UsageError(format!("`scalings` has `{}` twice", scaling.name())).into());
+            }
+        }
+        Ok(Self {
+            seeds: seeds.or(file.seeds).unwrap_or(NonZeroU64::MIN),
+            settings: Settings::resolve(flags, file),
+            scalings,
+        })
+    }
+
+    /// The trainings it is made of: scaling by scaling, seed by seed.
+    pub fn trainings(&self) -> impl Iterator<Item = TrainingConfig> {
+        self.scalings.iter().flat_map(|scaling| {
+            (1..=self.seeds.get()).map(|seed| TrainingConfig {
+                seed,
+                settings: self.settings.clone(),
+                scaling: scaling.clone(),
+            })
+        })
+    }
+}
+
+/// Keys whose value changes no bit of a result.
+const WITHOUT_EFFECT: [&str; 2] = ["threads", "data_dir"];
+
+/// The first key in which two saved configurations differ, among those that matter to a result.
+pub fn first_difference(saved: &str, current: &str) -> Result<Option<String>> {
+    let [saved, current]: [toml::Table; 2] = [toml::from_str(saved)?, toml::from_str(current)?];
+    let keys = saved.keys().chain(current.keys());
+    Ok(keys
+        .filter(|key| !WITHOUT_EFFECT.contains(&key.as_str()))
+        .find(|&key| saved.get(key) != current.get(key))
+        .cloned())
+}

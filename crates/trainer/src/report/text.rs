@@ -1,0 +1,19 @@
+//! Tables for the terminal.
+
+use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
+
+use super::{HEADER, row};
+use crate::comparison::Comparison;
+
+/// A table with a header.
+pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED).set_header(header).add_rows(rows);
+    table.to_string()
+}
+
+/// The ranking and the verdict.
+pub fn comparison(comparison: &Comparison) -> String {
+    let rows = comparison.scalings.iter().zip(1..).map(|(result, rank)| row(rank, result));
+    format!("{}\n{}", table(HEADER, rows), comparison.verdict)
+}

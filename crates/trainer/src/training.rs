@@ -1,0 +1,208 @@
+//! The training loop.
+
+use std::{ops::ControlFlow, time::Instant};
+
+use anyhow::Result;
+use burn::{
+    data::dataset::Dataset,
+    module::Module,
+    optim::{AdamConfig, GradientsParams, ModuleOptimizer},
+    tensor::{Device, Int, Tensor},
+};
+use mnist_data::{ImageShape, Images, ScalingBatcher};
+use mnist_model::{Model, ModelConfig, ModelError};
+use rand::{SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::{config::TrainingConfig, evaluation::evaluate, loader};
+
+/// What one training works with.
+pub struct Training<'a> {
+    /// Settings in force.
+    pub config: &'a TrainingConfig,
+    /// Images to train on.
+    pub train: &'a Images,
+    /// Images to look at after each epoch.
+    pub validation: Option<&'a Images>,
+    /// Number of classes.
+    pub classes: usize,
+    /// Scales every image, of whichever split.
+    pub batcher: ScalingBatcher,
+    /// Where to compute, without autodiff.
+    pub device: Device,
+}
+
+/// A training between two steps: all that the rest of it depends on.
+pub struct TrainingState {
+    /// The network, with its weights on an autodiff device.
+    pub model: Model,
+    /// Adam, with its moments.
+    pub optimizer: ModuleOptimizer,
+    /// How far it has come.
+    pub progress: TrainingProgress,
+}
+
+/// How far a training has come.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingProgress {
+    /// Epochs that are complete.
+    pub epochs: Vec<EpochMetrics>,
+    /// The epoch in progress.
+    pub epoch: RunningMetrics,
+}
+
+/// Sums over the images of an epoch so far.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunningMetrics {
+    /// Images trained on.
+    pub images: usize,
+    /// Sum of their losses.
+    pub loss: f64,
+    /// How many were classified correctly before the step that learned from them.
+    pub correct: usize,
+    /// Time spent, in seconds.
+    pub seconds: f64,
+}
+
+/// One epoch, as Keras prints it: means over its images while the weights were changing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EpochMetrics {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// Mean cross-entropy.
+    pub train_loss: f64,
+    /// Fraction classified correctly.
+    pub train_accuracy: f64,
+    /// Mean cross-entropy on the validation images after the epoch.
+    pub validation_loss: Option<f64>,
+    /// Fraction of the validation images classified correctly after the epoch.
+    pub validation_accuracy: Option<f64>,
+    /// Time spent on it, validation included.
+    pub seconds: f64,
+}
+
+/// How a training ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// After its last epoch.
+    Finished,
+    /// The loss was no longer a number.
+    Diverged,
+    /// Its watcher said stop; the state is that between two steps.
+    Stopped,
+}
+
+/// Is told how a training goes, and can stop it.
+pub trait Watch {
+    /// After each step.
+    fn step(&mut self, progress: &TrainingProgress) -> ControlFlow<()>;
+    /// After each epoch; the state is that between two epochs.
+    fn epoch(&mut self, state: &TrainingState) -> Result<()>;
+}
+
+impl TrainingState {
+    /// A training before its first step.
+    pub fn new(
+        config: &TrainingConfig,
+        shape: ImageShape,
+        classes: usize,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let model_config =
+            ModelConfig::new().with_image([shape.channels, shape.height, shape.width]).with_classes(classes);
+        Ok(Self {
+            model: model_config.init(config.seed, &device.clone().autodiff())?,
+            // Keras' β and ε. Burn adds ε after the bias correction, as PyTorch does; Keras before.
+            optimizer: AdamConfig::new().with_epsilon(1e-7).init(),
+            progress: TrainingProgress::default(),
+        })
+    }
+}
+
+impl Training<'_> {
+    /// Trains from `state` to the last epoch, unless it diverges or `watch` stops it.
+    pub fn run(&self, state: TrainingState, watch: &mut dyn Watch) -> Result<(Ending, TrainingState)> {
+        let settings = &self.config.settings;
+        let batch_size = settings.batch_size.get();
+        let device = self.device.clone().autodiff();
+        let TrainingState { mut model, mut optimizer, mut progress } = state;
+
+        while progress.epochs.len() < settings.epochs.get() {
+            let number = progress.epochs.len() + 1;
+            let rest =
+                epoch_order(self.config.seed, number, self.train.len()).split_off(progress.epoch.images);
+            let mut clock = Instant::now();
+
+            for batch in loader::batches(self.train, rest, batch_size, &self.batcher, &device) {
+                let batch = batch?;
+                let targets = batch.targets.clone();
+                let (logits, loss) = model.forward_classification(batch);
+                let gradients = GradientsParams::from_grads(loss.backward(), &model);
+                model = optimizer.step(settings.learning_rate.get(), model, gradients);
+
+                progress.epoch.add(logits, &loss, targets);
+                progress.epoch.seconds += clock.elapsed().as_secs_f64();
+                clock = Instant::now();
+                if !progress.epoch.loss.is_finite() {
+                    return Ok((Ending::Diverged, TrainingState { model, optimizer, progress }));
+                }
+                if watch.step(&progress).is_break() {
+                    return Ok((Ending::Stopped, TrainingState { model, optimizer, progress }));
+                }
+            }
+
+            let validation = self
+                .validation
+                .map(|images| {
+                    evaluate(&model.valid(), images, self.classes, batch_size, &self.batcher, &self.device)
+                })
+                .transpose()?;
+            let epoch = std::mem::take(&mut progress.epoch);
+            progress.epochs.push(EpochMetrics {
+                epoch: number,
+                train_loss: epoch.mean_loss(),
+                train_accuracy: epoch.accuracy(),
+                validation_loss: validation.as_ref().map(|validation| validation.loss),
+                validation_accuracy: validation.as_ref().map(|validation| validation.accuracy),
+                seconds: epoch.seconds + clock.elapsed().as_secs_f64(),
+            });
+            let state = TrainingState { model, optimizer, progress };
+            watch.epoch(&state)?;
+            TrainingState { model, optimizer, progress } = state;
+        }
+        Ok((Ending::Finished, TrainingState { model, optimizer, progress }))
+    }
+}
+
+impl RunningMetrics {
+    fn add(&mut self, logits: Tensor<2>, loss: &Tensor<1>, targets: Tensor<1, Int>) {
+        let [images, _] = logits.dims();
+        let correct = logits.argmax(1).flatten::<1>(0, 1).equal(targets).int().sum();
+        self.images += images;
+        self.loss += f64::from(loss.clone().into_scalar::<f32>()) * images as f64;
+        self.correct += correct.into_scalar::<i64>() as usize;
+    }
+
+    /// Mean loss over the images so far.
+    pub fn mean_loss(&self) -> f64 {
+        self.loss / self.images as f64
+    }
+
+    /// Fraction of the images so far that were classified correctly.
+    pub fn accuracy(&self) -> f64 {
+        self.correct as f64 / self.images as f64
+    }
+}
+
+/// The order of the train images in an epoch (counted from 1): a function of seed and epoch alone.
+fn epoch_order(seed: u64, epoch: usize, images: usize) -> Vec<usize> {
+    let mut generator = ChaCha8Rng::seed_from_u64(seed);
+    generator.set_stream(epoch as u64);
+    let mut order: Vec<usize> = (0..images).collect();
+    order.shuffle(&mut generator);
+    order
+}
