@@ -95,6 +95,12 @@ impl Images {
     }
 }
 
+impl fmt::Debug for Images {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} images of {}", self.range.len(), self.shape)
+    }
+}
+
 /// One image with its label: a view into the split's bytes, cheap to clone and to send.
 #[derive(Clone)]
 pub struct LabelledImage {

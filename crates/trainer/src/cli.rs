@@ -94,7 +94,8 @@ pub struct TrainArgs {
     #[arg(long, value_name = "SCALING", help = scaling_help("How to scale the pixels"))]
     pub scaling: Option<Scaling>,
     /// Seed of the initial weights and of the order of the images [default: 1]
-    #[arg(long, value_name = "N")]
+    // TOML's integers, in which it is saved, end at `i64::MAX`.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: Option<u64>,
     #[command(flatten)]
     pub training: TrainingFlags,

@@ -111,8 +111,10 @@ impl ConfigFile {
         let text = fs::read_to_string(path)
             .map_err(|error| UsageError(format!("cannot read the configuration {name}: {error}")))?;
         let config = toml::from_str(&text).map_err(|error| {
-            let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
-            UsageError(format!("{name}:{line}: {}", error.message().replace('\n', "; ")))
+            let before = error.span().map_or("", |span| &text[..span.start]);
+            let line = before.matches('\n').count();
+            let what = text.lines().nth(line).unwrap_or_default().trim();
+            UsageError(format!("{name}:{}: `{what}`: {}", line + 1, error.message().replace('\n', "; ")))
         })?;
         Ok(config)
     }

@@ -36,7 +36,7 @@ pub fn evaluate(
     let order = (0..images.len()).collect();
     for batch in loader::batches(images, order, batch_size, batcher, device) {
         if interrupt::requested() {
-            return Err(Interrupted("the evaluation was not finished".into()).into());
+            return Err(Interrupted::Lost.into());
         }
         let (logits, loss) = model.forward_classification(batch?);
         let [batch_images, _] = logits.dims();

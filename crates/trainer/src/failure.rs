@@ -1,7 +1,11 @@
 //! How the program ends when it cannot do what was asked.
 
-use std::process::ExitCode;
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
+use anyhow::Result;
 use mnist_data::DataError;
 
 /// Exit status of bad arguments or a bad configuration, as clap has it.
@@ -15,10 +19,26 @@ pub const INTERRUPTED: u8 = 130;
 #[error("{0}")]
 pub struct UsageError(pub String);
 
-/// The user pressed ctrl-C; says what was kept.
+/// The user pressed ctrl-C.
 #[derive(Debug, thiserror::Error)]
-#[error("interrupted; {0}")]
-pub struct Interrupted(pub String);
+pub enum Interrupted {
+    /// Nothing was to be kept.
+    #[error("interrupted")]
+    Lost,
+    /// What was done so far is in a folder.
+    #[error("interrupted; what is done is kept: the same command with --out {folder} --resume goes on", folder = .0.display())]
+    Resumable(PathBuf),
+}
+
+impl Interrupted {
+    /// Says of an interrupt inside `work` that `folder` keeps what was done; other errors stay.
+    pub fn resumable<T>(work: Result<T>, folder: &Path) -> Result<T> {
+        work.map_err(|error| match error.is::<Self>() {
+            true => Self::Resumable(folder.to_owned()).into(),
+            false => error,
+        })
+    }
+}
 
 /// Prints the error on one line and chooses the exit status.
 pub fn report(error: &anyhow::Error) -> ExitCode {

@@ -141,10 +141,9 @@ impl Experiment<'_> {
         monitor.bar.finish_and_clear();
         if ending == Ending::Stopped {
             checkpoint::save(&checkpoints, &state)?;
-            let run = folder.path().display();
-            return Err(Interrupted(format!("{run} goes on from here with --out {run} --resume")).into());
+            return Err(Interrupted::Resumable(folder.path().to_owned()).into());
         }
-        self.conclude(&training, ending, &state, folder)
+        Interrupted::resumable(self.conclude(&training, ending, &state, folder), folder.path())
     }
 
     /// Refuses a folder of another configuration or other data; gives the result if it is there.
@@ -177,20 +176,24 @@ impl Experiment<'_> {
     ) -> Result<RunResult> {
         let TrainingConfig { seed, settings, scaling } = training.config;
         let model = state.model.valid();
-        let mut weights_sha256 = None;
         let mut test: Option<Evaluation> = None;
         if ending == Ending::Finished {
-            let weights = weights::to_safetensors(&model)?;
-            folder.write(WEIGHTS, &weights)?;
-            weights_sha256 = Some(weights::sha256(&weights)?);
-            test = Some(evaluate(
+            let evaluation = evaluate(
                 &model,
                 &self.data.test,
                 self.data.classes,
                 settings.batch_size.get(),
                 &training.batcher,
                 &self.device,
-            )?);
+            )?;
+            // The last step may have been the one too many.
+            test = Some(evaluation).filter(|evaluation| evaluation.loss.is_finite());
+        }
+        let mut weights_sha256 = None;
+        if test.is_some() {
+            let weights = weights::to_safetensors(&model)?;
+            folder.write(WEIGHTS, &weights)?;
+            weights_sha256 = Some(weights::sha256(&weights)?);
         }
         let epochs = &state.progress.epochs;
         let validation = epochs.last().and_then(|epoch| {
@@ -198,7 +201,7 @@ impl Experiment<'_> {
         });
         let result = RunResult {
             run: folder.path().to_owned(),
-            status: if ending == Ending::Diverged { Status::Diverged } else { Status::Ok },
+            status: if test.is_some() { Status::Ok } else { Status::Diverged },
             scaling: scaling.name().into(),
             seed: *seed,
             backend: settings.backend.to_string(),

@@ -15,7 +15,12 @@ use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::{config::TrainingConfig, evaluation::evaluate, loader};
+use crate::{
+    config::TrainingConfig,
+    evaluation::{Evaluation, evaluate},
+    failure::Interrupted,
+    loader,
+};
 
 /// What one training works with.
 pub struct Training<'a> {
@@ -155,12 +160,15 @@ impl Training<'_> {
                 }
             }
 
-            let validation = self
-                .validation
-                .map(|images| {
-                    evaluate(&model.valid(), images, self.classes, batch_size, &self.batcher, &self.device)
-                })
-                .transpose()?;
+            let validation = match self.validate(&model) {
+                Err(error) if error.is::<Interrupted>() => {
+                    return Ok((Ending::Stopped, TrainingState { model, optimizer, progress }));
+                }
+                other => other?,
+            };
+            if validation.as_ref().is_some_and(|validation| !validation.loss.is_finite()) {
+                return Ok((Ending::Diverged, TrainingState { model, optimizer, progress }));
+            }
             let epoch = std::mem::take(&mut progress.epoch);
             progress.epochs.push(EpochMetrics {
                 epoch: number,
@@ -175,6 +183,15 @@ impl Training<'_> {
             TrainingState { model, optimizer, progress } = state;
         }
         Ok((Ending::Finished, TrainingState { model, optimizer, progress }))
+    }
+
+    fn validate(&self, model: &Model) -> Result<Option<Evaluation>> {
+        let batch_size = self.config.settings.batch_size.get();
+        self.validation
+            .map(|images| {
+                evaluate(&model.valid(), images, self.classes, batch_size, &self.batcher, &self.device)
+            })
+            .transpose()
     }
 }
 

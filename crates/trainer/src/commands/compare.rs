@@ -11,6 +11,7 @@ use crate::{
     config::{ComparisonConfig, ConfigFile},
     dataset::{ExperimentData, fit},
     device::use_threads,
+    failure::Interrupted,
     folder::{OutputFolder, check_same_config},
     report,
     run::{Experiment, Status},
@@ -51,7 +52,8 @@ pub fn run(args: CompareArgs, terminal: &Terminal) -> Result<()> {
             continue;
         };
         let name = format!("{}-seed{}", training.scaling.name(), training.seed);
-        let result = experiment.run(&training, fitted, &folder.within(RUNS).within(&name))?;
+        let run = experiment.run(&training, fitted, &folder.within(RUNS).within(&name));
+        let result = Interrupted::resumable(run, folder.path())?;
         match (result.status, result.test) {
             (Status::Ok, Some(test)) => {
                 let accuracy = report::percent(test.accuracy);

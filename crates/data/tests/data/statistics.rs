@@ -1,0 +1,70 @@
+//! Statistics: exact on bytes, mergeable, and those of the real MNIST.
+
+use mnist_data::{Moments, PixelSums};
+use proptest::prelude::*;
+
+use crate::{images, mnist};
+
+#[test]
+fn mnist_statistics_are_those_of_the_tutorial_to_the_last_digit() {
+    let (train, test) = (PixelSums::of(mnist().train.pixels()), PixelSums::of(mnist().test.pixels()));
+    assert_eq!((train.count, test.count), (60_000 * 784, 10_000 * 784));
+    assert_eq!((train.mean(), train.std()), (33.318421449829934, 78.56748998339799));
+    assert_eq!((test.mean(), test.std()), (33.791224489795916, 79.17246322228644));
+}
+
+#[test]
+fn mnist_has_60000_and_10000_images_of_28_by_28_in_10_classes() {
+    let splits = mnist();
+    assert_eq!(splits.classes, 10);
+    assert_eq!(splits.train.labels().len(), 60_000);
+    assert_eq!(splits.test.labels().len(), 10_000);
+    assert_eq!(splits.train.shape().to_string(), "1×28×28");
+    let per_digit = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949];
+    assert_eq!(splits.train.label_counts(10), per_digit);
+}
+
+#[test]
+fn grouped_sums_are_those_of_their_pixels() {
+    let images = images(1, 2, vec![1, 10, 3, 30]);
+    let [left, right] = PixelSums::grouped(&images, 2)[..] else { panic!("two groups") };
+    assert_eq!((left.mean(), left.std()), (2.0, 1.0));
+    assert_eq!((right.mean(), right.std()), (20.0, 10.0));
+    assert_eq!(PixelSums::grouped(&images, 1), [PixelSums::of(images.pixels())]);
+}
+
+proptest! {
+    #[test]
+    fn merged_sums_equal_whole_ones(pixels: Vec<u8>, at: prop::sample::Index) {
+        let (a, b) = pixels.split_at(at.index(pixels.len() + 1));
+        prop_assert_eq!(PixelSums::of(a).merge(PixelSums::of(b)), PixelSums::of(&pixels));
+    }
+
+    #[test]
+    fn std_agrees_with_two_passes_in_floating_point(pixels in prop::collection::vec(0_u8.., 1..9000)) {
+        let sums = PixelSums::of(&pixels);
+        let mean = pixels.iter().map(|&p| f64::from(p)).sum::<f64>() / pixels.len() as f64;
+        let squares: f64 = pixels.iter().map(|&p| (f64::from(p) - mean).powi(2)).sum();
+        let std = (squares / pixels.len() as f64).sqrt();
+        prop_assert!((sums.mean() - mean).abs() <= 1e-12 * mean);
+        prop_assert!((sums.std() - std).abs() <= 1e-12 * std.max(1e-3), "{} and {std}", sums.std());
+    }
+
+    #[test]
+    fn equal_pixels_have_no_spread(pixel: u8, count in 1_usize..5000) {
+        let sums = PixelSums::of(&vec![pixel; count]);
+        prop_assert_eq!((sums.mean(), sums.std()), (f64::from(pixel), 0.0));
+    }
+
+    #[test]
+    fn merged_moments_equal_whole_ones(
+        values in prop::collection::vec(-300.0_f32..300.0, 2..500),
+        at: prop::sample::Index,
+    ) {
+        let (a, b) = values.split_at(at.index(values.len() + 1));
+        let (merged, whole) = (Moments::of(a).merge(Moments::of(b)), Moments::of(&values));
+        prop_assert!((merged.mean() - whole.mean()).abs() < 1e-10);
+        prop_assert!((merged.std() - whole.std()).abs() < 1e-10);
+        prop_assert_eq!((merged.min(), merged.max()), (whole.min(), whole.max()));
+    }
+}
