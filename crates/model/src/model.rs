@@ -53,19 +53,28 @@ fn side_after_block(side: usize) -> Option<usize> {
 }
 
 impl ModelConfig {
+    /// Values per image that reach the dense layers, which is also the check that there are any.
+    ///
+    /// # Errors
+    /// When the images are too small.
+    pub fn flat_features(&self) -> Result<usize, ModelError> {
+        let [_, height, width] = self.image;
+        let shrink = |side| side_after_block(side).and_then(side_after_block);
+        match (shrink(height), shrink(width)) {
+            (Some(rows), Some(columns)) => Ok(self.filters[1] * rows * columns),
+            _ => Err(ModelError::ImageTooSmall { height, width }),
+        }
+    }
+
     /// Builds the network with the initial weights that belong to `seed`: Keras' defaults, uniform
     /// Glorot weights and zero biases.
     ///
     /// # Errors
     /// When the images are too small.
     pub fn init(&self, seed: u64, device: &Device) -> Result<Model, ModelError> {
-        let [channels, height, width] = self.image;
+        let flat = self.flat_features()?;
+        let [channels, _, _] = self.image;
         let [filters1, filters2] = self.filters;
-        let shrink = |side| side_after_block(side).and_then(side_after_block);
-        let (Some(rows), Some(columns)) = (shrink(height), shrink(width)) else {
-            return Err(ModelError::ImageTooSmall { height, width });
-        };
-        let flat = filters2 * rows * columns;
         Ok(Model {
             conv1: ConvBlock::new("conv1", [channels, filters1], seed, device),
             conv2: ConvBlock::new("conv2", [filters1, filters2], seed, device),

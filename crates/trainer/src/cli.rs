@@ -30,7 +30,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Look at a data set, fetch MNIST, check its files
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = false)]
     Data(DataCommand),
     /// Show what a scaling does to the pixels: its statistics, one batch, both whole splits
     Scale(ScaleArgs),

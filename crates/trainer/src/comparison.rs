@@ -199,3 +199,6 @@ fn verdict(scalings: &[ScalingResult], pairs: &[Pair], test_images: usize) -> St
     }
     sentences.join(" ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -283,3 +283,6 @@ pub fn first_difference(saved: &str, current: &str) -> Result<Option<String>> {
         .find(|&key| saved.get(key) != current.get(key))
         .cloned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,6 +33,11 @@ impl ExperimentData {
         let files = fetch(config, terminal)?;
         let sums = files.sums();
         let splits = files.into_splits()?;
+        if config.dataset == DatasetKind::Idx {
+            // Nobody vouches for these: say which they are.
+            let named: Vec<String> = sums.iter().map(|sum| format!("{} {}", sum.name, sum.sha256)).collect();
+            terminal.line(format!("IDX data with SHA-256 sums: {}", named.join(", ")));
+        }
         let train = config.limit.map_or(splits.train.clone(), |limit| splits.train.first(limit.get()));
         // Keras' cut: the train part is the floor of its share.
         let trained_on = (train.len() as f64 * (1.0 - validation_split.get())) as usize;
@@ -60,13 +65,7 @@ pub fn fetch(config: &DatasetConfig, terminal: &Terminal) -> Result<Files> {
         if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     bar.finish_and_clear();
-    let files = files?;
-    if config.dataset == DatasetKind::Idx {
-        for file in files.sums() {
-            terminal.line(format!("{} {} ({})", file.sha256, file.name, files.folder.display()));
-        }
-    }
-    Ok(files)
+    Ok(files?)
 }
 
 /// Where the configuration says to look.

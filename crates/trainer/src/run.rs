@@ -13,6 +13,7 @@ use anyhow::{Result, bail};
 use burn::{data::dataset::Dataset, module::Module, tensor::Device};
 use indicatif::ProgressBar;
 use mnist_data::{FittedScaling, ScalingBatcher, source::FileSum};
+use mnist_model::{ModelConfig, ModelError};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -25,7 +26,7 @@ use crate::{
     folder::{self, OutputFolder},
     interrupt,
     terminal::Terminal,
-    training::{Ending, EpochMetrics, Training, TrainingProgress, TrainingState, Watch},
+    training::{Ending, EpochMetrics, Training, TrainingProgress, TrainingState, Watch, model_config},
     weights,
 };
 
@@ -103,12 +104,19 @@ impl Versions {
 
 /// What all runs of an experiment share.
 pub struct Experiment<'a> {
-    pub data: &'a ExperimentData,
-    pub device: Device,
-    pub terminal: &'a Terminal,
+    data: &'a ExperimentData,
+    model: ModelConfig,
+    device: Device,
+    terminal: &'a Terminal,
 }
 
-impl Experiment<'_> {
+impl<'a> Experiment<'a> {
+    /// Refuses images that the network cannot take, before anything is written.
+    pub fn new(data: &'a ExperimentData, device: Device, terminal: &'a Terminal) -> Result<Self, ModelError> {
+        let model = model_config(data.train.shape(), data.classes);
+        model.flat_features()?;
+        Ok(Self { data, model, device, terminal })
+    }
     /// Trains in `folder`, or goes on where an earlier attempt in it stopped, or gives its result if
     /// it is whole.
     pub fn run(
@@ -120,7 +128,7 @@ impl Experiment<'_> {
         if let Some(whole) = self.check_earlier(config, folder)? {
             return Ok(whole);
         }
-        let fresh = TrainingState::new(config, self.data.train.shape(), self.data.classes, &self.device)?;
+        let fresh = TrainingState::new(&self.model, config.seed, &self.device)?;
         let checkpoints = folder.path().join(CHECKPOINTS);
         let state = checkpoint::load_newest(&checkpoints, fresh)?;
         folder.create(false)?;

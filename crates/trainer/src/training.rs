@@ -109,18 +109,16 @@ pub trait Watch {
     fn epoch(&mut self, state: &TrainingState) -> Result<()>;
 }
 
+/// The tutorial's network for images of this shape in so many classes.
+pub fn model_config(shape: ImageShape, classes: usize) -> ModelConfig {
+    ModelConfig::new().with_image([shape.channels, shape.height, shape.width]).with_classes(classes)
+}
+
 impl TrainingState {
     /// A training before its first step.
-    pub fn new(
-        config: &TrainingConfig,
-        shape: ImageShape,
-        classes: usize,
-        device: &Device,
-    ) -> Result<Self, ModelError> {
-        let model_config =
-            ModelConfig::new().with_image([shape.channels, shape.height, shape.width]).with_classes(classes);
+    pub fn new(model: &ModelConfig, seed: u64, device: &Device) -> Result<Self, ModelError> {
         Ok(Self {
-            model: model_config.init(config.seed, &device.clone().autodiff())?,
+            model: model.init(seed, &device.clone().autodiff())?,
             // Keras' β and ε. Burn adds ε after the bias correction, as PyTorch does; Keras before.
             optimizer: AdamConfig::new().with_epsilon(1e-7).init(),
             progress: TrainingProgress::default(),
@@ -223,3 +221,6 @@ fn epoch_order(seed: u64, epoch: usize, images: usize) -> Vec<usize> {
     order.shuffle(&mut generator);
     order
 }
+
+#[cfg(test)]
+mod tests;

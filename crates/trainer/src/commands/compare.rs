@@ -42,10 +42,10 @@ pub fn run(args: CompareArgs, terminal: &Terminal) -> Result<()> {
     let data = ExperimentData::load(&settings.dataset, settings.validation_split, terminal)?;
     let fitted = config.scalings.iter().map(|scaling| fit(scaling, &data.train).map(Arc::new));
     let fitted = fitted.collect::<Result<Vec<_>>>()?;
+    let experiment = Experiment::new(&data, device, terminal)?;
     folder.create(args.out.force)?;
     folder.write(CONFIG, config_text.as_bytes())?;
 
-    let experiment = Experiment { data: &data, device, terminal };
     let mut results = Vec::new();
     for training in config.trainings() {
         let Some(fitted) = fitted.iter().find(|fitted| *fitted.scaling() == training.scaling) else {

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use anyhow::{Result, bail};
-use burn::module::Module;
+
 use mnist_data::ScalingBatcher;
 use serde::Serialize;
 
@@ -16,7 +16,7 @@ use crate::{
     report::{percent, text::table},
     run::FinishedRun,
     terminal::Terminal,
-    training::TrainingState,
+    training::model_config,
     weights,
 };
 
@@ -40,11 +40,11 @@ pub fn run(args: EvaluateArgs, terminal: &Terminal) -> Result<()> {
     let splits = fetch(&dataset, terminal)?.into_splits()?;
     run.fitted.check_shape(splits.test.shape())?;
 
-    let fresh = TrainingState::new(&run.config, run.fitted.shape(), run.classes, &device)?;
+    let fresh = model_config(run.fitted.shape(), run.classes).init(run.config.seed, &device)?;
     if splits.classes > run.classes {
         bail!("the data has {} classes, the model tells {} apart", splits.classes, run.classes);
     }
-    let model = weights::load(&run.weights, fresh.model.valid())?;
+    let model = weights::load(&run.weights, fresh)?;
     let batch_size = args.batch_size.unwrap_or(settings.batch_size).get();
     let batcher = ScalingBatcher::new(Arc::new(run.fitted));
     let evaluation = evaluate(&model, &splits.test, run.classes, batch_size, &batcher, &device)?;

@@ -26,8 +26,9 @@ pub fn run(args: TrainArgs, terminal: &Terminal) -> Result<()> {
 
     let data = ExperimentData::load(&settings.dataset, settings.validation_split, terminal)?;
     let fitted = Arc::new(fit(&config.scaling, &data.train)?);
+    let experiment = Experiment::new(&data, device, terminal)?;
     folder.create(args.out.force)?;
-    let result = Experiment { data: &data, device, terminal }.run(&config, &fitted, &folder)?;
+    let result = experiment.run(&config, &fitted, &folder)?;
 
     terminal.result(&result, || describe(&result))?;
     match result.status {
