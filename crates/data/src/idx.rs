@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use data_encoding::HEXLOWER;
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
@@ -118,7 +119,7 @@ impl Idx {
             });
         }
         sum.update(&values);
-        Ok(Self { path: path.to_owned(), dimensions, values, sha256: hexadecimal(&sum.finalize()) })
+        Ok(Self { path: path.to_owned(), dimensions, values, sha256: HEXLOWER.encode(&sum.finalize()) })
     }
 }
 
@@ -126,9 +127,4 @@ impl Idx {
 fn plain_or_gzip<'a>(mut input: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
     let is_gzip = input.fill_buf()?.starts_with(&[0x1f, 0x8b]);
     Ok(if is_gzip { Box::new(MultiGzDecoder::new(input)) } else { Box::new(input) })
-}
-
-/// Bytes in lower-case hexadecimal, as checksums are written.
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

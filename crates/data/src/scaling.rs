@@ -48,6 +48,7 @@ impl Granularity {
 /// In TOML or JSON it is a preset's name (`"standardize"`) or a table of these fields, all optional.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, remote = "Self")]
+#[allow(clippy::struct_excessive_bools)] // Keras' own fields.
 pub struct Scaling {
     /// Factor on the bytes 0..=255: 1 leaves them, 1/255 brings them to 0..=1.
     pub rescale: f64,

@@ -64,7 +64,7 @@ impl PixelSums {
     pub fn std(self) -> f64 {
         // √(d·2²⁵⁶ / n²) as an integer keeps at least 128 fraction bits; its lowest bit also stands
         // for any remainder, so that the one rounding, to `f64`, cannot mistake a tie.
-        const FRACTION_BITS: u32 = 128;
+        const FRACTION_BITS: i32 = 128;
         let (count, sum) = (u128::from(self.count), u128::from(self.sum));
         let scaled_variance =
             BigUint::from(count * u128::from(self.sum_of_squares) - sum * sum) << (2 * FRACTION_BITS);
@@ -72,7 +72,7 @@ impl PixelSums {
         if &root * &root * (count * count) != scaled_variance {
             root.set_bit(0, true);
         }
-        root.to_f64().map_or(f64::INFINITY, |root| root / 2_f64.powi(FRACTION_BITS as i32))
+        root.to_f64().map_or(f64::INFINITY, |root| root / 2_f64.powi(FRACTION_BITS))
     }
 }
 

@@ -208,7 +208,7 @@ pub struct OutputFlags {
     /// How to print the result
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     pub format: Format,
-    /// Print nothing but the result and errors
+    /// Print nothing but the result, warnings and errors
     #[arg(long, global = true)]
     pub quiet: bool,
 }

@@ -16,7 +16,8 @@ const SIGNIFICANT: f64 = 0.05;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Comparison {
     /// The comparison's folder, as seen from where the program was called.
-    pub comparison: PathBuf,
+    #[serde(rename = "comparison")]
+    pub folder: PathBuf,
     /// Best first.
     pub scalings: Vec<ScalingResult>,
     /// Every two scalings.
@@ -75,7 +76,7 @@ pub struct Pair {
 
 impl Comparison {
     /// Puts the runs together, ranked by mean accuracy.
-    pub fn of(comparison: PathBuf, runs: &[RunResult], test_images: usize) -> Self {
+    pub fn of(folder: PathBuf, runs: &[RunResult], test_images: usize) -> Self {
         let mut scalings: Vec<ScalingResult> = Vec::new();
         for run in runs {
             let summary = RunSummary {
@@ -109,7 +110,7 @@ impl Comparison {
 
         let pairs = pairs(&scalings);
         Self {
-            comparison,
+            folder,
             verdict: verdict(&scalings, &pairs, test_images),
             scalings,
             pairs,

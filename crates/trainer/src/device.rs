@@ -17,7 +17,7 @@ pub enum Backend {
     Flex,
     /// Burn's older CPU backend.
     Ndarray,
-    /// Any GPU, through Vulkan, Metal, `DirectX` 12 or `OpenGL`.
+    /// Any GPU, through Vulkan, Metal, DirectX 12 or OpenGL.
     Wgpu,
 }
 

@@ -33,10 +33,11 @@ pub enum Interrupted {
 impl Interrupted {
     /// Says of an interrupt inside `work` that `folder` keeps what was done; other errors stay.
     pub fn resumable<T>(work: Result<T>, folder: &Path) -> Result<T> {
-        work.map_err(|error| match error.is::<Self>() {
-            true => Self::Resumable(folder.to_owned()).into(),
-            false => error,
-        })
+        work.map_err(
+            |error| {
+                if error.is::<Self>() { Self::Resumable(folder.to_owned()).into() } else { error }
+            },
+        )
     }
 }
 

@@ -17,6 +17,11 @@ pub struct Terminal {
     quiet: bool,
 }
 
+/// A line on standard error that is shown even under `--quiet`.
+pub fn warn(text: impl AsRef<str>) {
+    eprintln!("warning: {}", text.as_ref());
+}
+
 impl Terminal {
     /// As the flags say.
     pub fn new(flags: &OutputFlags) -> Self {
@@ -28,11 +33,6 @@ impl Terminal {
         if !self.quiet {
             eprintln!("{}", text.as_ref());
         }
-    }
-
-    /// A line that is shown even under `--quiet`.
-    pub fn warn(&self, text: impl AsRef<str>) {
-        eprintln!("warning: {}", text.as_ref());
     }
 
     /// A bar for the steps of a training.

@@ -4,6 +4,7 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, Result, anyhow};
 use burn::store::{ModuleSnapshot, SafetensorsStore};
+use data_encoding::HEXLOWER;
 use mnist_model::Model;
 use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
@@ -30,7 +31,7 @@ pub fn sha256(safetensors: &[u8]) -> Result<String> {
     let mut tensors = SafeTensors::deserialize(safetensors)?.tensors();
     tensors.sort_by(|(a, _), (b, _)| a.cmp(b));
     let sum = tensors.iter().fold(Sha256::new(), |sum, (_, tensor)| sum.chain_update(tensor.data()));
-    Ok(sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(HEXLOWER.encode(&sum.finalize()))
 }
 
 /// Version of Burn in this build.

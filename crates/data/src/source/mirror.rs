@@ -8,7 +8,7 @@ use crate::DataError;
 /// How long a mirror may take to answer, and to deliver one file.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
-const BODY_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+const BODY_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// The largest file, compressed, is 9.9 MB: what is longer than this is something else.
 const LARGEST_FILE: u64 = 64 << 20;

@@ -199,8 +199,8 @@ impl Source {
         Ok(self.files(cache, source, downloads.map(|download| download.idx)))
     }
 
-    fn files(&self, folder: &Path, source: &str, files: [Idx; 4]) -> Files {
-        Files { kind: self.kind, folder: folder.to_owned(), source: source.to_owned(), files }
+    fn files(&self, folder: &Path, source: &str, contents: [Idx; 4]) -> Files {
+        Files { kind: self.kind, folder: folder.to_owned(), source: source.to_owned(), contents }
     }
 }
 
@@ -261,7 +261,7 @@ pub struct Files {
     pub folder: PathBuf,
     /// `data-dir`, `cache`, a mirror's address or an npm package.
     pub source: String,
-    files: [Idx; 4],
+    contents: [Idx; 4],
 }
 
 /// Name, checksum and size of one file.
@@ -283,12 +283,12 @@ impl Files {
             sha256: idx.sha256.clone(),
             bytes: idx.file_bytes(),
         };
-        FILES.iter().zip(&self.files).map(sum).collect()
+        FILES.iter().zip(&self.contents).map(sum).collect()
     }
 
     /// Whether each file is MNIST's, in the order of [`sums`](Self::sums).
     pub fn are_mnist(&self) -> [bool; 4] {
-        std::array::from_fn(|i| self.files[i].sha256 == FILES[i].mnist_sha256)
+        std::array::from_fn(|i| self.contents[i].sha256 == FILES[i].mnist_sha256)
     }
 
     /// Pairs images with labels.
@@ -297,7 +297,7 @@ impl Files {
     /// When there are not as many labels as images, a label belongs to no class, or train and test
     /// images differ in size.
     pub fn into_splits(self) -> Result<Splits, DataError> {
-        let [train_images, train_labels, test_images, test_labels] = self.files;
+        let [train_images, train_labels, test_images, test_labels] = self.contents;
         let classes = match self.kind {
             DatasetKind::Mnist => MNIST_CLASSES,
             DatasetKind::Idx => train_labels.values.iter().max().map_or(0, |&label| usize::from(label) + 1),

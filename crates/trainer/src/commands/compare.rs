@@ -15,7 +15,7 @@ use crate::{
     folder::{OutputFolder, check_same_config},
     report,
     run::{Experiment, Status},
-    terminal::Terminal,
+    terminal::{Terminal, warn},
 };
 
 const CONFIG: &str = "config.toml";
@@ -59,7 +59,7 @@ pub fn run(args: CompareArgs, terminal: &Terminal) -> Result<()> {
                 let accuracy = report::percent(test.accuracy);
                 terminal.line(format!("{name}: test accuracy {accuracy} ({:.0} s)", result.seconds));
             }
-            _ => terminal.warn(format!("{name} diverged: its loss is no longer a number")),
+            _ => warn(format!("{name} diverged: its loss is no longer a number")),
         }
         results.push(result);
     }

@@ -122,13 +122,13 @@ fn bad_data() {
     train()
         .with_data(labels, write(idx_bytes(0x801, &[199], &[0; 199])))
         .fails(1, "199 labels for 200 images");
-    train().with_data(images, write(idx_bytes(0x803, &[200, 144, 1], &[0; 28_800]))).fails(1, "1×12×12");
+    train().with_data(images, write(idx_bytes(0x803, &[200, 144, 1], &vec![0; 28_800]))).fails(1, "1×12×12");
     let empty = failing("data summary --data-dir .");
     empty.fails(1, "holds neither train-images-idx3-ubyte nor train-images-idx3-ubyte.gz");
     let not_mnist = failing("train --scaling center --data-dir data").with_data(images, |_| ());
     not_mnist.fails(1, "but MNIST's is ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db");
     failing("data summary --dataset idx").fails(1, "needs --data-dir");
-    let too_small = idx_bytes(0x803, &[200, 9, 16], &[0; 28_800]);
+    let too_small = idx_bytes(0x803, &[200, 9, 16], &vec![0; 28_800]);
     let test_images = idx_bytes(0x803, &[50, 9, 16], &[0; 7200]);
     train()
         .with_data(images, |path| {

@@ -16,7 +16,7 @@ use crate::{json, read_json, stderr, trainer_in, write_digits};
 /// Starts the command, waits until `ready`, sends SIGINT, and waits for its end.
 fn interrupt(mut command: Command, ready: impl Fn() -> bool) -> Output {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while !ready() {
         assert!(Instant::now() < deadline, "the training never came so far");
         thread::sleep(Duration::from_millis(5));
