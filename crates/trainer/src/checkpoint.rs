@@ -49,8 +49,7 @@ pub fn save(checkpoints: &Path, state: &TrainingState) -> Result<()> {
 /// Puts the newest checkpoint's weights, moments and progress into `fresh`, if there is a checkpoint.
 pub fn load_newest(checkpoints: &Path, fresh: TrainingState) -> Result<TrainingState> {
     let Some(newest) = list(checkpoints)?.pop() else { return Ok(fresh) };
-    let damaged =
-        || format!("the checkpoint {} is damaged; remove it to start from the one before", newest.display());
+    let damaged = || format!("the checkpoint {} is damaged; remove it to start over", newest.display());
     let bytes = |name| fs::read(newest.join(name)).map(Bytes::from_bytes_vec).with_context(damaged);
     let model = ModuleRecord::from_bytes(bytes(MODEL)?).with_context(damaged)?;
     let optimizer = OptimizerRecord::from_bytes(bytes(OPTIMIZER)?).with_context(damaged)?;

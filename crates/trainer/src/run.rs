@@ -314,6 +314,9 @@ impl FinishedRun {
         if !path.is_dir() {
             bail!("the run {name} does not exist or is not a folder");
         }
+        if path.join("runs").is_dir() {
+            bail!("{name} is a comparison; name one of its runs, which are in {name}/runs");
+        }
         if !path.join(RESULT).exists() {
             bail!("{name} is not a whole run: it has no {RESULT}; finish it with --out {name} --resume");
         }

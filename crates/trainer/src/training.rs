@@ -2,7 +2,7 @@
 
 use std::{ops::ControlFlow, time::Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use burn::{
     data::dataset::Dataset,
     module::Module,
@@ -136,11 +136,11 @@ impl Training<'_> {
 
         while progress.epochs.len() < settings.epochs.get() {
             let number = progress.epochs.len() + 1;
-            let rest =
-                epoch_order(self.config.seed, number, self.train.len()).split_off(progress.epoch.images);
+            let order = epoch_order(self.config.seed, number, self.train.len());
+            let rest = order.get(progress.epoch.images..).context("the checkpoint has seen other images")?;
             let mut clock = Instant::now();
 
-            for batch in loader::batches(self.train, rest, batch_size, &self.batcher, &device) {
+            for batch in loader::batches(self.train, rest.to_vec(), batch_size, &self.batcher, &device) {
                 let batch = batch?;
                 let targets = batch.targets.clone();
                 let (logits, loss) = model.forward_classification(batch);
