@@ -33,8 +33,8 @@ pub fn evaluate(
 ) -> Result<Evaluation> {
     let mut loss_sum = 0.0;
     let mut predictions: Vec<usize> = Vec::with_capacity(images.len());
-    let order = (0..images.len()).collect();
-    for batch in loader::batches(images, order, batch_size, batcher, device) {
+    let order: Vec<usize> = (0..images.len()).collect();
+    for batch in loader::batches(images, &order, batch_size, batcher, device) {
         if interrupt::requested() {
             return Err(Interrupted::Lost.into());
         }

@@ -23,13 +23,14 @@ const AHEAD: usize = 2;
 /// iterator is dropped.
 pub fn batches(
     images: &Images,
-    order: Vec<usize>,
+    order: &[usize],
     batch_size: usize,
     batcher: &ScalingBatcher,
     device: &Device,
 ) -> IntoIter<Result<ImageBatch, DatasetError>> {
     let (sender, receiver) = sync_channel(AHEAD);
-    let (images, batcher, device) = (images.clone(), batcher.clone(), device.clone());
+    let (images, order) = (images.clone(), order.to_vec());
+    let (batcher, device) = (batcher.clone(), device.clone());
     thread::spawn(move || {
         for positions in order.chunks(batch_size) {
             let batch = images.get_many(positions.to_vec()).map(|items| batcher.batch(items, &device));

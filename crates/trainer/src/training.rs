@@ -128,59 +128,78 @@ impl TrainingState {
 
 impl Training<'_> {
     /// Trains from `state` to the last epoch, unless it diverges or `watch` stops it.
-    pub fn run(&self, state: TrainingState, watch: &mut dyn Watch) -> Result<(Ending, TrainingState)> {
+    pub fn run(&self, mut state: TrainingState, watch: &mut dyn Watch) -> Result<(Ending, TrainingState)> {
+        while state.progress.epochs.len() < self.config.settings.epochs.get() {
+            let mut ending;
+            (ending, state) = self.finish_steps(state, watch)?;
+            if ending.is_none() {
+                ending = self.close_epoch(&mut state)?;
+            }
+            if let Some(ending) = ending {
+                return Ok((ending, state));
+            }
+            watch.epoch(&state)?;
+        }
+        Ok((Ending::Finished, state))
+    }
+
+    /// The steps that are left of an epoch; gives an ending if they are its last.
+    fn finish_steps(
+        &self,
+        state: TrainingState,
+        watch: &mut dyn Watch,
+    ) -> Result<(Option<Ending>, TrainingState)> {
         let settings = &self.config.settings;
-        let batch_size = settings.batch_size.get();
         let device = self.device.clone().autodiff();
         let TrainingState { mut model, mut optimizer, mut progress } = state;
 
-        while progress.epochs.len() < settings.epochs.get() {
-            let number = progress.epochs.len() + 1;
-            let order = epoch_order(self.config.seed, number, self.train.len());
-            let rest = order.get(progress.epoch.images..).context("the checkpoint has seen other images")?;
-            let mut clock = Instant::now();
+        let order = epoch_order(self.config.seed, progress.epochs.len() + 1, self.train.len());
+        let rest = order.get(progress.epoch.images..).context("the checkpoint has seen other images")?;
+        let mut ending = None;
+        let mut clock = Instant::now();
+        for batch in loader::batches(self.train, rest, settings.batch_size.get(), &self.batcher, &device) {
+            let batch = batch?;
+            let targets = batch.targets.clone();
+            let (logits, loss) = model.forward_classification(batch);
+            let gradients = GradientsParams::from_grads(loss.backward(), &model);
+            model = optimizer.step(settings.learning_rate.get(), model, gradients);
 
-            for batch in loader::batches(self.train, rest.to_vec(), batch_size, &self.batcher, &device) {
-                let batch = batch?;
-                let targets = batch.targets.clone();
-                let (logits, loss) = model.forward_classification(batch);
-                let gradients = GradientsParams::from_grads(loss.backward(), &model);
-                model = optimizer.step(settings.learning_rate.get(), model, gradients);
-
-                progress.epoch.add(logits, &loss, targets);
-                progress.epoch.seconds += clock.elapsed().as_secs_f64();
-                clock = Instant::now();
-                if !progress.epoch.loss.is_finite() {
-                    return Ok((Ending::Diverged, TrainingState { model, optimizer, progress }));
-                }
-                if watch.step(&progress).is_break() {
-                    return Ok((Ending::Stopped, TrainingState { model, optimizer, progress }));
-                }
+            progress.epoch.add(logits, &loss, targets);
+            progress.epoch.seconds += clock.elapsed().as_secs_f64();
+            clock = Instant::now();
+            if !progress.epoch.loss.is_finite() {
+                ending = Some(Ending::Diverged);
+            } else if watch.step(&progress).is_break() {
+                ending = Some(Ending::Stopped);
             }
-
-            let validation = match self.validate(&model) {
-                Err(error) if error.is::<Interrupted>() => {
-                    return Ok((Ending::Stopped, TrainingState { model, optimizer, progress }));
-                }
-                other => other?,
-            };
-            if validation.as_ref().is_some_and(|validation| !validation.loss.is_finite()) {
-                return Ok((Ending::Diverged, TrainingState { model, optimizer, progress }));
+            if ending.is_some() {
+                break;
             }
-            let epoch = std::mem::take(&mut progress.epoch);
-            progress.epochs.push(EpochMetrics {
-                epoch: number,
-                train_loss: epoch.mean_loss(),
-                train_accuracy: epoch.accuracy(),
-                validation_loss: validation.as_ref().map(|validation| validation.loss),
-                validation_accuracy: validation.as_ref().map(|validation| validation.accuracy),
-                seconds: epoch.seconds + clock.elapsed().as_secs_f64(),
-            });
-            let state = TrainingState { model, optimizer, progress };
-            watch.epoch(&state)?;
-            TrainingState { model, optimizer, progress } = state;
         }
-        Ok((Ending::Finished, TrainingState { model, optimizer, progress }))
+        Ok((ending, TrainingState { model, optimizer, progress }))
+    }
+
+    /// Validates after an epoch's last step and files its metrics.
+    fn close_epoch(&self, state: &mut TrainingState) -> Result<Option<Ending>> {
+        let clock = Instant::now();
+        let validation = match self.validate(&state.model) {
+            Err(error) if error.is::<Interrupted>() => return Ok(Some(Ending::Stopped)),
+            other => other?,
+        };
+        if validation.as_ref().is_some_and(|validation| !validation.loss.is_finite()) {
+            return Ok(Some(Ending::Diverged));
+        }
+        let TrainingProgress { epochs, epoch } = &mut state.progress;
+        let epoch = std::mem::take(epoch);
+        epochs.push(EpochMetrics {
+            epoch: epochs.len() + 1,
+            train_loss: epoch.mean_loss(),
+            train_accuracy: epoch.accuracy(),
+            validation_loss: validation.as_ref().map(|validation| validation.loss),
+            validation_accuracy: validation.as_ref().map(|validation| validation.accuracy),
+            seconds: epoch.seconds + clock.elapsed().as_secs_f64(),
+        });
+        Ok(None)
     }
 
     fn validate(&self, model: &Model) -> Result<Option<Evaluation>> {
