@@ -23,10 +23,10 @@ pub enum DataError {
         cause: io::Error,
     },
     /// The folder named by the user does not exist or is not a folder.
-    #[error("the data folder {} does not exist or is not a folder", .0.display())]
+    #[error("the data folder {} does not exist or is not a folder; check --data-dir", .0.display())]
     NoFolder(PathBuf),
     /// A folder lacks one of the four files.
-    #[error("{} holds neither {name} nor {name}.gz", folder.display())]
+    #[error("{} holds neither {name} nor {name}.gz; `data fetch` gets MNIST", folder.display())]
     NoFile {
         /// The folder searched.
         folder: PathBuf,

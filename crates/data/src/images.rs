@@ -72,6 +72,9 @@ impl Images {
     }
 
     /// Number of images per class, for classes `0..classes`.
+    ///
+    /// # Panics
+    /// When a label is not below `classes`.
     pub fn label_counts(&self, classes: usize) -> Vec<usize> {
         let mut counts = vec![0; classes];
         for &label in self.labels() {

@@ -61,6 +61,9 @@ impl PixelSums {
     }
 
     /// Population standard deviation, correctly rounded: √(n·Σx² − (Σx)²) / n.
+    ///
+    /// # Panics
+    /// When no pixel was summed.
     pub fn std(self) -> f64 {
         // √(d·2²⁵⁶ / n²) as an integer keeps at least 128 fraction bits; its lowest bit also stands
         // for any remainder, so that the one rounding, to `f64`, cannot mistake a tie.

@@ -1,10 +1,6 @@
 //! The command line.
 
-use std::{
-    num::{NonZeroU64, NonZeroUsize},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{num::NonZeroU32, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mnist_data::{DatasetKind, Scaling};
@@ -19,7 +15,7 @@ use crate::{
 ///
 /// Without a command: compare the tutorial's three scalings.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, after_help = "Example: mnist-trainer train --scaling standardize")]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -31,6 +27,7 @@ pub struct Cli {
 pub enum Command {
     /// Look at a data set, fetch MNIST, check its files
     #[command(subcommand, arg_required_else_help = false)]
+    #[command(after_help = "Example: mnist-trainer data summary")]
     Data(DataCommand),
     /// Show what a scaling does to the pixels: its statistics, one batch, both whole splits
     Scale(ScaleArgs),
@@ -41,6 +38,7 @@ pub enum Command {
     /// Evaluate a run's model on the test images, scaled as the run scaled them
     Evaluate(EvaluateArgs),
     /// List the backends compiled in and the devices found
+    #[command(after_help = "Example: mnist-trainer devices --format json")]
     Devices,
 }
 
@@ -75,10 +73,10 @@ pub struct ScaleArgs {
     pub scaling: Option<Scaling>,
     /// Images in the batch to look at: the first N of the train split
     #[arg(long, value_name = "N")]
-    pub batch_size: Option<NonZeroUsize>,
+    pub batch_size: Option<NonZeroU32>,
     /// Use the first N train images only
     #[arg(long, value_name = "N")]
-    pub limit: Option<NonZeroUsize>,
+    pub limit: Option<NonZeroU32>,
     #[command(flatten)]
     pub dataset: DatasetFlags,
     #[command(flatten)]
@@ -116,7 +114,7 @@ pub struct CompareArgs {
     pub scalings: Option<Vec<Scaling>>,
     /// Train each scaling with the seeds 1 to N [default: 1]
     #[arg(long, value_name = "N")]
-    pub seeds: Option<NonZeroU64>,
+    pub seeds: Option<NonZeroU32>,
     #[command(flatten)]
     pub training: TrainingFlags,
     #[command(flatten)]
@@ -126,13 +124,13 @@ pub struct CompareArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example: mnist-trainer evaluate runs/train-standardize-20261122T120000Z")]
+#[command(after_help = "Example: mnist-trainer evaluate runs/train-standardize-seed1-20261122T120000Z")]
 pub struct EvaluateArgs {
     /// Run folder that `train` or `compare` wrote
     pub run: PathBuf,
     /// Images per batch [default: the run's]
     #[arg(long, value_name = "N")]
-    pub batch_size: Option<NonZeroUsize>,
+    pub batch_size: Option<NonZeroU32>,
     #[command(flatten)]
     pub dataset: DatasetFlags,
     #[command(flatten)]
@@ -144,19 +142,19 @@ pub struct EvaluateArgs {
 pub struct TrainingFlags {
     /// Passes over the train images [default: 5]
     #[arg(long, value_name = "N")]
-    pub epochs: Option<NonZeroUsize>,
+    pub epochs: Option<NonZeroU32>,
     /// Images per training step [default: 64]
     #[arg(long, value_name = "N")]
-    pub batch_size: Option<NonZeroUsize>,
+    pub batch_size: Option<NonZeroU32>,
     /// Adam's learning rate [default: 0.001]
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub learning_rate: Option<Positive>,
     /// Part of the train split, from its end, to validate on and never train on [default: 0]
-    #[arg(long, value_name = "FRACTION")]
+    #[arg(long, value_name = "FRACTION", allow_negative_numbers = true)]
     pub validation_split: Option<Fraction>,
     /// Use the first N train images only, for a quick look
     #[arg(long, value_name = "N")]
-    pub limit: Option<NonZeroUsize>,
+    pub limit: Option<NonZeroU32>,
     #[command(flatten)]
     pub dataset: DatasetFlags,
     #[command(flatten)]
@@ -168,8 +166,8 @@ pub struct DatasetFlags {
     /// mnist, or idx for other data in four IDX files of the same names [default: mnist]
     #[arg(long, value_name = "KIND")]
     pub dataset: Option<DatasetKind>,
-    /// Folder of the data files, plain or gzipped [default for mnist: the user's cache]
-    #[arg(long, value_name = "DIR", env = "MNIST_DATA_DIR")]
+    /// Folder of the data files, plain or gzipped [default for mnist: $MNIST_DATA_DIR, else the cache]
+    #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 }
 
@@ -180,7 +178,7 @@ pub struct ComputeFlags {
     pub backend: Option<Backend>,
     /// CPU threads [default: all cores]
     #[arg(long, value_name = "N")]
-    pub threads: Option<NonZeroUsize>,
+    pub threads: Option<NonZeroU32>,
 }
 
 #[derive(Debug, Default, Args)]

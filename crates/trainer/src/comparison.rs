@@ -165,38 +165,44 @@ fn verdict(scalings: &[ScalingResult], pairs: &[Pair], test_images: usize) -> St
         let Some(difference) = runner_up.difference else {
             return format!("{} alone came to a usable end.", best.scaling);
         };
+        let ahead = match (difference * test_images as f64).round() {
+            0.0 => format!("{} and {} are level", best.scaling, runner_up.b),
+            images => {
+                format!("{} is ahead of {} by {images} images in {test_images}", best.scaling, runner_up.b)
+            }
+        };
         return format!(
-            "On this one seed {} is ahead of {} by {:.0} images in {test_images}. \
-             One seed cannot tell scalings apart: repeat with --seeds 5.",
-            best.scaling,
-            runner_up.b,
-            difference * test_images as f64
+            "On this one seed {ahead}. One seed cannot tell scalings apart: repeat with --seeds 5."
         );
     }
-    let is_beaten = |pair: &&&Pair| pair.p_holm.is_some_and(|p| p < SIGNIFICANT);
-    let beaten: Vec<String> = against
-        .iter()
-        .filter(is_beaten)
-        .map(|pair| {
-            let images = |fraction: f64| fraction * test_images as f64;
-            let difference = images(pair.difference.unwrap_or_default());
-            let half_width = pair.ci95.map_or(0.0, |[low, high]| images(high - low) / 2.0);
-            format!("{} by {difference:.0} ± {half_width:.0}", pair.b)
-        })
-        .collect();
-    let level: Vec<&str> =
-        against.iter().filter(|pair| !is_beaten(pair)).map(|pair| pair.b.as_str()).collect();
+    let mut beaten: Vec<String> = Vec::new();
+    let mut level: Vec<&str> = Vec::new();
+    let mut unusable: Vec<&str> = Vec::new();
+    for pair in against {
+        let images = |fraction: f64| fraction * test_images as f64;
+        match (pair.difference, pair.ci95, pair.p_holm) {
+            (None, ..) => unusable.push(&pair.b),
+            (Some(difference), Some([low, high]), Some(p)) if p < SIGNIFICANT => {
+                let half_width = images(high - low) / 2.0;
+                beaten.push(format!("{} by {:.0} ± {half_width:.0}", pair.b, images(difference)));
+            }
+            _ => level.push(&pair.b),
+        }
+    }
     let mut sentences = Vec::new();
     if !beaten.is_empty() {
         sentences.push(format!("{} beats {} images in {test_images}.", best.scaling, beaten.join(", ")));
     }
     if !level.is_empty() {
-        let seeds = best.runs.len();
         sentences.push(format!(
-            "{} and {} cannot be told apart by {seeds} training seeds on this test set.",
+            "{} and {} cannot be told apart by {} training seeds on this test set.",
             best.scaling,
-            level.join(", ")
+            level.join(", "),
+            best.runs.len()
         ));
+    }
+    if !unusable.is_empty() {
+        sentences.push(format!("{} came to no usable end.", unusable.join(", ")));
     }
     sentences.join(" ")
 }

@@ -5,13 +5,13 @@
 
 use std::{
     fs,
-    num::{NonZeroU64, NonZeroUsize},
-    path::{Path, PathBuf},
+    num::NonZeroU32,
+    path::{self, Path, PathBuf},
     str::FromStr,
 };
 
 use anyhow::Result;
-use mnist_data::{DatasetKind, Scaling};
+use mnist_data::{DataError, DatasetKind, Scaling};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -93,14 +93,14 @@ pub struct ConfigFile {
     pub scaling: Option<Scaling>,
     pub scalings: Option<Vec<Scaling>>,
     pub seed: Option<u64>,
-    pub seeds: Option<NonZeroU64>,
-    pub epochs: Option<NonZeroUsize>,
-    pub batch_size: Option<NonZeroUsize>,
+    pub seeds: Option<NonZeroU32>,
+    pub epochs: Option<NonZeroU32>,
+    pub batch_size: Option<NonZeroU32>,
     pub learning_rate: Option<Positive>,
     pub validation_split: Option<Fraction>,
-    pub limit: Option<NonZeroUsize>,
+    pub limit: Option<NonZeroU32>,
     pub backend: Option<Backend>,
-    pub threads: Option<NonZeroUsize>,
+    pub threads: Option<NonZeroU32>,
 }
 
 impl ConfigFile {
@@ -127,17 +127,23 @@ pub struct DatasetConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<NonZeroUsize>,
+    pub limit: Option<NonZeroU32>,
 }
 
 impl DatasetConfig {
     /// Flags over file over defaults.
-    pub fn resolve(flags: DatasetFlags, limit: Option<NonZeroUsize>, file: &ConfigFile) -> Self {
-        Self {
-            dataset: flags.dataset.or(file.dataset).unwrap_or_default(),
-            data_dir: flags.data_dir.or_else(|| file.data_dir.clone()),
-            limit: limit.or(file.limit),
+    pub fn resolve(flags: DatasetFlags, limit: Option<NonZeroU32>, file: &ConfigFile) -> Result<Self> {
+        let dataset = flags.dataset.or(file.dataset).unwrap_or_default();
+        let data_dir = flags.data_dir.or_else(|| file.data_dir.clone()).or_else(|| {
+            let of_mnist = std::env::var_os("MNIST_DATA_DIR").filter(|_| dataset == DatasetKind::Mnist);
+            of_mnist.map(PathBuf::from)
+        });
+        if dataset == DatasetKind::Idx && data_dir.is_none() {
+            return Err(UsageError(DataError::NeedsFolder.to_string()).into());
         }
+        // A run is looked at from other folders, too.
+        let data_dir = data_dir.map(path::absolute).transpose()?;
+        Ok(Self { dataset, data_dir, limit: limit.or(file.limit) })
     }
 }
 
@@ -146,35 +152,35 @@ impl DatasetConfig {
 pub struct Settings {
     #[serde(flatten)]
     pub dataset: DatasetConfig,
-    pub epochs: NonZeroUsize,
-    pub batch_size: NonZeroUsize,
+    pub epochs: NonZeroU32,
+    pub batch_size: NonZeroU32,
     pub learning_rate: Positive,
     pub validation_split: Fraction,
     pub backend: Backend,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub threads: Option<NonZeroUsize>,
+    pub threads: Option<NonZeroU32>,
 }
 
 /// The tutorial's.
-const EPOCHS: NonZeroUsize = NonZeroUsize::new(5).unwrap();
+const EPOCHS: NonZeroU32 = NonZeroU32::new(5).unwrap();
 const LEARNING_RATE: Positive = Positive(0.001);
 const SEED: u64 = 1;
 
 /// The tutorial's, and that of `scale`'s example batch.
-pub const BATCH_SIZE: NonZeroUsize = NonZeroUsize::new(64).unwrap();
+pub const BATCH_SIZE: NonZeroU32 = NonZeroU32::new(64).unwrap();
 
 impl Settings {
     /// Flags over file over the tutorial's settings.
-    fn resolve(flags: TrainingFlags, file: &ConfigFile) -> Self {
-        Self {
-            dataset: DatasetConfig::resolve(flags.dataset, flags.limit, file),
+    fn resolve(flags: TrainingFlags, file: &ConfigFile) -> Result<Self> {
+        Ok(Self {
+            dataset: DatasetConfig::resolve(flags.dataset, flags.limit, file)?,
             epochs: flags.epochs.or(file.epochs).unwrap_or(EPOCHS),
             batch_size: flags.batch_size.or(file.batch_size).unwrap_or(BATCH_SIZE),
             learning_rate: flags.learning_rate.or(file.learning_rate).unwrap_or(LEARNING_RATE),
             validation_split: flags.validation_split.or(file.validation_split).unwrap_or_default(),
             backend: flags.compute.backend.or(file.backend).unwrap_or_default(),
             threads: flags.compute.threads.or(file.threads),
-        }
+        })
     }
 }
 
@@ -201,7 +207,7 @@ impl TrainingConfig {
         };
         Ok(Self {
             seed: seed.or(file.seed).unwrap_or(SEED),
-            settings: Settings::resolve(flags, file),
+            settings: Settings::resolve(flags, file)?,
             scaling,
         })
     }
@@ -215,7 +221,7 @@ impl TrainingConfig {
 /// Every scaling × every seed, all else equal.
 #[derive(Debug, Clone, Serialize)]
 pub struct ComparisonConfig {
-    pub seeds: NonZeroU64,
+    pub seeds: NonZeroU32,
     #[serde(flatten)]
     pub settings: Settings,
     pub scalings: Vec<Scaling>,
@@ -225,7 +231,7 @@ impl ComparisonConfig {
     /// Flags over file over the tutorial's experiment.
     pub fn resolve(
         scalings: Option<Vec<Scaling>>,
-        seeds: Option<NonZeroU64>,
+        seeds: Option<NonZeroU32>,
         flags: TrainingFlags,
         file: &ConfigFile,
     ) -> Result<Self> {
@@ -249,24 +255,26 @@ impl ComparisonConfig {
         }
         for (position, scaling) in scalings.iter().enumerate() {
             if scalings[..position].iter().any(|earlier| earlier.name() == scaling.name()) {
-                return Err(UsageError(format!("`scalings` has `{}` twice", scaling.name())).into());
+                let twice = match scaling.name() {
+                    "custom" => "two that are spelled out; one can be compared at a time".to_owned(),
+                    name => format!("`{name}` twice"),
+                };
+                return Err(UsageError(format!("`scalings` has {twice}")).into());
             }
         }
         Ok(Self {
-            seeds: seeds.or(file.seeds).unwrap_or(NonZeroU64::MIN),
-            settings: Settings::resolve(flags, file),
+            seeds: seeds.or(file.seeds).unwrap_or(NonZeroU32::MIN),
+            settings: Settings::resolve(flags, file)?,
             scalings,
         })
     }
 
-    /// The trainings it is made of: scaling by scaling, seed by seed.
-    pub fn trainings(&self) -> impl Iterator<Item = TrainingConfig> {
-        self.scalings.iter().flat_map(|scaling| {
-            (1..=self.seeds.get()).map(|seed| TrainingConfig {
-                seed,
-                settings: self.settings.clone(),
-                scaling: scaling.clone(),
-            })
+    /// The trainings of one scaling, seed by seed.
+    pub fn trainings(&self, scaling: &Scaling) -> impl Iterator<Item = TrainingConfig> {
+        (1..=self.seeds.get()).map(|seed| TrainingConfig {
+            seed: seed.into(),
+            settings: self.settings.clone(),
+            scaling: scaling.clone(),
         })
     }
 }
@@ -274,12 +282,13 @@ impl ComparisonConfig {
 /// Keys whose value changes no bit of a result.
 const WITHOUT_EFFECT: [&str; 2] = ["threads", "data_dir"];
 
-/// The first key in which two saved configurations differ, among those that matter to a result.
-pub fn first_difference(saved: &str, current: &str) -> Result<Option<String>> {
+/// The first key in which two saved configurations differ, but for `may_differ` and those that matter
+/// to no result.
+pub fn first_difference(saved: &str, current: &str, may_differ: &[&str]) -> Result<Option<String>> {
     let [saved, current]: [toml::Table; 2] = [toml::from_str(saved)?, toml::from_str(current)?];
     let keys = saved.keys().chain(current.keys());
     Ok(keys
-        .filter(|key| !WITHOUT_EFFECT.contains(&key.as_str()))
+        .filter(|key| !WITHOUT_EFFECT.contains(&key.as_str()) && !may_differ.contains(&key.as_str()))
         .find(|&key| saved.get(key) != current.get(key))
         .cloned())
 }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use anyhow::{Context, Result};
 use burn::data::dataset::Dataset;
-use mnist_data::{DatasetKind, Files, Images, Source, source::FileSum};
+use mnist_data::{DatasetKind, Files, Images, Source, Splits, source::FileSum};
 
 use crate::{
     config::{DatasetConfig, Fraction},
@@ -30,15 +30,9 @@ pub struct ExperimentData {
 impl ExperimentData {
     /// Loads the data set and cuts the validation part off the end of its train split.
     pub fn load(config: &DatasetConfig, validation_split: Fraction, terminal: &Terminal) -> Result<Self> {
-        let files = fetch(config, terminal)?;
-        let sums = files.sums();
-        let splits = files.into_splits()?;
-        if config.dataset == DatasetKind::Idx {
-            // Nobody vouches for these: say which they are.
-            let named: Vec<String> = sums.iter().map(|sum| format!("{} {}", sum.name, sum.sha256)).collect();
-            terminal.line(format!("IDX data with SHA-256 sums: {}", named.join(", ")));
-        }
-        let train = config.limit.map_or(splits.train.clone(), |limit| splits.train.first(limit.get()));
+        let (splits, files) = load_splits(config, terminal)?;
+        let train =
+            config.limit.map_or(splits.train.clone(), |limit| splits.train.first(limit.get() as usize));
         // Keras' cut: the train part is the floor of its share.
         let trained_on = (train.len() as f64 * (1.0 - validation_split.get())) as usize;
         let (train, validation) = train.split_at(trained_on);
@@ -50,9 +44,22 @@ impl ExperimentData {
             validation: (!validation.is_empty()).then_some(validation),
             test: splits.test,
             classes: splits.classes,
-            files: sums,
+            files,
         })
     }
+}
+
+/// Both splits of the data set, with the checksums of its files.
+pub fn load_splits(config: &DatasetConfig, terminal: &Terminal) -> Result<(Splits, Vec<FileSum>)> {
+    let files = fetch(config, terminal)?;
+    let sums = files.sums();
+    let splits = files.into_splits()?;
+    if config.dataset == DatasetKind::Idx {
+        // Nobody vouches for these: say which they are.
+        let named: Vec<String> = sums.iter().map(|sum| format!("{} {}", sum.name, sum.sha256)).collect();
+        terminal.line(format!("IDX data with SHA-256 sums: {}", named.join(", ")));
+    }
+    Ok((splits, sums))
 }
 
 /// Reads the files of the data set, from the network if they are nowhere else.

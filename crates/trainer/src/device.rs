@@ -1,6 +1,6 @@
 //! Backends: which were compiled in, and opening one.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, num::NonZeroU32, str::FromStr};
 
 use anyhow::Result;
 use burn::tensor::Device;
@@ -109,9 +109,9 @@ pub fn pin_default() {
 }
 
 /// Limits computation on the CPU to this many threads, for the whole process.
-pub fn use_threads(threads: Option<usize>) -> Result<()> {
+pub fn use_threads(threads: Option<NonZeroU32>) -> Result<()> {
     if let Some(threads) = threads {
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+        rayon::ThreadPoolBuilder::new().num_threads(threads.get() as usize).build_global()?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! How well a model does on images that it was not trained on.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use burn::{data::dataset::Dataset, tensor::Device};
 use mnist_data::{Images, ScalingBatcher};
 use mnist_model::Model;
@@ -45,6 +45,12 @@ pub fn evaluate(
         predictions.extend(predicted.into_iter().map(|class| class as usize));
     }
 
+    ensure!(
+        predictions.len() == images.len(),
+        "only {} of {} images arrived",
+        predictions.len(),
+        images.len()
+    );
     let mut confusion = vec![vec![0; classes]; classes];
     for (&label, prediction) in images.labels().iter().zip(predictions) {
         confusion[usize::from(label)][prediction] += 1;

@@ -8,6 +8,8 @@ use std::{
 use anyhow::Result;
 use mnist_data::DataError;
 
+use crate::terminal::write_line;
+
 /// Exit status of bad arguments or a bad configuration, as clap has it.
 pub const USAGE: u8 = 2;
 
@@ -43,7 +45,8 @@ impl Interrupted {
 
 /// Prints the error on one line and chooses the exit status.
 pub fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
+    // Some libraries' messages have several lines.
+    write_line(format!("error: {error:#}").trim_end().replace('\n', "; "));
     let is_interrupt =
         error.is::<Interrupted>() || matches!(error.downcast_ref(), Some(DataError::Interrupted));
     if is_interrupt {

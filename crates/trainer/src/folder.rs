@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::Write,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -10,21 +10,33 @@ use anyhow::{Context, Result, bail};
 use atomic_write_file::AtomicWriteFile;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{cli::OutFlags, failure::UsageError};
+use crate::{
+    cli::OutFlags,
+    config::{ConfigFile, first_difference},
+    failure::UsageError,
+};
 
-/// A folder that this process may write a result into.
-#[derive(Debug, Clone)]
-pub struct OutputFolder {
-    path: PathBuf,
+/// The settings in force, in every folder that holds a result.
+pub const CONFIG: &str = "config.toml";
+
+/// What was found, written last.
+pub const RESULT: &str = "result.json";
+
+/// Where a result is going to be, before anything is written.
+pub enum Destination {
+    /// The folder that `--out` names.
+    Named(PathBuf),
+    /// A new folder under `runs/` with a name that begins like this.
+    Fresh(String),
 }
 
-impl OutputFolder {
-    /// Chooses the folder that the flags name, or a new one under `runs/`, without creating it.
+impl Destination {
+    /// Chooses the folder that the flags name, or a new one.
     ///
-    /// `contents` are the names of all that this kind of result may hold: `--force` removes nothing
-    /// else, and refuses a folder that holds something else.
-    pub fn choose(flags: &OutFlags, default_name: &str, contents: &[&str]) -> Result<Self> {
-        let Some(path) = flags.out.clone() else { return Ok(Self { path: fresh(default_name) }) };
+    /// `contents` are the names of all that this kind of result may hold: a folder that holds something
+    /// else, or no configuration of ours, is somebody else's and refused.
+    pub fn choose(flags: &OutFlags, default_name: String, contents: &[&str]) -> Result<Self> {
+        let Some(path) = flags.out.clone() else { return Ok(Self::Fresh(default_name)) };
         let name = path.display();
         if path.exists() && !path.is_dir() {
             bail!("{name} is a file; --out takes a folder");
@@ -33,24 +45,50 @@ impl OutputFolder {
         if let Some(stranger) = held.iter().find(|&entry| !contents.contains(&entry.as_str())) {
             bail!("{name} holds `{stranger}`, which is no part of such a result; choose another --out");
         }
+        if !held.is_empty() && ConfigFile::read(Some(&path.join(CONFIG))).is_err() {
+            bail!("{name} holds `{}`, but no {CONFIG} of a result; choose another --out", held[0]);
+        }
         if !held.is_empty() && !flags.resume && !flags.force {
             bail!("{name} already holds a result; choose another --out, or say --resume or --force");
         }
-        Ok(Self { path })
+        Ok(Self::Named(path))
     }
 
-    /// A folder inside this one.
-    pub fn within(&self, name: &str) -> Self {
-        Self { path: self.path.join(name) }
-    }
-
-    /// Creates the folder; with `start_over`, empties it first.
-    pub fn create(&self, start_over: bool) -> Result<()> {
-        if start_over && self.path.exists() {
-            fs::remove_dir_all(&self.path)
-                .with_context(|| format!("cannot clear {}", self.path.display()))?;
+    /// Refuses to add to a result that was made with another configuration; keys in `may_differ` and
+    /// those without effect on a result may differ.
+    pub fn check_same_config(&self, current: &str, may_differ: &[&str]) -> Result<()> {
+        match self {
+            Self::Named(path) => check_same_config(&path.join(CONFIG), current, may_differ),
+            Self::Fresh(_) => Ok(()),
         }
-        fs::create_dir_all(&self.path).with_context(|| format!("cannot create {}", self.path.display()))
+    }
+
+    /// Creates the folder, whose name nobody else can have taken if it is a new one; with
+    /// `start_over`, removes the `contents` of an earlier result first.
+    pub fn create(self, start_over: bool, contents: &[&str]) -> Result<OutputFolder> {
+        match self {
+            Self::Fresh(name) => create_fresh(&name),
+            Self::Named(path) => {
+                for name in contents.iter().filter(|_| start_over) {
+                    remove(&path.join(name))?;
+                }
+                OutputFolder::create(path)
+            }
+        }
+    }
+}
+
+/// A folder that this process writes a result into.
+#[derive(Debug, Clone)]
+pub struct OutputFolder {
+    path: PathBuf,
+}
+
+impl OutputFolder {
+    /// Creates the folder if it is not there.
+    pub fn create(path: PathBuf) -> Result<Self> {
+        fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        Ok(Self { path })
     }
 
     /// Where it is.
@@ -97,27 +135,42 @@ fn entries(path: &Path) -> Result<Vec<String>> {
     fs::read_dir(path)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
 }
 
-/// `runs/<name>-<UTC time>`, with a number behind it if that is taken.
-fn fresh(name: &str) -> PathBuf {
-    let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
-    let base = format!("{name}-{time}");
-    let numbered = (2..).map(|number| format!("{base}-{number}"));
-    let mut candidates =
-        std::iter::once(base.clone()).chain(numbered).map(|name| Path::new("runs").join(name));
-    candidates.find(|path| !path.exists()).unwrap_or_default()
+/// Creates `runs/<name>-<UTC time>`, with a number behind it if that is taken.
+fn create_fresh(name: &str) -> Result<OutputFolder> {
+    let runs = OutputFolder::create("runs".into())?;
+    let base = format!("{name}-{}", jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ"));
+    for number in 1.. {
+        let path = runs.path.join(if number == 1 { base.clone() } else { format!("{base}-{number}") });
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(OutputFolder { path }),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error).with_context(|| format!("cannot create {}", path.display())),
+        }
+    }
+    bail!("every name for a new folder under {} is taken", runs.path.display())
 }
 
-/// Refuses to add to a result that was made with another configuration.
-pub fn check_same_config(path: &Path, current: &str) -> Result<()> {
+/// Removes a file or a folder, if it is there.
+fn remove(path: &Path) -> Result<()> {
+    let removed = match path.symlink_metadata() {
+        Err(_) => Ok(()),
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+    };
+    removed.with_context(|| format!("cannot remove {}", path.display()))
+}
+
+/// Refuses to add to a result that was made with another configuration, which `path` has saved.
+pub fn check_same_config(path: &Path, current: &str, may_differ: &[&str]) -> Result<()> {
     if !path.exists() {
         return Ok(());
     }
-    let saved = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    match crate::config::first_difference(&saved, current)? {
+    let name = path.display();
+    let saved = fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+    match first_difference(&saved, current, may_differ).with_context(|| format!("{name} is damaged"))? {
         None => Ok(()),
         Some(key) => Err(UsageError(format!(
-            "`{key}` differs from {}: --resume continues the same configuration only",
-            path.display()
+            "`{key}` differs from {name}: --resume continues the same configuration only"
         ))
         .into()),
     }

@@ -5,11 +5,14 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use crate::failure::INTERRUPTED;
+use crate::{
+    failure::{INTERRUPTED, Interrupted},
+    terminal::warn,
+};
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
-/// Takes over SIGINT, SIGTERM and SIGHUP for this process.
+/// Takes over SIGINT for this process.
 pub fn install() {
     let handler = || {
         if REQUESTED.swap(true, Ordering::Relaxed) {
@@ -17,8 +20,13 @@ pub fn install() {
         }
     };
     if let Err(error) = ctrlc::set_handler(handler) {
-        eprintln!("warning: ctrl-C will stop the program without saving: {error}");
+        warn(format!("ctrl-C will stop the program without saving: {error}"));
     }
+}
+
+/// An error if the user has asked to stop, for work that keeps nothing.
+pub fn check() -> Result<(), Interrupted> {
+    if requested() { Err(Interrupted::Lost) } else { Ok(()) }
 }
 
 /// Whether the user has asked to stop.

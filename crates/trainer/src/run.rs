@@ -23,17 +23,15 @@ use crate::{
     device,
     evaluation::{Evaluation, evaluate},
     failure::{Interrupted, UsageError},
-    folder::{self, OutputFolder},
+    folder::{self, CONFIG, OutputFolder, RESULT},
     interrupt,
     terminal::Terminal,
     training::{Ending, EpochMetrics, Training, TrainingProgress, TrainingState, Watch, model_config},
     weights,
 };
 
-pub const CONFIG: &str = "config.toml";
-pub const SCALING: &str = "scaling.json";
-pub const WEIGHTS: &str = "model.safetensors";
-pub const RESULT: &str = "result.json";
+const SCALING: &str = "scaling.json";
+const WEIGHTS: &str = "model.safetensors";
 const DATA: &str = "data.json";
 const METRICS: &str = "metrics.csv";
 const CHECKPOINTS: &str = "checkpoints";
@@ -117,21 +115,21 @@ impl<'a> Experiment<'a> {
         model.flat_features()?;
         Ok(Self { data, model, device, terminal })
     }
-    /// Trains in `folder`, or goes on where an earlier attempt in it stopped, or gives its result if
+    /// Trains in the folder `path`, or goes on where an earlier attempt in it stopped, or gives its result if
     /// it is whole.
     pub fn run(
         &self,
         config: &TrainingConfig,
         fitted: &Arc<FittedScaling>,
-        folder: &OutputFolder,
+        path: &Path,
     ) -> Result<RunResult> {
-        if let Some(whole) = self.check_earlier(config, folder)? {
+        if let Some(whole) = self.check_earlier(config, path)? {
             return Ok(whole);
         }
         let fresh = TrainingState::new(&self.model, config.seed, &self.device)?;
-        let checkpoints = folder.path().join(CHECKPOINTS);
+        let checkpoints = path.join(CHECKPOINTS);
         let state = checkpoint::load_newest(&checkpoints, fresh)?;
-        folder.create(false)?;
+        let folder = OutputFolder::create(path.to_owned())?;
         folder.write(CONFIG, toml::to_string(config)?.as_bytes())?;
         folder.write_json(DATA, &self.data.files)?;
         folder.write_json(SCALING, fitted.as_ref())?;
@@ -144,20 +142,19 @@ impl<'a> Experiment<'a> {
             batcher: ScalingBatcher::new(fitted.clone()),
             device: self.device.clone(),
         };
-        let mut monitor = Monitor::new(self.terminal, &training, folder);
+        let mut monitor = Monitor::new(self.terminal, &training, &folder);
         let (ending, state) = training.run(state, &mut monitor)?;
         monitor.bar.finish_and_clear();
         if ending == Ending::Stopped {
             checkpoint::save(&checkpoints, &state)?;
-            return Err(Interrupted::Resumable(folder.path().to_owned()).into());
+            return Err(Interrupted::Resumable(path.to_owned()).into());
         }
-        Interrupted::resumable(self.conclude(&training, ending, &state, folder), folder.path())
+        Interrupted::resumable(self.conclude(&training, ending, &state, &folder), path)
     }
 
     /// Refuses a folder of another configuration or other data; gives the result if it is there.
-    fn check_earlier(&self, config: &TrainingConfig, folder: &OutputFolder) -> Result<Option<RunResult>> {
-        let path = folder.path();
-        folder::check_same_config(&path.join(CONFIG), &toml::to_string(config)?)?;
+    fn check_earlier(&self, config: &TrainingConfig, path: &Path) -> Result<Option<RunResult>> {
+        folder::check_same_config(&path.join(CONFIG), &toml::to_string(config)?, &[])?;
         if path.join(DATA).exists() && folder::read_json::<Vec<FileSum>>(&path.join(DATA))? != self.data.files
         {
             return Err(UsageError(format!(
@@ -190,7 +187,7 @@ impl<'a> Experiment<'a> {
                 &model,
                 &self.data.test,
                 self.data.classes,
-                settings.batch_size.get(),
+                settings.batch_size.get() as usize,
                 &training.batcher,
                 &self.device,
             )?;
@@ -245,9 +242,9 @@ struct Monitor<'a> {
 impl<'a> Monitor<'a> {
     fn new(terminal: &'a Terminal, training: &Training, folder: &'a OutputFolder) -> Self {
         let TrainingConfig { seed, settings, scaling } = training.config;
-        let batch_size = settings.batch_size.get();
+        let batch_size = settings.batch_size.get() as usize;
         let steps_per_epoch = training.train.len().div_ceil(batch_size);
-        let epochs = settings.epochs.get();
+        let epochs = settings.epochs.get() as usize;
         let bar = terminal.training_bar((steps_per_epoch * epochs) as u64);
         bar.set_prefix(format!("{} seed {seed}", scaling.name()));
         Self { terminal, bar, steps_per_epoch, batch_size, epochs, folder }

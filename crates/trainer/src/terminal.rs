@@ -19,7 +19,12 @@ pub struct Terminal {
 
 /// A line on standard error that is shown even under `--quiet`.
 pub fn warn(text: impl AsRef<str>) {
-    eprintln!("warning: {}", text.as_ref());
+    write_line(format!("warning: {}", text.as_ref()));
+}
+
+/// A line on standard error; a reader who has gone is no reason to stop.
+pub fn write_line(text: impl AsRef<str>) {
+    let _ = writeln!(io::stderr(), "{}", text.as_ref());
 }
 
 impl Terminal {
@@ -31,7 +36,7 @@ impl Terminal {
     /// A line on standard error.
     pub fn line(&self, text: impl AsRef<str>) {
         if !self.quiet {
-            eprintln!("{}", text.as_ref());
+            write_line(text);
         }
     }
 

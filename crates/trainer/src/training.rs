@@ -2,7 +2,7 @@
 
 use std::{ops::ControlFlow, time::Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use burn::{
     data::dataset::Dataset,
     module::Module,
@@ -129,7 +129,7 @@ impl TrainingState {
 impl Training<'_> {
     /// Trains from `state` to the last epoch, unless it diverges or `watch` stops it.
     pub fn run(&self, mut state: TrainingState, watch: &mut dyn Watch) -> Result<(Ending, TrainingState)> {
-        while state.progress.epochs.len() < self.config.settings.epochs.get() {
+        while state.progress.epochs.len() < self.config.settings.epochs.get() as usize {
             let mut ending;
             (ending, state) = self.finish_steps(state, watch)?;
             if ending.is_none() {
@@ -157,7 +157,9 @@ impl Training<'_> {
         let rest = order.get(progress.epoch.images..).context("the checkpoint has seen other images")?;
         let mut ending = None;
         let mut clock = Instant::now();
-        for batch in loader::batches(self.train, rest, settings.batch_size.get(), &self.batcher, &device) {
+        for batch in
+            loader::batches(self.train, rest, settings.batch_size.get() as usize, &self.batcher, &device)
+        {
             let batch = batch?;
             let targets = batch.targets.clone();
             let (logits, loss) = model.forward_classification(batch);
@@ -181,6 +183,8 @@ impl Training<'_> {
 
     /// Validates after an epoch's last step and files its metrics.
     fn close_epoch(&self, state: &mut TrainingState) -> Result<Option<Ending>> {
+        let (arrived, all) = (state.progress.epoch.images, self.train.len());
+        ensure!(arrived == all, "only {arrived} of {all} images arrived");
         let clock = Instant::now();
         let validation = match self.validate(&state.model) {
             Err(error) if error.is::<Interrupted>() => return Ok(Some(Ending::Stopped)),
@@ -203,7 +207,7 @@ impl Training<'_> {
     }
 
     fn validate(&self, model: &Model) -> Result<Option<Evaluation>> {
-        let batch_size = self.config.settings.batch_size.get();
+        let batch_size = self.config.settings.batch_size.get() as usize;
         self.validation
             .map(|images| {
                 evaluate(&model.valid(), images, self.classes, batch_size, &self.batcher, &self.device)

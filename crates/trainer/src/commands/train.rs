@@ -9,7 +9,7 @@ use crate::{
     config::{ConfigFile, TrainingConfig},
     dataset::{ExperimentData, fit},
     device::use_threads,
-    folder::OutputFolder,
+    folder::Destination,
     report::percent,
     run::{self, Experiment, RunResult, Status},
     terminal::Terminal,
@@ -20,15 +20,15 @@ pub fn run(args: TrainArgs, terminal: &Terminal) -> Result<()> {
     let config = TrainingConfig::resolve(args.scaling, args.seed, args.training, &file)?;
     let settings = &config.settings;
     let device = settings.backend.open()?;
-    use_threads(settings.threads.map(Into::into))?;
+    use_threads(settings.threads)?;
     let name = format!("train-{}-seed{}", config.scaling.name(), config.seed);
-    let folder = OutputFolder::choose(&args.out, &name, &run::CONTENTS)?;
+    let destination = Destination::choose(&args.out, name, &run::CONTENTS)?;
 
     let data = ExperimentData::load(&settings.dataset, settings.validation_split, terminal)?;
     let fitted = Arc::new(fit(&config.scaling, &data.train)?);
     let experiment = Experiment::new(&data, device, terminal)?;
-    folder.create(args.out.force)?;
-    let result = experiment.run(&config, &fitted, &folder)?;
+    let folder = destination.create(args.out.force, &run::CONTENTS)?;
+    let result = experiment.run(&config, &fitted, folder.path())?;
 
     terminal.result(&result, || describe(&result))?;
     match result.status {

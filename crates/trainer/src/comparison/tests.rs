@@ -49,6 +49,12 @@ fn one_seed_ranks_but_decides_nothing() {
 }
 
 #[test]
+fn tie_on_one_seed_is_called_level() {
+    let verdict = compare(&[("center", &[Some(0.98)]), ("none", &[Some(0.98)])]).verdict;
+    assert!(verdict.contains("center and none are level"), "{verdict}");
+}
+
+#[test]
 fn clear_difference_over_seeds_is_called_and_a_small_one_is_not() {
     let comparison = compare(&[
         ("normalize", &[Some(0.9901), Some(0.9888), Some(0.9901), Some(0.9895)]),
@@ -72,5 +78,9 @@ fn diverged_run_is_counted_and_left_out_of_the_mean() {
     assert_eq!((first.scaling.as_str(), first.accuracy.mean), ("normalize", Some(0.8)));
     assert_eq!((second.scaling.as_str(), second.accuracy.mean, second.runs.len()), ("center", Some(0.5), 2));
     assert_eq!((third.scaling.as_str(), third.accuracy.mean), ("none", None));
+    assert_eq!(
+        compare(&[("none", &[None, None]), ("normalize", &[Some(0.9), Some(0.7)])]).verdict,
+        "none came to no usable end."
+    );
     assert_eq!(compare(&[("none", &[None])]).verdict, "No training came to a usable end.");
 }

@@ -23,7 +23,7 @@ fn images() -> Images {
     Images::new(shape, pixels, labels)
 }
 
-fn config(seed: u64, epochs: usize) -> TrainingConfig {
+fn config(seed: u64, epochs: u32) -> TrainingConfig {
     let flags = TrainingFlags {
         epochs: epochs.try_into().ok(),
         batch_size: 16.try_into().ok(),

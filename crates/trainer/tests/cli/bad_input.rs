@@ -1,6 +1,10 @@
 //! Bad input: the exit status, one or two lines on standard error, nothing else anywhere.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use tempfile::{TempDir, tempdir};
 
@@ -47,11 +51,16 @@ impl Failing {
     }
 }
 
-fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+/// Everything in a folder and in the folders in it.
+fn names(folder: &Path) -> Vec<PathBuf> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            names.extend(self::names(&path));
+        }
+        names.push(path);
+    }
     names.sort();
     names
 }
@@ -65,7 +74,8 @@ fn bad_arguments() {
     failing("train --scaling center --epochs 0").fails(2, "--epochs");
     failing("train --scaling center --epochs -1").fails(2, "unexpected argument '-1'");
     failing("train --scaling center --learning-rate nan").fails(2, "--learning-rate");
-    failing("train --scaling center --learning-rate -0.1").fails(2, "unexpected argument '-0'");
+    failing("train --scaling center --learning-rate -0.1").fails(2, "-0.1 is not a finite number above 0");
+    failing("train --scaling center --epochs 9999999999").fails(2, "--epochs");
     failing("train --scaling center --validation-split 1").fails(2, "--validation-split");
     failing("train --scaling center --threads 0").fails(2, "--threads");
     failing("train --scaling center --resume").fails(2, "--out");
@@ -109,7 +119,7 @@ fn bad_data() {
     let train = || failing("train --scaling center --dataset idx --data-dir data");
     let write = |bytes: Vec<u8>| move |path: &Path| fs::write(path, bytes).unwrap();
     let (images, labels) = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte");
-    train().fails(1, "the data folder data does not exist");
+    train().fails(1, "data does not exist or is not a folder");
     train().with_file("data", "a file").fails(1, "does not exist or is not a folder");
     train().with_data(labels, |path| fs::remove_file(path).unwrap()).fails(1, "holds neither train-labels");
     train()
@@ -127,7 +137,7 @@ fn bad_data() {
     empty.fails(1, "holds neither train-images-idx3-ubyte nor train-images-idx3-ubyte.gz");
     let not_mnist = failing("train --scaling center --data-dir data").with_data(images, |_| ());
     not_mnist.fails(1, "but MNIST's is ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db");
-    failing("data summary --dataset idx").fails(1, "needs --data-dir");
+    failing("data summary --dataset idx").fails(2, "needs --data-dir");
     let too_small = idx_bytes(0x803, &[200, 9, 16], &vec![0; 28_800]);
     let test_images = idx_bytes(0x803, &[50, 9, 16], &[0; 7200]);
     train()
@@ -152,6 +162,8 @@ fn bad_output_folder() {
 fn bad_run() {
     failing("evaluate nowhere").fails(1, "the run nowhere does not exist");
     failing("evaluate .").with_file("config.toml", "").fails(1, "is not a whole run");
+    let resume = failing("train --scaling none --dataset idx --data-dir . --out . --resume");
+    resume.with_file("config.toml", "epochs = [").fails(1, "no config.toml of a result");
 }
 
 #[test]

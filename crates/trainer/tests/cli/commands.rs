@@ -1,6 +1,6 @@
 //! Each command: what it prints and what it writes.
 
-use std::fs;
+use std::{fs, process::Stdio};
 
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
@@ -205,6 +205,76 @@ fn force_removes_no_folder_of_somebody_elses() {
 }
 
 #[test]
+fn force_leaves_earlier_runs_under_the_default_folder_alone() {
+    let folder = folder_with_digits();
+    let run = json(&mut trainer_in(folder.path(), "train --scaling none --epochs 1 --limit 16"));
+    fs::remove_dir_all(folder.path().join("data")).unwrap();
+    let output =
+        trainer().current_dir(folder.path()).args(["compare", "--out", ".", "--force"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("holds `runs`"), "{}", stderr(&output));
+    assert!(folder.path().join(run["run"].as_str().unwrap()).join("result.json").exists());
+}
+
+#[test]
+fn trainings_started_in_the_same_second_get_folders_of_their_own() {
+    let folder = folder_with_digits();
+    let start = || {
+        let mut command =
+            trainer_in(folder.path(), "train --scaling none --epochs 1 --limit 16 --format json");
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let runs = [start(), start(), start()].map(|child| {
+        let output = child.wait_with_output().unwrap();
+        let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+        result["run"].as_str().unwrap().to_owned()
+    });
+    assert!(runs[0] != runs[1] && runs[1] != runs[2] && runs[0] != runs[2], "{runs:?}");
+}
+
+#[test]
+fn resumed_comparison_may_gain_seeds_and_scalings() {
+    let folder = folder_with_digits();
+    let compare = |arguments: &str| {
+        let arguments = format!("compare --epochs 1 --limit 64 --out all {arguments}");
+        json(&mut trainer_in(folder.path(), &arguments))
+    };
+    compare("--scalings none --seeds 1");
+    let grown = folder.path().join("all/runs/none-seed1/result.json");
+    let written = fs::metadata(&grown).unwrap().modified().unwrap();
+    let result = compare("--scalings none,center --seeds 2 --resume");
+    let runs: usize = result["scalings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|scaling| scaling["runs"].as_array().unwrap().len())
+        .sum();
+    assert_eq!(runs, 4);
+    assert_eq!(fs::metadata(&grown).unwrap().modified().unwrap(), written);
+}
+
+#[test]
+fn environment_names_a_folder_of_mnist_only_and_a_file_wins_over_it() {
+    let folder = folder_with_digits();
+    fs::write(folder.path().join("c.toml"), "dataset = 'idx'\ndata_dir = 'data'\n").unwrap();
+    let mut summary = trainer();
+    summary.current_dir(folder.path()).args(["data", "summary", "--config", "c.toml"]);
+    assert_eq!(json(summary.env("MNIST_DATA_DIR", "/nowhere"))["train"]["images"], 200);
+    let mut mnist = trainer();
+    let output = mnist.args(["data", "summary"]).env("MNIST_DATA_DIR", "/nowhere").output().unwrap();
+    assert!(stderr(&output).contains("/nowhere"), "{}", stderr(&output));
+}
+
+#[test]
+fn reader_of_progress_who_leaves_does_not_stop_a_training() {
+    let folder = folder_with_digits();
+    let mut command = trainer_in(folder.path(), "train --scaling none --epochs 3 --out run");
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stderr.take());
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
 fn diverged_training_is_reported_and_a_comparison_goes_on() {
     let folder = folder_with_digits();
     let diverging = "--scalings none,normalize --learning-rate 1e30 --epochs 1 --out all";
@@ -285,7 +355,7 @@ fn every_command_has_help() {
         let output = trainer().args(command.split_whitespace()).arg("--help").output().unwrap();
         assert!(output.status.success(), "{command}");
         let help = String::from_utf8(output.stdout).unwrap();
-        assert!(help.contains("Usage: mnist-trainer"), "{help}");
+        assert!(help.contains("Usage: mnist-trainer") && help.contains("Example"), "{help}");
     }
 }
 

@@ -50,6 +50,17 @@ fn scale_confirms_what_the_tutorial_confirms() {
     assert_eq!((&normalised["train"]["min"], &normalised["train"]["max"]), (&json!(0.0), &json!(1.0)));
 }
 
+/// Big enough that the backend does spread its work over threads.
+#[test]
+fn number_of_threads_changes_no_bit() {
+    let weights = |threads: u32| {
+        let arguments = format!("train --scaling standardize --limit 640 --epochs 1 --threads {threads}");
+        on_mnist(&arguments)["weights_sha256"].clone()
+    };
+    let [one, two, four] = [1, 2, 4].map(weights);
+    assert_eq!((&one, &one), (&two, &four));
+}
+
 /// Keras reaches 98% after this epoch; a network or a loop that is wrong stays far below 97%.
 #[test]
 fn one_epoch_over_all_60000_images_reaches_97_percent() {
