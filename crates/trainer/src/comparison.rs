@@ -195,9 +195,9 @@ fn verdict(scalings: &[ScalingResult], pairs: &[Pair], test_images: usize) -> St
     }
     if !level.is_empty() {
         sentences.push(format!(
-            "{} and {} cannot be told apart by {} training seeds on this test set.",
+            "{} cannot be told apart from {} by {} training seeds on this test set.",
             best.scaling,
-            level.join(", "),
+            level.join(" or "),
             best.runs.len()
         ));
     }

@@ -88,18 +88,31 @@ impl FromStr for Fraction {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConfigFile {
+    /// Kind of data set.
     pub dataset: Option<DatasetKind>,
+    /// Folder of its files.
     pub data_dir: Option<PathBuf>,
+    /// The scaling of `train` and `scale`.
     pub scaling: Option<Scaling>,
+    /// The scalings of `compare`.
     pub scalings: Option<Vec<Scaling>>,
+    /// The seed of `train`.
     pub seed: Option<u64>,
+    /// `compare` trains with the seeds 1 to this.
     pub seeds: Option<NonZeroU32>,
+    /// Passes over the train images.
     pub epochs: Option<NonZeroU32>,
+    /// Images per step.
     pub batch_size: Option<NonZeroU32>,
+    /// Adam's.
     pub learning_rate: Option<Positive>,
+    /// Part of the train split, from its end, that is validated on.
     pub validation_split: Option<Fraction>,
+    /// Only so many train images, the first ones.
     pub limit: Option<NonZeroU32>,
+    /// What computes.
     pub backend: Option<Backend>,
+    /// CPU threads; all cores if not given.
     pub threads: Option<NonZeroU32>,
 }
 

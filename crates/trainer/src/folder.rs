@@ -101,6 +101,11 @@ impl OutputFolder {
         write(&self.path.join(name), bytes)
     }
 
+    /// Removes a file, if it is there.
+    pub fn remove(&self, name: &str) -> Result<()> {
+        remove(&self.path.join(name))
+    }
+
     /// Writes a value as indented JSON.
     pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<()> {
         self.write(name, json(value)?.as_bytes())

@@ -115,6 +115,7 @@ impl<'a> Experiment<'a> {
         model.flat_features()?;
         Ok(Self { data, model, device, terminal })
     }
+
     /// Trains in the folder `path`, or goes on where an earlier attempt in it stopped, or gives its result if
     /// it is whole.
     pub fn run(

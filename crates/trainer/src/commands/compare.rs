@@ -44,6 +44,8 @@ pub fn run(args: CompareArgs, terminal: &Terminal) -> Result<()> {
     let fitted = config.scalings.iter().map(fit).collect::<Result<Vec<_>>>()?;
     let experiment = Experiment::new(&data, device, terminal)?;
     let folder = destination.create(args.out.force, &CONTENTS)?;
+    // Until there is a new one, the result of fewer runs must not pass for that of this configuration.
+    folder.remove(RESULT)?;
     folder.write(CONFIG, config_text.as_bytes())?;
 
     let mut results = Vec::new();
