@@ -50,7 +50,7 @@ pub enum DataCommand {
     /// Get MNIST into the cache (or check that it is there)
     #[command(after_help = "Example: mnist-trainer data fetch")]
     Fetch(DataArgs),
-    /// Check the SHA-256 of every file, fetching nothing
+    /// Check the SHA-256 of every file of MNIST (of other data: that it is whole), fetching nothing
     #[command(after_help = "Example: mnist-trainer data verify --data-dir ~/mnist")]
     Verify(DataArgs),
 }
