@@ -282,6 +282,23 @@ impl ComparisonConfig {
         })
     }
 
+    /// Refuses a comparison that lacks what `saved` has: resuming adds and takes nothing away.
+    pub fn check_grown_from(&self, saved: &ConfigFile) -> Result<()> {
+        let has_all = |scalings: &Vec<Scaling>| scalings.iter().all(|saved| self.scalings.contains(saved));
+        for (key, is_kept) in [
+            ("seeds", saved.seeds.is_none_or(|seeds| seeds <= self.seeds)),
+            ("scalings", saved.scalings.as_ref().is_none_or(has_all)),
+        ] {
+            if !is_kept {
+                return Err(UsageError(format!(
+                    "`{key}` lacks some of the comparison that --resume adds to"
+                ))
+                .into());
+            }
+        }
+        Ok(())
+    }
+
     /// The trainings of one scaling, seed by seed.
     pub fn trainings(&self, scaling: &Scaling) -> impl Iterator<Item = TrainingConfig> {
         (1..=self.seeds.get()).map(|seed| TrainingConfig {

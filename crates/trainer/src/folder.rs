@@ -63,6 +63,14 @@ impl Destination {
         }
     }
 
+    /// The configuration of the result that is there; an empty one if there is none.
+    pub fn saved_config(&self) -> Result<ConfigFile> {
+        match self {
+            Self::Named(path) if path.join(CONFIG).exists() => ConfigFile::read(Some(&path.join(CONFIG))),
+            _ => Ok(ConfigFile::default()),
+        }
+    }
+
     /// Creates the folder, whose name nobody else can have taken if it is a new one; with
     /// `start_over`, removes the `contents` of an earlier result first.
     pub fn create(self, start_over: bool, contents: &[&str]) -> Result<OutputFolder> {

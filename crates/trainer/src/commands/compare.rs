@@ -37,6 +37,7 @@ pub fn run(args: CompareArgs, terminal: &Terminal) -> Result<()> {
     if args.out.resume {
         // More scalings and more seeds are what there may be to add.
         destination.check_same_config(&config_text, &["scalings", "seeds"])?;
+        config.check_grown_from(&destination.saved_config()?)?;
     }
 
     let data = ExperimentData::load(&settings.dataset, settings.validation_split, terminal)?;

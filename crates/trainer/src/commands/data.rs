@@ -148,12 +148,13 @@ fn list(files: &Files, ok: Option<[bool; 4]>) -> FileList {
 fn describe(list: &FileList) -> String {
     let rows = list.files.iter().map(|file| {
         let verdict = match file.ok {
-            None => "",
+            // MNIST is fetched with the right checksums or not at all.
+            None => "–",
             Some(true) => "ok",
             Some(false) => "WRONG",
         };
         [file.sum.name.clone(), file.sum.bytes.to_string(), file.sum.sha256.clone(), verdict.to_owned()]
     });
-    let files = table(["file", "bytes", "SHA-256", ""], rows);
+    let files = table(["file", "bytes", "SHA-256", "verified"], rows);
     format!("{} in {} (from {})\n{files}", list.dataset, list.folder.display(), list.source)
 }

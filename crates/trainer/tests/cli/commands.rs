@@ -250,6 +250,13 @@ fn resumed_comparison_may_gain_seeds_and_scalings() {
         .map(|scaling| scaling["runs"].as_array().unwrap().len())
         .sum();
     assert_eq!(runs, 4);
+    for fewer in ["--scalings none,center --seeds 1", "--scalings none --seeds 2"] {
+        let arguments = format!("compare --epochs 1 --limit 64 --out all --resume {fewer}");
+        let output = trainer_in(folder.path(), &arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{fewer}");
+        assert!(stderr(&output).contains("that --resume adds to"), "{}", stderr(&output));
+    }
+    assert!(folder.path().join("all/result.json").exists(), "a refused resume takes nothing away");
     assert_eq!(fs::metadata(&grown).unwrap().modified().unwrap(), written);
 }
 
