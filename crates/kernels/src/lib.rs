@@ -1,14 +1,36 @@
-//! The convolution block of the CNN as one operation.
+//! The convolution block of the CNN and the step of Adam, each as one Burn operation.
 //!
-//! The body is made of Burn's primitives and runs on every backend; it stands in a crate of its own so
-//! that a faster body can take its place without the model knowing.
+//! On the CPU backend Flex both have bodies of their own, written for the vector instructions that the
+//! machine turns out to have; on every other backend, and for shapes that the bodies do not know, Burn's
+//! primitives do the work. The results are equal to rounding, see `tests/`.
+//!
+//! Where to look: [`conv_block`] and its [`operation`] for Burn, `convolution` for the arithmetic,
+//! [`Adam`] for the optimizer.
 
-use burn::tensor::{
-    Tensor,
-    activation::relu,
-    module::{conv2d, max_pool2d},
-    ops::{ConvOptions, MaxPoolOptions},
+mod adam;
+#[cfg(feature = "flex")]
+mod aligned;
+#[cfg(feature = "flex")]
+mod convolution;
+#[cfg(feature = "flex")]
+mod flex;
+#[cfg(feature = "flex")]
+mod instruction_set;
+mod operation;
+mod primitives;
+
+use burn::{
+    backend::Dispatch,
+    tensor::{
+        Tensor,
+        activation::relu,
+        module::{conv2d, max_pool2d},
+        ops::{ConvOptions, MaxPoolOptions},
+    },
 };
+
+pub use adam::Adam;
+use operation::ConvBlockBackend;
 
 /// Side of the max-pool window, and its stride.
 pub const POOL: usize = 2;
@@ -24,6 +46,19 @@ pub const POOL: usize = 2;
 /// # Panics
 /// When the shapes do not fit together.
 pub fn conv_block(input: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
+    Tensor::from_dispatch(<Dispatch as ConvBlockBackend>::conv_block(
+        input.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+    ))
+}
+
+/// The same as [`conv_block`], as Burn's own operations one after the other: what the fused block is
+/// measured against.
+///
+/// # Panics
+/// When the shapes do not fit together.
+pub fn conv_block_of_primitives(input: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
     let options = ConvOptions::new([1, 1], [0, 0], [1, 1], 1);
     let features = relu(conv2d(input, weight, Some(bias), options));
     max_pool2d(features, MaxPoolOptions::new([POOL, POOL]))

@@ -6,10 +6,11 @@ use anyhow::{Context, Result, ensure};
 use burn::{
     data::dataset::Dataset,
     module::Module,
-    optim::{AdamConfig, GradientsParams, ModuleOptimizer},
+    optim::{GradientsParams, ModuleOptimizer},
     tensor::{Device, Int, Tensor},
 };
 use mnist_data::{ImageShape, Images, ScalingBatcher};
+use mnist_kernels::Adam;
 use mnist_model::{Model, ModelConfig, ModelError};
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
@@ -119,8 +120,8 @@ impl TrainingState {
     pub fn new(model: &ModelConfig, seed: u64, device: &Device) -> Result<Self, ModelError> {
         Ok(Self {
             model: model.init(seed, &device.clone().autodiff())?,
-            // Keras' β and ε. Burn adds ε after the bias correction, as PyTorch does; Keras before.
-            optimizer: AdamConfig::new().with_epsilon(1e-7).init(),
+            // Keras' β and ε.
+            optimizer: Adam::new(0.9, 0.999, 1e-7).init(),
             progress: TrainingProgress::default(),
         })
     }

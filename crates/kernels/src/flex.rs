@@ -1,0 +1,220 @@
+//! The convolution block on Flex: tensors to slices and back.
+
+use std::borrow::Cow;
+
+use burn::{
+    backend::Flex,
+    tensor::{Bytes, DType, Shape},
+};
+use burn_flex::{FlexTensor, Layout};
+use rayon::prelude::*;
+
+use crate::{
+    convolution::{self, Geometry, KERNEL},
+    instruction_set::InstructionSet,
+    operation::{ConvBlockBackend, ConvBlockTraining, Forward},
+    primitives,
+};
+
+impl ConvBlockBackend for Flex {
+    fn conv_block(input: FlexTensor, weight: FlexTensor, bias: FlexTensor) -> FlexTensor {
+        let Some(geometry) = geometry(&input, &weight, &bias) else {
+            return primitives::forward::<Self>(input, weight, bias);
+        };
+        let [weight, bias] = [weight.to_contiguous(), bias.to_contiguous()];
+        let mut output = NewTensor::zeros(output_shape(&geometry));
+        convolution::forward_without_winners(
+            InstructionSet::best(),
+            &geometry,
+            &channels_last(&input),
+            contiguous(&weight),
+            contiguous(&bias),
+            output.values_mut(),
+        );
+        output.into_tensor()
+    }
+}
+
+impl ConvBlockTraining for Flex {
+    fn forward_with_winners(
+        input: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+    ) -> (FlexTensor, FlexTensor) {
+        let Some(geometry) = geometry(&input, &weight, &bias) else {
+            return primitives::forward_with_winners::<Self>(input, weight, bias);
+        };
+        let [weight, bias] = [weight.to_contiguous(), bias.to_contiguous()];
+        let mut output = NewTensor::zeros(output_shape(&geometry));
+        let mut winners = vec![0; geometry.batch * geometry.output_len()];
+        convolution::forward(
+            InstructionSet::best(),
+            &geometry,
+            &channels_last(&input),
+            contiguous(&weight),
+            contiguous(&bias),
+            output.values_mut(),
+            &mut winners,
+        );
+        let layout = channels_last_layout(output_shape(&geometry), 0);
+        (output.into_tensor(), FlexTensor::new(Bytes::from_elems(winners), layout, WINNERS))
+    }
+
+    fn input_gradient(forward: Forward<Self>, output_gradient: FlexTensor) -> FlexTensor {
+        let weight = forward.weight.to_contiguous();
+        // A zero gradient times an infinite weight is NaN, which the kernel would skip.
+        let Some(geometry) = fused(&forward).filter(|_| all_finite(contiguous(&weight))) else {
+            return primitives::input_gradient(with_indices(forward), output_gradient);
+        };
+        let mut gradient = NewTensor::zeros(forward.input.layout().shape().dims());
+        convolution::input_gradient(
+            InstructionSet::best(),
+            &geometry,
+            contiguous(&weight),
+            forward.winners.storage(),
+            &channels_last(&output_gradient),
+            gradient.values_mut(),
+        );
+        gradient.into_tensor()
+    }
+
+    fn parameter_gradients(
+        forward: Forward<Self>,
+        output_gradient: FlexTensor,
+    ) -> (FlexTensor, FlexTensor) {
+        let input = channels_last(&forward.input);
+        // As for the input's gradient, with an infinite input.
+        let Some(geometry) = fused(&forward).filter(|_| all_finite(&input)) else {
+            drop(input);
+            return primitives::parameter_gradients(with_indices(forward), output_gradient);
+        };
+        let (weight, bias) = convolution::weight_gradient(
+            InstructionSet::best(),
+            &geometry,
+            &input,
+            forward.winners.storage(),
+            &channels_last(&output_gradient),
+        );
+        let tensor = |values: Vec<f32>, like: &FlexTensor| {
+            let layout = Layout::contiguous(like.layout().shape().clone());
+            FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
+        };
+        (tensor(weight, &forward.weight), tensor(bias, &forward.bias))
+    }
+}
+
+/// The type of the fused forward pass's winners, which the primitives do not use: so it tells which of
+/// the two ran.
+const WINNERS: DType = DType::U8;
+
+/// The sizes of a block that the kernels know: `f32`, a 3×3 kernel, and an output that is not empty.
+fn geometry(input: &FlexTensor, weight: &FlexTensor, bias: &FlexTensor) -> Option<Geometry> {
+    let [batch, channels_in, height, width] = dims(input);
+    let [channels_out, weight_channels, rows, columns] = dims(weight);
+    let geometry = Geometry { batch, height, width, channels_in, channels_out };
+    let known = [input, weight, bias].iter().all(|tensor| tensor.dtype() == DType::F32)
+        && [rows, columns] == [KERNEL; 2]
+        && weight_channels == channels_in
+        && bias.layout().num_elements() == channels_out
+        && batch * geometry.output_len() * channels_in > 0;
+    known.then_some(geometry)
+}
+
+/// The sizes of a block whose forward pass was the fused one.
+fn fused(forward: &Forward<Flex>) -> Option<Geometry> {
+    (forward.winners.dtype() == WINNERS)
+        .then(|| geometry(&forward.input, &forward.weight, &forward.bias))
+        .flatten()
+}
+
+/// A forward pass as the primitives' backward pass wants it.
+fn with_indices(forward: Forward<Flex>) -> Forward<Flex> {
+    if forward.winners.dtype() != WINNERS {
+        return forward;
+    }
+    let Forward { input, weight, bias, .. } = forward;
+    let (output, winners) =
+        primitives::forward_with_winners::<Flex>(input.clone(), weight.clone(), bias.clone());
+    Forward { input, weight, bias, output, winners }
+}
+
+fn dims(tensor: &FlexTensor) -> [usize; 4] {
+    tensor.layout().shape().dims()
+}
+
+fn output_shape(geometry: &Geometry) -> [usize; 4] {
+    [geometry.batch, geometry.channels_out, geometry.output_height(), geometry.output_width()]
+}
+
+/// The layout of a tensor `[batch, channels, height, width]` whose channels lie side by side.
+fn channels_last_layout([batch, channels, height, width]: [usize; 4], start: usize) -> Layout {
+    let strides = [height * width * channels, 1, width * channels, channels];
+    let strides = strides.iter().map(|&stride| stride as isize).collect();
+    Layout::new(Shape::new([batch, channels, height, width]), strides, start)
+}
+
+/// A channels-last tensor in the making, which starts at a cache line: on AVX-512, where a register is a
+/// whole line, every load that straddles two costs two.
+struct NewTensor {
+    storage: Vec<f32>,
+    start: usize,
+    shape: [usize; 4],
+}
+
+impl NewTensor {
+    fn zeros(shape: [usize; 4]) -> Self {
+        const LINE: usize = 64;
+        let len: usize = shape.iter().product();
+        let storage = vec![0.0_f32; len + LINE / size_of::<f32>()];
+        let start = storage.as_ptr().align_offset(LINE).min(storage.len() - len);
+        Self { storage, start, shape }
+    }
+
+    fn values_mut(&mut self) -> &mut [f32] {
+        let len = self.shape.iter().product();
+        &mut self.storage[self.start..][..len]
+    }
+
+    fn into_tensor(self) -> FlexTensor {
+        let layout = channels_last_layout(self.shape, self.start);
+        FlexTensor::new(Bytes::from_elems(self.storage), layout, DType::F32)
+    }
+}
+
+/// The values of a contiguous tensor.
+fn contiguous(tensor: &FlexTensor) -> &[f32] {
+    tensor.as_slice().expect("to_contiguous gives f32 side by side")
+}
+
+/// The values of a tensor `[batch, channels, height, width]` with the channels side by side: as they
+/// are, or copied.
+fn channels_last(tensor: &FlexTensor) -> Cow<'_, [f32]> {
+    let shape @ [_, channels, height, width] = dims(tensor);
+    let len: usize = shape.iter().product();
+    let (values, start) = (tensor.storage::<f32>(), tensor.layout().start_offset());
+    let strides = tensor.layout().strides();
+    let wanted = channels_last_layout(shape, start);
+    let same = |((size, is), wanted): ((&usize, &isize), &isize)| *size == 1 || is == wanted;
+    if shape.iter().zip(strides).zip(wanted.strides()).all(same) {
+        return Cow::Borrowed(&values[start..start + len]);
+    }
+    let mut copy = vec![0.0; len];
+    copy.par_chunks_exact_mut(channels * height * width).enumerate().for_each(|(image, copy)| {
+        for (pixel, copy) in copy.chunks_exact_mut(channels).enumerate() {
+            let [row, column] = [pixel / width, pixel % width];
+            let first = start as isize
+                + image as isize * strides[0]
+                + row as isize * strides[2]
+                + column as isize * strides[3];
+            for (channel, value) in copy.iter_mut().enumerate() {
+                *value = values[(first + channel as isize * strides[1]) as usize];
+            }
+        }
+    });
+    Cow::Owned(copy)
+}
+
+fn all_finite(values: &[f32]) -> bool {
+    // Without an early exit, which would keep the compiler from using vectors.
+    values.par_chunks(1 << 14).all(|chunk| chunk.iter().fold(true, |all, value| all & value.is_finite()))
+}

@@ -1,0 +1,64 @@
+//! Which vector instructions the kernels use, chosen when the program runs.
+//!
+//! The kernels are written once, generic over [`pulp::Simd`]; `pulp` compiles them for each
+//! instruction set and knows which ones the machine has.
+
+use std::sync::LazyLock;
+
+#[cfg(target_arch = "aarch64")]
+use pulp::aarch64::Neon;
+use pulp::{Scalar128b, Simd, WithSimd};
+#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+use pulp::x86::{V3, V4};
+
+/// A set of vector instructions that this machine has: a value of this type is the proof.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum InstructionSet {
+    /// 16 lanes, 32 registers.
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    Avx512(V4),
+    /// 8 lanes, 16 registers, with fused multiply-add.
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    Avx2(V3),
+    /// 4 lanes, 32 registers.
+    #[cfg(target_arch = "aarch64")]
+    Neon(Neon),
+    /// 4 lanes of plain Rust, which the compiler maps to whatever the target has.
+    Portable(Scalar128b),
+}
+
+static BEST: LazyLock<InstructionSet> = LazyLock::new(|| InstructionSet::available()[0]);
+
+impl InstructionSet {
+    /// All that this machine has, the fastest first.
+    pub(crate) fn available() -> Vec<Self> {
+        let mut sets = Vec::new();
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        {
+            sets.extend(V4::try_new().map(Self::Avx512));
+            sets.extend(V3::try_new().map(Self::Avx2));
+        }
+        #[cfg(target_arch = "aarch64")]
+        sets.extend(Neon::try_new().map(Self::Neon));
+        sets.push(Self::Portable(Scalar128b));
+        sets
+    }
+
+    /// The fastest that this machine has.
+    pub(crate) fn best() -> Self {
+        *BEST
+    }
+
+    /// Runs `operation`, compiled for this instruction set.
+    pub(crate) fn run<Operation: WithSimd>(self, operation: Operation) -> Operation::Output {
+        match self {
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Self::Avx512(simd) => Simd::vectorize(simd, operation),
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Self::Avx2(simd) => Simd::vectorize(simd, operation),
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon(simd) => Simd::vectorize(simd, operation),
+            Self::Portable(simd) => Simd::vectorize(simd, operation),
+        }
+    }
+}

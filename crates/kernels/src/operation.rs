@@ -1,0 +1,125 @@
+//! The convolution block as a Burn operation with a backward pass of its own.
+
+use burn::backend::{
+    Autodiff, Backend,
+    autodiff::{
+        checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+        grads::Gradients,
+        ops::{Backward, Ops, OpsKind},
+    },
+    backend_extension,
+    tensor::{FloatTensor, IntTensor},
+};
+
+use crate::primitives;
+
+/// What Burn dispatches to at run time: the block on the backend that holds its tensors.
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    NdArray: cfg(feature = "ndarray"),
+    Cube: cfg(feature = "wgpu"),
+    Autodiff
+)]
+pub trait ConvBlockBackend: Backend {
+    /// See [`conv_block`](crate::conv_block).
+    fn conv_block(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        primitives::forward::<Self>(input, weight, bias)
+    }
+}
+
+/// What a backend brings to train the block.
+pub trait ConvBlockTraining: ConvBlockBackend {
+    /// The block's output, and what the backward pass has to know of where each value comes from.
+    fn forward_with_winners(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, IntTensor<Self>) {
+        primitives::forward_with_winners::<Self>(input, weight, bias)
+    }
+
+    /// The gradient of the input.
+    fn input_gradient(forward: Forward<Self>, output_gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        primitives::input_gradient(forward, output_gradient)
+    }
+
+    /// The gradients of the weights and of the bias.
+    fn parameter_gradients(
+        forward: Forward<Self>,
+        output_gradient: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        primitives::parameter_gradients(forward, output_gradient)
+    }
+}
+
+/// A forward pass, as its backward pass needs it.
+#[derive(Debug, Clone)]
+pub struct Forward<B: Backend> {
+    pub(crate) input: FloatTensor<B>,
+    pub(crate) weight: FloatTensor<B>,
+    pub(crate) bias: FloatTensor<B>,
+    pub(crate) output: FloatTensor<B>,
+    pub(crate) winners: IntTensor<B>,
+}
+
+#[cfg(feature = "ndarray")]
+#[expect(deprecated, reason = "Burn will drop this backend after 0.22")]
+mod ndarray {
+    impl super::ConvBlockBackend for burn::backend::NdArray {}
+    impl super::ConvBlockTraining for burn::backend::NdArray {}
+}
+
+#[cfg(feature = "wgpu")]
+mod wgpu {
+    impl super::ConvBlockBackend for burn::backend::Cube {}
+    impl super::ConvBlockTraining for burn::backend::Cube {}
+}
+
+impl<B: ConvBlockTraining, C: CheckpointStrategy> ConvBlockBackend for Autodiff<B, C> {
+    fn conv_block(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let parents = [input.node(), weight.node(), bias.node()];
+        let (input, weight, bias) = (input.into_primitive(), weight.into_primitive(), bias.into_primitive());
+        match ConvBlockBackward.prepare::<C>(parents).compute_bound().stateful() {
+            OpsKind::Tracked(tracked) => {
+                let (output, winners) =
+                    B::forward_with_winners(input.clone(), weight.clone(), bias.clone());
+                let forward = Forward { input, weight, bias, output: output.clone(), winners };
+                tracked.finish(forward, output)
+            }
+            OpsKind::UnTracked(untracked) => untracked.finish(B::conv_block(input, weight, bias)),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ConvBlockBackward;
+
+impl<B: ConvBlockTraining> Backward<B, 3> for ConvBlockBackward {
+    type State = Forward<B>;
+
+    fn backward(self, ops: Ops<Forward<B>, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let [input, weight, bias] = ops.parents;
+        let output_gradient = gradients.consume::<B>(&ops.node);
+        if let Some(input) = input {
+            let gradient = B::input_gradient(ops.state.clone(), output_gradient.clone());
+            gradients.register::<B>(input.id, gradient);
+        }
+        if weight.is_some() || bias.is_some() {
+            let (of_weight, of_bias) = B::parameter_gradients(ops.state, output_gradient);
+            if let Some(weight) = weight {
+                gradients.register::<B>(weight.id, of_weight);
+            }
+            if let Some(bias) = bias {
+                gradients.register::<B>(bias.id, of_bias);
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The convolution block as Burn's primitives: the body on every backend but Flex, and Flex's for what
+//! its own body does not know.
+
+use burn::{
+    backend::{
+        Backend, TensorMetadata,
+        ops::{ConvOptions, MaxPool2dWithIndices},
+        tensor::{FloatTensor, IntTensor},
+    },
+    tensor::{IntDType, Shape},
+};
+
+use crate::{POOL, operation::Forward};
+
+const STRIDE: [usize; 2] = [POOL; 2];
+const PADDING: [usize; 2] = [0; 2];
+const DILATION: [usize; 2] = [1; 2];
+
+/// The block's output alone.
+pub(crate) fn forward<B: Backend>(
+    input: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: FloatTensor<B>,
+) -> FloatTensor<B> {
+    B::max_pool2d(features::<B>(input, weight, bias), [POOL; 2], STRIDE, PADDING, DILATION, false)
+}
+
+/// The block's output, and where in its channel each value comes from.
+pub(crate) fn forward_with_winners<B: Backend>(
+    input: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: FloatTensor<B>,
+) -> (FloatTensor<B>, IntTensor<B>) {
+    let features = features::<B>(input, weight, bias);
+    let MaxPool2dWithIndices { output, indices } =
+        B::max_pool2d_with_indices(features, [POOL; 2], STRIDE, PADDING, DILATION, false, IntDType::I32);
+    (output, indices)
+}
+
+/// The gradient of the input.
+pub(crate) fn input_gradient<B: Backend>(
+    forward: Forward<B>,
+    output_gradient: FloatTensor<B>,
+) -> FloatTensor<B> {
+    let gradient = features_gradient(&forward, output_gradient);
+    B::conv2d_x_backward(forward.input, forward.weight, gradient, convolution())
+}
+
+/// The gradients of the weights and of the bias.
+pub(crate) fn parameter_gradients<B: Backend>(
+    forward: Forward<B>,
+    output_gradient: FloatTensor<B>,
+) -> (FloatTensor<B>, FloatTensor<B>) {
+    let gradient = features_gradient(&forward, output_gradient);
+    let Forward { input, weight, bias, .. } = forward;
+    let bias = B::conv2d_bias_backward(input.clone(), bias, gradient.clone());
+    (B::conv2d_weight_backward(input, weight, gradient, convolution()), bias)
+}
+
+fn convolution() -> ConvOptions<2> {
+    ConvOptions::new([1, 1], [0, 0], [1, 1], 1)
+}
+
+/// Convolution and ReLU.
+fn features<B: Backend>(
+    input: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: FloatTensor<B>,
+) -> FloatTensor<B> {
+    B::relu(B::conv2d(input, weight, Some(bias), convolution()))
+}
+
+/// The gradient that reaches the convolution. ReLU lets it through where the pooled value is positive,
+/// which is where the winner was.
+fn features_gradient<B: Backend>(forward: &Forward<B>, output_gradient: FloatTensor<B>) -> FloatTensor<B> {
+    let (input, weight) = (forward.input.shape(), forward.weight.shape());
+    let shape = Shape::new([input[0], weight[0], input[2] + 1 - weight[2], input[3] + 1 - weight[3]]);
+    let features = B::float_zeros(shape, &forward.input.device(), forward.input.dtype().into());
+    let gradient = B::relu_backward(forward.output.clone(), output_gradient);
+    let winners = forward.winners.clone();
+    B::max_pool2d_with_indices_backward(
+        features,
+        [POOL; 2],
+        STRIDE,
+        PADDING,
+        DILATION,
+        false,
+        gradient,
+        winners,
+    )
+    .x_grad
+}
