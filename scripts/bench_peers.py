@@ -414,7 +414,7 @@ def peak_share(rounds):
         return None
     gflops, peak = (median(r[key] for r in known) for key in ("gflops", "fma_peak_gflops"))
     share = median(r["gflops"] / r["fma_peak_gflops"] for r in known)
-    return f"mnist-trainer's step: {gflops:.0f} GFLOP/s, {share:.0%} of this machine's FMA peak of {peak:.0f}."
+    return f"mnist-trainer's step: {gflops:.0f} GFLOP/s, {share:.0%} of the FMA peak of {peak:.0f}."
 
 
 def machine():

@@ -117,7 +117,8 @@ mod flex {
                     InstructionSet::best().run(Slices { step, parameter, gradient, moment_1, moment_2 });
                 });
 
-            let [parameter, moment_1, moment_2] = [parameter, moment_1, moment_2].map(Tensor::from_primitive::<Flex>);
+            let [parameter, moment_1, moment_2] =
+                [parameter, moment_1, moment_2].map(Tensor::from_primitive::<Flex>);
             let momentum = AdaptiveMomentumState::new(time, moment_1, moment_2);
             (parameter, Some(AdamState::new(momentum)))
         }

@@ -78,10 +78,7 @@ impl ConvBlockTraining for Flex {
         gradient.into_tensor()
     }
 
-    fn parameter_gradients(
-        forward: Forward<Self>,
-        output_gradient: FlexTensor,
-    ) -> (FlexTensor, FlexTensor) {
+    fn parameter_gradients(forward: Forward<Self>, output_gradient: FlexTensor) -> (FlexTensor, FlexTensor) {
         let input = channels_last(&forward.input);
         // As for the input's gradient, with an infinite input.
         let Some(geometry) = fused(&forward).filter(|_| all_finite(&input)) else {

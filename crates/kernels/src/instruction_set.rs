@@ -7,9 +7,9 @@ use std::sync::LazyLock;
 
 #[cfg(target_arch = "aarch64")]
 use pulp::aarch64::Neon;
-use pulp::{Scalar128b, Simd, WithSimd};
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 use pulp::x86::{V3, V4};
+use pulp::{Scalar128b, Simd, WithSimd};
 
 /// A set of vector instructions that this machine has: a value of this type is the proof.
 #[derive(Debug, Clone, Copy)]

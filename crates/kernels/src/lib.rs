@@ -17,6 +17,8 @@ mod flex;
 #[cfg(feature = "flex")]
 mod instruction_set;
 mod operation;
+#[cfg(feature = "flex")]
+mod peak;
 mod primitives;
 
 use burn::{
@@ -31,6 +33,8 @@ use burn::{
 
 pub use adam::Adam;
 use operation::ConvBlockBackend;
+#[cfg(feature = "flex")]
+pub use peak::fma_peak;
 
 /// Side of the max-pool window, and its stride.
 pub const POOL: usize = 2;

@@ -89,8 +89,7 @@ impl<B: ConvBlockTraining, C: CheckpointStrategy> ConvBlockBackend for Autodiff<
         let (input, weight, bias) = (input.into_primitive(), weight.into_primitive(), bias.into_primitive());
         match ConvBlockBackward.prepare::<C>(parents).compute_bound().stateful() {
             OpsKind::Tracked(tracked) => {
-                let (output, winners) =
-                    B::forward_with_winners(input.clone(), weight.clone(), bias.clone());
+                let (output, winners) = B::forward_with_winners(input.clone(), weight.clone(), bias.clone());
                 let forward = Forward { input, weight, bias, output: output.clone(), winners };
                 tracked.finish(forward, output)
             }

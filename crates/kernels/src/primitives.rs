@@ -79,14 +79,7 @@ fn features_gradient<B: Backend>(forward: &Forward<B>, output_gradient: FloatTen
     let gradient = B::relu_backward(forward.output.clone(), output_gradient);
     let winners = forward.winners.clone();
     B::max_pool2d_with_indices_backward(
-        features,
-        [POOL; 2],
-        STRIDE,
-        PADDING,
-        DILATION,
-        false,
-        gradient,
-        winners,
+        features, [POOL; 2], STRIDE, PADDING, DILATION, false, gradient, winners,
     )
     .x_grad
 }

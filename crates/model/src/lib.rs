@@ -3,4 +3,4 @@
 mod initialization;
 mod model;
 
-pub use model::{Model, ModelConfig, ModelError};
+pub use model::{Flops, Kernels, Model, ModelConfig, ModelError};

@@ -7,7 +7,8 @@ use burn::{
     tensor::{Device, Int, Tensor, activation::relu},
 };
 use mnist_data::ImageBatch;
-use mnist_kernels::{POOL, conv_block};
+use mnist_kernels::{POOL, conv_block, conv_block_of_primitives};
+use serde::{Deserialize, Serialize};
 
 use crate::initialization::{glorot_uniform, zeros};
 
@@ -29,6 +30,27 @@ pub struct ModelConfig {
     /// Classes to tell apart.
     #[config(default = 10)]
     pub classes: usize,
+    /// What computes the convolution blocks.
+    #[config(default = "Kernels::Fused")]
+    pub kernels: Kernels,
+}
+
+/// What computes the convolution blocks; the results are equal to rounding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kernels {
+    /// One operation per block, with kernels of our own on the CPU.
+    Fused,
+    /// Burn's operations one after the other, to measure the fused ones against.
+    Primitives,
+}
+
+/// Floating-point operations per image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flops {
+    /// Of the forward pass.
+    pub forward: usize,
+    /// Of a training step, without the optimizer.
+    pub training_step: usize,
 }
 
 /// Why a configuration describes no network.
@@ -66,6 +88,27 @@ impl ModelConfig {
         }
     }
 
+    /// Floating-point operations that one image costs, two for each multiplication with its addition.
+    ///
+    /// Counted is what the result depends on. A pooled value has four convolutions behind it but only one
+    /// gradient, and the images need none. What ReLU zeroes is counted: it depends on the weights.
+    ///
+    /// # Errors
+    /// When the images are too small.
+    pub fn flops(&self) -> Result<Flops, ModelError> {
+        let flat = self.flat_features()?;
+        let [channels, height, width] = self.image;
+        let [filters1, _] = self.filters;
+        let after = |side| side_after_block(side).unwrap_or(0);
+        let pooled1 = after(height) * after(width) * filters1;
+        let taps = KERNEL * KERNEL;
+        let block1 = 2 * pooled1 * channels * taps;
+        let block2 = 2 * flat * filters1 * taps;
+        let dense = 2 * (flat * self.hidden + self.hidden * self.classes);
+        let forward = POOL * POOL * (block1 + block2) + dense;
+        Ok(Flops { forward, training_step: forward + block1 + 2 * (block2 + dense) })
+    }
+
     /// Builds the network with the initial weights that belong to `seed`: Keras' defaults, uniform
     /// Glorot weights and zero biases.
     ///
@@ -76,8 +119,8 @@ impl ModelConfig {
         let [channels, _, _] = self.image;
         let [filters1, filters2] = self.filters;
         Ok(Model {
-            conv1: ConvBlock::new("conv1", [channels, filters1], seed, device),
-            conv2: ConvBlock::new("conv2", [filters1, filters2], seed, device),
+            conv1: ConvBlock::new("conv1", [channels, filters1], self.kernels, seed, device),
+            conv2: ConvBlock::new("conv2", [filters1, filters2], self.kernels, seed, device),
             dense1: dense("dense1", [flat, self.hidden], seed, device),
             dense2: dense("dense2", [self.hidden, self.classes], seed, device),
         })
@@ -89,17 +132,30 @@ impl ModelConfig {
 struct ConvBlock {
     weight: Param<Tensor<4>>,
     bias: Param<Tensor<1>>,
+    #[module(skip)]
+    kernels: Kernels,
 }
 
 impl ConvBlock {
-    fn new(name: &str, [channels_in, channels_out]: [usize; 2], seed: u64, device: &Device) -> Self {
+    fn new(
+        name: &str,
+        [channels_in, channels_out]: [usize; 2],
+        kernels: Kernels,
+        seed: u64,
+        device: &Device,
+    ) -> Self {
         let shape = [channels_out, channels_in, KERNEL, KERNEL];
         let fans = [channels_in * KERNEL * KERNEL, channels_out * KERNEL * KERNEL];
-        Self { weight: glorot_uniform(shape, fans, seed, name, device), bias: zeros(channels_out, device) }
+        let weight = glorot_uniform(shape, fans, seed, name, device);
+        Self { weight, bias: zeros(channels_out, device), kernels }
     }
 
     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        conv_block(input, self.weight.val(), self.bias.val())
+        let block = match self.kernels {
+            Kernels::Fused => conv_block,
+            Kernels::Primitives => conv_block_of_primitives,
+        };
+        block(input, self.weight.val(), self.bias.val())
     }
 }
 

@@ -37,6 +37,8 @@ pub enum Command {
     Compare(CompareArgs),
     /// Evaluate a run's model on the test images, scaled as the run scaled them
     Evaluate(EvaluateArgs),
+    /// Time a training step and inference on this machine
+    Bench(BenchArgs),
     /// List the backends compiled in and the devices found
     #[command(after_help = "Example: mnist-trainer devices --format json")]
     Devices,
@@ -135,6 +137,30 @@ pub struct EvaluateArgs {
     pub dataset: DatasetFlags,
     #[command(flatten)]
     pub compute: ComputeFlags,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mnist-trainer bench
+  mnist-trainer bench --backend flex --threads 1 --batch-size 256 --format json")]
+pub struct BenchArgs {
+    /// Images per step [default: 64]
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<NonZeroU32>,
+    /// Steps to time after the warm-up; fewer on a backend that would take minutes
+    #[arg(long, value_name = "N", default_value = "200")]
+    pub steps: NonZeroU32,
+    /// Use Burn's own operations in place of the fused kernels, to compare
+    #[arg(long)]
+    pub primitives: bool,
+    #[command(flatten)]
+    pub dataset: DatasetFlags,
+    /// Time this backend only [default: each that was compiled in and finds a device]
+    #[arg(long, value_name = "BACKEND")]
+    pub backend: Option<Backend>,
+    /// CPU threads [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroU32>,
 }
 
 /// What a training can be told besides scaling and seed.

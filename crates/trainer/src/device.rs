@@ -108,10 +108,9 @@ pub fn pin_default() {
     }
 }
 
-/// Limits computation on the CPU to this many threads, for the whole process.
-pub fn use_threads(threads: Option<NonZeroU32>) -> Result<()> {
-    if let Some(threads) = threads {
-        rayon::ThreadPoolBuilder::new().num_threads(threads.get() as usize).build_global()?;
-    }
-    Ok(())
+/// Does `work` on a pool of this many CPU threads (by default one per core), one of which runs `work`
+/// itself: an operation then starts at once on the thread that asks for it, and the others join in.
+pub fn in_pool<T: Send>(threads: Option<NonZeroU32>, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    let threads = threads.map_or(0, |threads| threads.get() as usize);
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build()?.install(work)
 }

@@ -1,5 +1,6 @@
 //! Trains a CNN on MNIST and answers, with evidence, which pixel scaling to train with.
 
+mod benchmark;
 mod checkpoint;
 mod cli;
 mod commands;
@@ -20,6 +21,11 @@ mod training;
 mod weights;
 
 use std::process::ExitCode;
+
+/// Keeps the memory of a step's tensors for the next step; the system's gives it back, and pays for it
+/// again page by page.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     device::pin_default();

@@ -6,12 +6,12 @@ use anyhow::{Context, Result, ensure};
 use burn::{
     data::dataset::Dataset,
     module::Module,
-    optim::{GradientsParams, ModuleOptimizer},
+    optim::{AdamConfig, GradientsParams, ModuleOptimizer},
     tensor::{Device, Int, Tensor},
 };
-use mnist_data::{ImageShape, Images, ScalingBatcher};
+use mnist_data::{ImageBatch, ImageShape, Images, ScalingBatcher};
 use mnist_kernels::Adam;
-use mnist_model::{Model, ModelConfig, ModelError};
+use mnist_model::{Kernels, Model, ModelConfig, ModelError};
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -115,16 +115,37 @@ pub fn model_config(shape: ImageShape, classes: usize) -> ModelConfig {
     ModelConfig::new().with_image([shape.channels, shape.height, shape.width]).with_classes(classes)
 }
 
+// Adam's, as in Keras.
+const BETA_1: f32 = 0.9;
+const BETA_2: f32 = 0.999;
+const EPSILON: f32 = 1e-7;
+
 impl TrainingState {
     /// A training before its first step.
     pub fn new(model: &ModelConfig, seed: u64, device: &Device) -> Result<Self, ModelError> {
         Ok(Self {
             model: model.init(seed, &device.clone().autodiff())?,
-            // Keras' β and ε.
-            optimizer: Adam::new(0.9, 0.999, 1e-7).init(),
+            optimizer: match model.kernels {
+                Kernels::Fused => Adam::new(BETA_1, BETA_2, EPSILON).init(),
+                Kernels::Primitives => {
+                    AdamConfig::new().with_beta_1(BETA_1).with_beta_2(BETA_2).with_epsilon(EPSILON).init()
+                }
+            },
             progress: TrainingProgress::default(),
         })
     }
+}
+
+/// One training step: the network after it, and what it made of the batch before.
+pub fn step(
+    model: Model,
+    optimizer: &mut ModuleOptimizer,
+    learning_rate: f64,
+    batch: ImageBatch,
+) -> (Model, Tensor<2>, Tensor<1>) {
+    let (logits, loss) = model.forward_classification(batch);
+    let gradients = GradientsParams::from_grads(loss.backward(), &model);
+    (optimizer.step(learning_rate, model, gradients), logits, loss)
 }
 
 impl Training<'_> {
@@ -163,9 +184,8 @@ impl Training<'_> {
         {
             let batch = batch?;
             let targets = batch.targets.clone();
-            let (logits, loss) = model.forward_classification(batch);
-            let gradients = GradientsParams::from_grads(loss.backward(), &model);
-            model = optimizer.step(settings.learning_rate.get(), model, gradients);
+            let (logits, loss);
+            (model, logits, loss) = step(model, &mut optimizer, settings.learning_rate.get(), batch);
 
             progress.epoch.add(logits, &loss, targets);
             progress.epoch.seconds += clock.elapsed().as_secs_f64();

@@ -29,7 +29,14 @@ pub(crate) fn forward(
         .zip(winners.par_chunks_exact_mut(geometry.output_len()))
         .zip(input.par_chunks_exact(geometry.input_len()))
         .for_each(|((output, winners), input)| {
-            instructions.run(ForwardImage { geometry, corners: &corners, weights: &weights, input, output, winners });
+            instructions.run(ForwardImage {
+                geometry,
+                corners: &corners,
+                weights: &weights,
+                input,
+                output,
+                winners,
+            });
         });
 }
 
@@ -49,7 +56,14 @@ pub(crate) fn forward_without_winners(
         .zip(input.par_chunks_exact(geometry.input_len()))
         .for_each(|(output, input)| {
             let winners = &mut [];
-            instructions.run(ForwardImage { geometry, corners: &corners, weights: &weights, input, output, winners });
+            instructions.run(ForwardImage {
+                geometry,
+                corners: &corners,
+                weights: &weights,
+                input,
+                output,
+                winners,
+            });
         });
 }
 
@@ -161,8 +175,7 @@ impl ForwardImage<'_> {
                 from_fn(|window| self.input.as_ptr().add(*self.corners.get_unchecked(first + window)));
             let mut weights = aligned::floats(&self.weights.weights).as_ptr().add(channel);
             for kernel_row in 0..KERNEL {
-                let patches: [*const f32; WINDOWS] =
-                    from_fn(|window| corners[window].add(kernel_row * row));
+                let patches: [*const f32; WINDOWS] = from_fn(|window| corners[window].add(kernel_row * row));
                 for tap in 0..KERNEL * channels_in {
                     let mut weight = [simd.splat_f32s(0.0); REGISTERS];
                     for register in 0..REGISTERS {

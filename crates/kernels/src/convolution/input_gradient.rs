@@ -28,7 +28,14 @@ pub(crate) fn input_gradient(
         .zip(output_gradient.par_chunks_exact(geometry.output_len()))
         .for_each(|((input_gradient, winners), output_gradient)| {
             let corners = &corners;
-            instructions.run(ImageGradient { geometry, corners, weights: &weights, winners, output_gradient, input_gradient });
+            instructions.run(ImageGradient {
+                geometry,
+                corners,
+                weights: &weights,
+                winners,
+                output_gradient,
+                input_gradient,
+            });
         });
 }
 
@@ -87,7 +94,9 @@ impl WithSimd for ImageGradient<'_> {
             let mut counts = [0; POSITIONS + 1];
             let outputs = window * channels_out..(window + 1) * channels_out;
             let winners = &self.winners[outputs.clone()];
-            for (channel, (&winner, &gradient)) in winners.iter().zip(&self.output_gradient[outputs]).enumerate() {
+            for (channel, (&winner, &gradient)) in
+                winners.iter().zip(&self.output_gradient[outputs]).enumerate()
+            {
                 let list = usize::from(winner.min(DEAD));
                 // Written always and counted sometimes, without a branch to mispredict.
                 arrivals[list * (channels_out + 1) + counts[list]] =

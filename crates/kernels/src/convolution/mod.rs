@@ -137,7 +137,7 @@ unsafe fn store<S: Simd>(_simd: S, target: *mut f32, value: S::f32s) {
 ///
 /// `pulp`'s portable registers would call the C library's `fma` for each lane.
 #[inline(always)]
-fn multiply_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
+pub(crate) fn multiply_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
     if cfg!(target_arch = "aarch64") || S::F32_LANES > 4 {
         simd.mul_add_f32s(a, b, c)
     } else {

@@ -91,7 +91,9 @@ impl Filter {
 
     /// Adds sums to weights, `[channels_in, 3, 3]`.
     fn add_to(&self, weights: &mut [f32], sums: &[f32]) {
-        for (tap, run) in (0..TAPS).map(|tap| (tap, tap / KERNEL * self.row + tap % KERNEL * self.channels_in)) {
+        for (tap, run) in
+            (0..TAPS).map(|tap| (tap, tap / KERNEL * self.row + tap % KERNEL * self.channels_in))
+        {
             for (channel, sum) in sums[run..run + self.channels_in].iter().enumerate() {
                 weights[channel * TAPS + tap] += sum;
             }
@@ -138,7 +140,8 @@ impl ImageGradient<'_> {
         let mut sums = [0.0_f32; CHANNELS];
         let channels_out = self.geometry.channels_out;
         for window in 0..self.corners.len() {
-            let outputs = window * channels_out + self.channels.start..window * channels_out + self.channels.end;
+            let outputs =
+                window * channels_out + self.channels.start..window * channels_out + self.channels.end;
             let arrivals = self.output_gradient[outputs.clone()].iter().zip(&self.winners[outputs]);
             for (sum, (gradient, &winner)) in sums.iter_mut().zip(arrivals) {
                 *sum += if winner == DEAD { 0.0 } else { *gradient };
@@ -172,7 +175,9 @@ impl ImageGradient<'_> {
                 let start = register * S::F32_LANES;
                 // Three rows of six registers are 18 sums, of four are 12: what fits beside the rest.
                 register += match registers - register {
-                    6.. if S::REGISTER_COUNT >= 32 => self.add_registers::<S, 6>(simd, index, start, arrivals),
+                    6.. if S::REGISTER_COUNT >= 32 => {
+                        self.add_registers::<S, 6>(simd, index, start, arrivals)
+                    }
                     4.. => self.add_registers::<S, 4>(simd, index, start, arrivals),
                     2 | 3 => self.add_registers::<S, 2>(simd, index, start, arrivals),
                     _ => self.add_registers::<S, 1>(simd, index, start, arrivals),
@@ -270,7 +275,8 @@ impl ImageGradient<'_> {
                         let won = simd.equal_u32s(winner, simd.splat_u32s(position as u32));
                         let gradient = simd.select_f32s(won, gradient, zero);
                         for tap in 0..TAPS {
-                            let pixel = corner + shifts[position] + tap / KERNEL * row + tap % KERNEL * channels_in;
+                            let pixel =
+                                corner + shifts[position] + tap / KERNEL * row + tap % KERNEL * channels_in;
                             let pixel = simd.splat_f32s(self.input[pixel + channel_in]);
                             sums[tap] = multiply_add(simd, gradient, pixel, sums[tap]);
                         }

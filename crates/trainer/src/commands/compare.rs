@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use burn::data::dataset::Dataset;
+use burn::{data::dataset::Dataset, tensor::Device};
 use mnist_data::Scaling;
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     comparison::Comparison,
     config::{ComparisonConfig, ConfigFile},
     dataset::{ExperimentData, fit},
-    device::use_threads,
+    device::in_pool,
     failure::Interrupted,
     folder::{CONFIG, Destination, RESULT},
     report,
@@ -30,21 +30,30 @@ pub fn run(args: CompareArgs, terminal: &Terminal) -> Result<()> {
     let config = ComparisonConfig::resolve(args.scalings, args.seeds, args.training, &file)?;
     let settings = &config.settings;
     let device = settings.backend.open()?;
-    use_threads(settings.threads)?;
     let names: Vec<&str> = config.scalings.iter().map(Scaling::name).collect();
     let destination = Destination::choose(&args.out, format!("compare-{}", names.join("-")), &CONTENTS)?;
-    let config_text = toml::to_string(&config)?;
     if args.out.resume {
         // More scalings and more seeds are what there may be to add.
-        destination.check_same_config(&config_text, &["scalings", "seeds"])?;
+        destination.check_same_config(&toml::to_string(&config)?, &["scalings", "seeds"])?;
         config.check_grown_from(&destination.saved_config()?)?;
     }
+    in_pool(settings.threads, || compare(&config, device, destination, args.out.force, terminal))
+}
 
+fn compare(
+    config: &ComparisonConfig,
+    device: Device,
+    destination: Destination,
+    force: bool,
+    terminal: &Terminal,
+) -> Result<()> {
+    let settings = &config.settings;
+    let config_text = toml::to_string(config)?;
     let data = ExperimentData::load(&settings.dataset, settings.validation_split, terminal)?;
     let fit = |scaling| fit(scaling, &data.train).map(Arc::new);
     let fitted = config.scalings.iter().map(fit).collect::<Result<Vec<_>>>()?;
     let experiment = Experiment::new(&data, device, terminal)?;
-    let folder = destination.create(args.out.force, &CONTENTS)?;
+    let folder = destination.create(force, &CONTENTS)?;
     // Until there is a new one, the result of fewer runs must not pass for that of this configuration.
     folder.remove(RESULT)?;
     folder.write(CONFIG, config_text.as_bytes())?;

@@ -11,7 +11,7 @@ use crate::{
     cli::EvaluateArgs,
     config::{ConfigFile, DatasetConfig},
     dataset::load_splits,
-    device::use_threads,
+    device::in_pool,
     evaluation::{Evaluation, evaluate},
     report::{percent, text::table},
     run::FinishedRun,
@@ -31,7 +31,6 @@ pub fn run(args: EvaluateArgs, terminal: &Terminal) -> Result<()> {
     let run = FinishedRun::open(&args.run)?;
     let settings = &run.config.settings;
     let device = args.compute.backend.unwrap_or(settings.backend).open()?;
-    use_threads(args.compute.threads)?;
     let trained_on = ConfigFile {
         dataset: Some(settings.dataset.dataset),
         data_dir: settings.dataset.data_dir.clone(),
@@ -48,7 +47,9 @@ pub fn run(args: EvaluateArgs, terminal: &Terminal) -> Result<()> {
     let model = weights::load(&run.weights, fresh)?;
     let batch_size = args.batch_size.unwrap_or(settings.batch_size).get() as usize;
     let batcher = ScalingBatcher::new(Arc::new(run.fitted));
-    let evaluation = evaluate(&model, &splits.test, run.classes, batch_size, &batcher, &device)?;
+    let evaluation = in_pool(args.compute.threads, || {
+        evaluate(&model, &splits.test, run.classes, batch_size, &batcher, &device)
+    })?;
     let result = EvaluateResult { run: args.run, evaluation };
     terminal.result(&result, || describe(&result.evaluation))
 }

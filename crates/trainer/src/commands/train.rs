@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
+use burn::tensor::Device;
 
 use crate::{
     cli::TrainArgs,
     config::{ConfigFile, TrainingConfig},
     dataset::{ExperimentData, fit},
-    device::use_threads,
+    device::in_pool,
     folder::Destination,
     report::percent,
     run::{self, Experiment, RunResult, Status},
@@ -20,15 +21,24 @@ pub fn run(args: TrainArgs, terminal: &Terminal) -> Result<()> {
     let config = TrainingConfig::resolve(args.scaling, args.seed, args.training, &file)?;
     let settings = &config.settings;
     let device = settings.backend.open()?;
-    use_threads(settings.threads)?;
     let name = format!("train-{}-seed{}", config.scaling.name(), config.seed);
     let destination = Destination::choose(&args.out, name, &run::CONTENTS)?;
+    in_pool(settings.threads, || train(&config, device, destination, args.out.force, terminal))
+}
 
+fn train(
+    config: &TrainingConfig,
+    device: Device,
+    destination: Destination,
+    force: bool,
+    terminal: &Terminal,
+) -> Result<()> {
+    let settings = &config.settings;
     let data = ExperimentData::load(&settings.dataset, settings.validation_split, terminal)?;
     let fitted = Arc::new(fit(&config.scaling, &data.train)?);
     let experiment = Experiment::new(&data, device, terminal)?;
-    let folder = destination.create(args.out.force, &run::CONTENTS)?;
-    let result = experiment.run(&config, &fitted, folder.path())?;
+    let folder = destination.create(force, &run::CONTENTS)?;
+    let result = experiment.run(config, &fitted, folder.path())?;
 
     terminal.result(&result, || describe(&result))?;
     match result.status {

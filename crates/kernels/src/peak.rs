@@ -1,0 +1,42 @@
+//! The machine's limit: how many multiply-adds it can do when nothing else holds it up.
+
+use std::{hint::black_box, time::Instant};
+
+use pulp::{Simd, WithSimd};
+
+use crate::{convolution::multiply_add, instruction_set::InstructionSet};
+
+/// Independent sums: enough to hide the latency of a multiply-add, few enough for the registers.
+const SUMS: usize = 12;
+const ROUNDS: usize = 200_000;
+
+/// Floating-point operations per second that all threads of the current pool reach together, in
+/// multiply-adds from register to register: the best of several tries.
+pub fn fma_peak() -> f64 {
+    let tries = (0..10).map(|_| {
+        let start = Instant::now();
+        let flops: Vec<usize> = rayon::broadcast(|_| InstructionSet::best().run(MultiplyAdds));
+        flops.iter().sum::<usize>() as f64 / start.elapsed().as_secs_f64()
+    });
+    tries.fold(0.0, f64::max)
+}
+
+struct MultiplyAdds;
+
+impl WithSimd for MultiplyAdds {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> usize {
+        let factor = black_box(simd.splat_f32s(0.999));
+        let summand = black_box(simd.splat_f32s(0.001));
+        let mut sums = [simd.splat_f32s(1.0); SUMS];
+        for _ in 0..ROUNDS {
+            for sum in &mut sums {
+                *sum = multiply_add(simd, *sum, factor, summand);
+            }
+        }
+        black_box(sums);
+        2 * S::F32_LANES * SUMS * ROUNDS
+    }
+}

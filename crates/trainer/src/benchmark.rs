@@ -1,0 +1,168 @@
+//! Timing the training step and inference on real images.
+
+use std::{
+    fs,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use burn::{
+    data::{dataloader::batcher::Batcher, dataset::Dataset},
+    module::Module,
+    tensor::Device,
+};
+use mnist_data::{FittedScaling, ImageBatch, ScalingBatcher};
+use mnist_model::Kernels;
+use serde::Serialize;
+
+use crate::{
+    dataset::ExperimentData,
+    device::Backend,
+    training::{TrainingState, model_config, step},
+};
+
+/// The tutorial's.
+const LEARNING_RATE: f64 = 1e-3;
+/// The first steps, which fill caches, buffers and a GPU's pipelines, are not counted.
+const WARM_UP_STEPS: usize = 50;
+/// No part goes on for longer than this, once it has [`LEAST_STEPS`].
+const TIME_LIMIT: Duration = Duration::from_secs(20);
+const LEAST_STEPS: usize = 3;
+/// Images that the batches are made of, so that the memory they take does not hide the program's.
+const IMAGES: usize = 1 << 14;
+
+/// What to time.
+pub struct Benchmark {
+    /// Images per step.
+    pub batch_size: usize,
+    /// Steps to time, if the time suffices.
+    pub steps: usize,
+    /// What computes the convolution blocks.
+    pub kernels: Kernels,
+    /// Scales the images.
+    pub scaling: Arc<FittedScaling>,
+}
+
+/// What was measured on a backend.
+#[derive(Debug, Serialize)]
+pub struct Measurement {
+    pub backend: &'static str,
+    pub threads: usize,
+    pub batch_size: usize,
+    pub kernels: Kernels,
+    /// Forward pass, backward pass and optimizer on a batch that lies ready, in milliseconds.
+    pub train_step_ms: Spread,
+    pub train_images_per_second: f64,
+    /// Forward pass without gradients.
+    pub inference_images_per_second: Spread,
+    /// Of the training step, see [`mnist_model::ModelConfig::flops`].
+    pub gflops: f64,
+    /// Most memory the process held while training, where the system tells.
+    pub peak_memory_mb: Option<f64>,
+}
+
+/// The middle and the extremes of a measurement's repetitions.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Spread {
+    pub median: f64,
+    pub min: f64,
+    pub max: f64,
+}
+
+impl Spread {
+    fn of(mut values: Vec<f64>) -> Self {
+        values.sort_by(f64::total_cmp);
+        let (low, high) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
+        Self { median: f64::midpoint(low, high), min: values[0], max: values[values.len() - 1] }
+    }
+}
+
+impl Benchmark {
+    /// Times one backend.
+    pub fn run(&self, backend: Backend, device: &Device, data: &ExperimentData) -> Result<Measurement> {
+        let model = model_config(data.train.shape(), data.classes).with_kernels(self.kernels);
+        let flops = (model.flops()?.training_step * self.batch_size) as f64;
+        reset_peak_memory();
+
+        let batches = self.batches(data, &device.clone().autodiff())?;
+        let TrainingState { model, mut optimizer, .. } = TrainingState::new(&model, 1, device)?;
+        let mut model = Some(model);
+        let mut batch = batches.iter().cycle().cloned();
+        let seconds = time(self.steps, || {
+            let untrained = model.take().expect("put back by every step");
+            let batch = batch.next().expect("a cycle");
+            let (trained, _, loss) = step(untrained, &mut optimizer, LEARNING_RATE, batch);
+            model = Some(trained);
+            // A GPU has computed nothing until a value is asked for.
+            loss.into_scalar::<f32>();
+        });
+        let peak_memory_mb = peak_memory_mb();
+
+        let model = model.expect("put back by every step").valid();
+        let mut batch = batches.iter().cycle().map(|batch| batch.images.clone().inner());
+        let inference = time(self.steps, || {
+            model.forward(batch.next().expect("a cycle")).into_data();
+        });
+
+        let train_step = Spread::of(seconds);
+        let per_second = |seconds: &f64| self.batch_size as f64 / seconds;
+        Ok(Measurement {
+            backend: backend.name(),
+            threads: rayon::current_num_threads(),
+            batch_size: self.batch_size,
+            kernels: self.kernels,
+            train_step_ms: Spread {
+                median: 1e3 * train_step.median,
+                min: 1e3 * train_step.min,
+                max: 1e3 * train_step.max,
+            },
+            train_images_per_second: per_second(&train_step.median),
+            inference_images_per_second: Spread::of(inference.iter().map(per_second).collect()),
+            gflops: flops / train_step.median / 1e9,
+            peak_memory_mb,
+        })
+    }
+
+    /// Whole batches of the first train images, on the device; at least one.
+    fn batches(&self, data: &ExperimentData, device: &Device) -> Result<Vec<ImageBatch>> {
+        let batcher = ScalingBatcher::new(self.scaling.clone());
+        let count = (IMAGES.min(data.train.len()) / self.batch_size).max(1);
+        let batch = |index: usize| {
+            let positions = index * self.batch_size..(index + 1) * self.batch_size;
+            let positions = positions.map(|position| position % data.train.len()).collect();
+            Ok(batcher.batch(data.train.get_many(positions)?, device))
+        };
+        (0..count).map(batch).collect()
+    }
+}
+
+/// Seconds that each call of `work` takes, after the warm-up.
+fn time(steps: usize, mut work: impl FnMut()) -> Vec<f64> {
+    let repeat = |steps: usize, work: &mut dyn FnMut()| {
+        let start = Instant::now();
+        let mut seconds = Vec::new();
+        while seconds.len() < steps && (seconds.len() < LEAST_STEPS || start.elapsed() < TIME_LIMIT) {
+            let clock = Instant::now();
+            work();
+            seconds.push(clock.elapsed().as_secs_f64());
+        }
+        seconds
+    };
+    repeat(WARM_UP_STEPS, &mut work);
+    repeat(steps, &mut work)
+}
+
+/// Makes the system forget the largest size so far, where it can.
+fn reset_peak_memory() {
+    // See proc_pid_clear_refs(5). Where there is no such file, there is no size to read either.
+    let _ = fs::write("/proc/self/clear_refs", "5");
+}
+
+/// The largest size of the process so far.
+fn peak_memory_mb() -> Option<f64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: f64 = kilobytes.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kilobytes * 1024.0 / 1e6)
+}

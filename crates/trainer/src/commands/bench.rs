@@ -1,0 +1,104 @@
+//! `bench`: how fast this machine trains and predicts, backend by backend.
+
+use anyhow::Result;
+use mnist_data::Scaling;
+use mnist_model::Kernels;
+use serde::Serialize;
+
+use crate::{
+    benchmark::{Benchmark, Measurement, Spread},
+    cli::BenchArgs,
+    config::{BATCH_SIZE, ConfigFile, DatasetConfig, Fraction},
+    dataset::{ExperimentData, fit},
+    device::{Backend, in_pool},
+    interrupt,
+    report::text::table,
+    terminal::Terminal,
+};
+
+#[derive(Serialize)]
+struct BenchResult {
+    /// What the CPU can do at most, in GFLOP/s; none in a build without the kernels that measure it.
+    fma_peak_gflops: Option<f64>,
+    results: Vec<Measurement>,
+}
+
+pub fn run(args: &BenchArgs, terminal: &Terminal) -> Result<()> {
+    let backends = match args.backend {
+        Some(backend) => vec![backend],
+        None => Backend::ALL
+            .into_iter()
+            .filter(|backend| backend.devices().is_some_and(|devices| !devices.is_empty()))
+            .collect(),
+    };
+    let devices = backends.iter().map(|backend| backend.open()).collect::<Result<Vec<_>>>()?;
+    let flags =
+        crate::cli::DatasetFlags { dataset: args.dataset.dataset, data_dir: args.dataset.data_dir.clone() };
+    let config = DatasetConfig::resolve(flags, None, &ConfigFile::default())?;
+    let data = ExperimentData::load(&config, Fraction::default(), terminal)?;
+    let benchmark = Benchmark {
+        batch_size: args.batch_size.unwrap_or(BATCH_SIZE).get() as usize,
+        steps: args.steps.get() as usize,
+        kernels: if args.primitives { Kernels::Primitives } else { Kernels::Fused },
+        scaling: fit(&"normalize".parse::<Scaling>()?, &data.train)?.into(),
+    };
+
+    let result = in_pool(args.threads, || {
+        let mut results = Vec::new();
+        for (backend, device) in backends.iter().zip(&devices) {
+            terminal.line(format!("timing {backend} …"));
+            results.push(benchmark.run(*backend, device, &data)?);
+            interrupt::check()?;
+        }
+        Ok(BenchResult { fma_peak_gflops: fma_peak_gflops(), results })
+    })?;
+    terminal.result(&result, || describe(&result))
+}
+
+#[cfg(feature = "flex")]
+fn fma_peak_gflops() -> Option<f64> {
+    Some(mnist_kernels::fma_peak() / 1e9)
+}
+
+#[cfg(not(feature = "flex"))]
+fn fma_peak_gflops() -> Option<f64> {
+    None
+}
+
+fn describe(result: &BenchResult) -> String {
+    let spread = |Spread { median, min, max }: Spread, digits: usize| {
+        format!("{median:.digits$} ({min:.digits$} to {max:.digits$})")
+    };
+    let row = |measured: &Measurement| {
+        let share = match result.fma_peak_gflops {
+            Some(peak) if measured.backend != Backend::Wgpu.name() => {
+                format!(", {:.0}% of peak", 100.0 * measured.gflops / peak)
+            }
+            _ => String::new(),
+        };
+        [
+            measured.backend.to_owned(),
+            measured.threads.to_string(),
+            measured.batch_size.to_string(),
+            spread(measured.train_step_ms, 2),
+            format!("{:.0}", measured.train_images_per_second),
+            format!("{:.0}{share}", measured.gflops),
+            spread(measured.inference_images_per_second, 0),
+            measured.peak_memory_mb.map_or("–".into(), |megabytes| format!("{megabytes:.0}")),
+        ]
+    };
+    let header = [
+        "backend",
+        "threads",
+        "batch",
+        "training step, ms",
+        "images/s",
+        "GFLOP/s",
+        "inference, images/s",
+        "peak memory, MB",
+    ];
+    let peak = result.fma_peak_gflops.map_or(String::new(), |peak| {
+        format!("\nThe CPU's peak, multiply-adds from register to register: {peak:.0} GFLOP/s")
+    });
+    format!("{}{peak}", table(header, result.results.iter().map(row)))
+}
