@@ -3,7 +3,7 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::{DEAD, Geometry, KERNEL, POSITIONS, TAPS, load, multiply_add, store};
+use super::{DEAD, Geometry, KERNEL, POSITIONS, TAPS, load, multiply_add, read, store, write};
 use crate::{
     aligned::{self, Line},
     instruction_set::InstructionSet,
@@ -185,14 +185,13 @@ impl ImageGradient<'_> {
             let gradient = simd.splat_f32s(gradient);
             for kernel_row in 0..KERNEL {
                 let weight = &weights[filter + kernel_row * self.weights.row + start..][..left];
-                sums[kernel_row] =
-                    multiply_add(simd, gradient, simd.partial_load_f32s(weight), sums[kernel_row]);
+                sums[kernel_row] = multiply_add(simd, gradient, read(simd, weight), sums[kernel_row]);
             }
         }
         for kernel_row in 0..KERNEL {
             let target = &mut self.input_gradient[patch + kernel_row * row + start..][..left];
-            let total = simd.add_f32s(simd.partial_load_f32s(target), sums[kernel_row]);
-            simd.partial_store_f32s(target, total);
+            let total = simd.add_f32s(read(simd, target), sums[kernel_row]);
+            write(simd, target, total);
         }
     }
 }

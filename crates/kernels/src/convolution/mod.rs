@@ -36,6 +36,8 @@ pub(crate) const KERNEL: usize = 3;
 const TAPS: usize = KERNEL * KERNEL;
 /// Side of the pool window, and its stride.
 pub(crate) const POOL: usize = 2;
+/// Side of the patch of the input that a pool window sees.
+const SIDE: usize = KERNEL + POOL - 1;
 /// Positions in a pool window.
 const POSITIONS: usize = POOL * POOL;
 /// The winner of a window in which ReLU let nothing through.
@@ -131,6 +133,30 @@ unsafe fn load<S: Simd>(_simd: S, source: *const f32) -> S::f32s {
 unsafe fn store<S: Simd>(_simd: S, target: *mut f32, value: S::f32s) {
     // SAFETY: the caller's.
     unsafe { target.cast::<S::f32s>().write_unaligned(value) }
+}
+
+/// A register of the first values of `values`, or of all of them and zeros.
+#[inline(always)]
+#[expect(unsafe_code, reason = "pulp's partial load is a call, even when the register is full")]
+fn read<S: Simd>(simd: S, values: &[f32]) -> S::f32s {
+    if values.len() >= S::F32_LANES {
+        // SAFETY: so many values are there.
+        unsafe { load(simd, values.as_ptr()) }
+    } else {
+        simd.partial_load_f32s(values)
+    }
+}
+
+/// Writes a register to the start of `target`, as much of it as there is room for.
+#[inline(always)]
+#[expect(unsafe_code, reason = "pulp's partial store is a call, even when the register is full")]
+fn write<S: Simd>(simd: S, target: &mut [f32], value: S::f32s) {
+    if target.len() >= S::F32_LANES {
+        // SAFETY: so many values are there.
+        unsafe { store(simd, target.as_mut_ptr(), value) }
+    } else {
+        simd.partial_store_f32s(target, value);
+    }
 }
 
 /// `a × b + c`, fused where the instruction set can.

@@ -6,7 +6,10 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::{DEAD, Geometry, KERNEL, POSITIONS, TAPS, WEIGHT_GRADIENT_PARTS, load, multiply_add, store};
+use super::{
+    DEAD, Geometry, KERNEL, POOL, POSITIONS, SIDE, TAPS, WEIGHT_GRADIENT_PARTS, load, multiply_add, read,
+    store, write,
+};
 use crate::{
     aligned::{self, Line},
     instruction_set::InstructionSet,
@@ -244,14 +247,14 @@ impl ImageGradient<'_> {
         for &Arrival { patch, gradient } in arrivals {
             let gradient = simd.splat_f32s(gradient);
             for kernel_row in 0..KERNEL {
-                let pixels = simd.partial_load_f32s(&self.input[patch + kernel_row * row + start..][..left]);
+                let pixels = read(simd, &self.input[patch + kernel_row * row + start..][..left]);
                 sums[kernel_row] = multiply_add(simd, gradient, pixels, sums[kernel_row]);
             }
         }
         for kernel_row in 0..KERNEL {
             let target = &mut filter[kernel_row * self.filter.row + start..][..left];
-            let total = simd.add_f32s(simd.partial_load_f32s(target), sums[kernel_row]);
-            simd.partial_store_f32s(target, total);
+            let total = simd.add_f32s(read(simd, target), sums[kernel_row]);
+            write(simd, target, total);
         }
     }
 
@@ -261,7 +264,6 @@ impl ImageGradient<'_> {
     fn add_across_channels<S: Simd>(&mut self, simd: S) {
         let &Geometry { channels_in, channels_out, .. } = self.geometry;
         let row = self.geometry.row();
-        let shifts: [usize; POSITIONS] = self.geometry.shifts();
         let zero = simd.splat_f32s(0.0);
         for channel in self.channels.clone().step_by(S::F32_LANES) {
             let lanes = S::F32_LANES.min(self.channels.end - channel);
@@ -269,22 +271,29 @@ impl ImageGradient<'_> {
                 let mut sums = [zero; TAPS];
                 for (window, &corner) in self.corners.iter().enumerate() {
                     let outputs = window * channels_out + channel..window * channels_out + channel + lanes;
-                    let gradient = simd.partial_load_f32s(&self.output_gradient[outputs.clone()]);
+                    let gradient = read(simd, &self.output_gradient[outputs.clone()]);
                     let winner = widen(simd, &self.winners[outputs]);
+                    let mut pixels = [[zero; SIDE]; SIDE];
+                    for y in 0..SIDE {
+                        let pixel_row = &self.input[corner + y * row + channel_in..];
+                        assert!(pixel_row.len() > (SIDE - 1) * channels_in);
+                        for x in 0..SIDE {
+                            pixels[y][x] = simd.splat_f32s(pixel_row[x * channels_in]);
+                        }
+                    }
                     for position in 0..POSITIONS {
                         let won = simd.equal_u32s(winner, simd.splat_u32s(position as u32));
                         let gradient = simd.select_f32s(won, gradient, zero);
                         for tap in 0..TAPS {
                             let pixel =
-                                corner + shifts[position] + tap / KERNEL * row + tap % KERNEL * channels_in;
-                            let pixel = simd.splat_f32s(self.input[pixel + channel_in]);
+                                pixels[position / POOL + tap / KERNEL][position % POOL + tap % KERNEL];
                             sums[tap] = multiply_add(simd, gradient, pixel, sums[tap]);
                         }
                     }
                 }
                 for tap in 0..TAPS {
                     let mut values = [0.0; Line::FLOATS];
-                    simd.partial_store_f32s(&mut values[..S::F32_LANES], sums[tap]);
+                    write(simd, &mut values[..S::F32_LANES], sums[tap]);
                     let at = tap / KERNEL * self.filter.row + tap % KERNEL * channels_in + channel_in;
                     for (lane, value) in values[..lanes].iter().enumerate() {
                         self.sums[(channel - self.channels.start + lane) * self.filter.len + at] += value;

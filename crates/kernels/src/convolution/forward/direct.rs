@@ -1,0 +1,149 @@
+//! The convolution as it is defined: a pool window's four results stay in registers until the largest is
+//! known.
+
+use std::array::from_fn;
+
+use pulp::Simd;
+
+use super::{ForwardImage, pool};
+use crate::{
+    aligned::{self, Line},
+    convolution::{Geometry, KERNEL, POOL, POSITIONS, TAPS, load, multiply_add, read},
+};
+
+/// The weights in the order in which the kernel reads them, `[3, 3, channels_in, channels_out]`, with
+/// the output channels padded to whole registers.
+pub(super) struct PackedWeights {
+    weights: Vec<Line>,
+    bias: Vec<Line>,
+    stride: usize,
+}
+
+impl PackedWeights {
+    pub(super) fn new(geometry: &Geometry, weight: &[f32], bias: &[f32]) -> Self {
+        let &Geometry { channels_in, channels_out, .. } = geometry;
+        assert_eq!((weight.len(), bias.len()), (geometry.weight_len(), channels_out));
+        let stride = channels_out.next_multiple_of(Line::FLOATS);
+        let mut weights = aligned::zeros(TAPS * channels_in * stride);
+        let packed = aligned::floats_mut(&mut weights);
+        for (out, filter) in weight.chunks_exact(channels_in * TAPS).enumerate() {
+            for (channel, taps) in filter.chunks_exact(TAPS).enumerate() {
+                for (tap, &value) in taps.iter().enumerate() {
+                    packed[(tap * channels_in + channel) * stride + out] = value;
+                }
+            }
+        }
+        let mut padded_bias = aligned::zeros(stride);
+        aligned::floats_mut(&mut padded_bias)[..channels_out].copy_from_slice(bias);
+        Self { weights, bias: padded_bias, stride }
+    }
+}
+
+impl ForwardImage<'_> {
+    /// All windows, straight from the definition.
+    #[inline(always)]
+    pub(super) fn direct<S: Simd>(&mut self, simd: S, weights: &PackedWeights) {
+        let channels_out = self.geometry.channels_out;
+        let mut channel = 0;
+        while channel < channels_out {
+            // Two windows × two registers of channels × four positions are 16 sums.
+            let registers = if channels_out - channel > S::F32_LANES { 2 } else { 1 };
+            match (registers, S::REGISTER_COUNT >= 32) {
+                (2, true) => self.channels::<S, 2, 2>(simd, weights, channel),
+                (2, false) => self.channels::<S, 1, 2>(simd, weights, channel),
+                _ => self.channels::<S, 2, 1>(simd, weights, channel),
+            }
+            channel += registers * S::F32_LANES;
+        }
+    }
+
+    /// `REGISTERS` registers of output channels from `channel` on, `WINDOWS` windows at a time.
+    #[inline(always)]
+    fn channels<S: Simd, const WINDOWS: usize, const REGISTERS: usize>(
+        &mut self,
+        simd: S,
+        weights: &PackedWeights,
+        channel: usize,
+    ) {
+        let windows = self.corners.len();
+        let mut window = 0;
+        while window + WINDOWS <= windows {
+            self.windows::<S, WINDOWS, REGISTERS>(simd, weights, channel, window);
+            window += WINDOWS;
+        }
+        while window < windows {
+            self.windows::<S, 1, REGISTERS>(simd, weights, channel, window);
+            window += 1;
+        }
+    }
+
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "the innermost loop of the program, see `load`")]
+    fn windows<S: Simd, const WINDOWS: usize, const REGISTERS: usize>(
+        &mut self,
+        simd: S,
+        packed: &PackedWeights,
+        channel: usize,
+        first: usize,
+    ) {
+        let row = self.geometry.row();
+        let channels_in = self.geometry.channels_in;
+        let stride = packed.stride;
+        let bias = &aligned::floats(&packed.bias)[channel..][..REGISTERS * S::F32_LANES];
+        let mut sums = [[[simd.splat_f32s(0.0); REGISTERS]; POSITIONS]; WINDOWS];
+        for register in 0..REGISTERS {
+            let bias = read(simd, &bias[register * S::F32_LANES..]);
+            for window in 0..WINDOWS {
+                for position in 0..POSITIONS {
+                    sums[window][position][register] = bias;
+                }
+            }
+        }
+
+        // SAFETY: the last value read of the image is the last of the patch of a window's last
+        // position, which the geometry keeps inside; the length was checked. The packed weights have
+        // 9 × channels_in rows of `stride` values, and `channel` plus the registers stay within one,
+        // because `stride` is a multiple of every register's width.
+        unsafe {
+            let corners: [*const f32; WINDOWS] =
+                from_fn(|window| self.input.as_ptr().add(*self.corners.get_unchecked(first + window)));
+            let mut weights = aligned::floats(&packed.weights).as_ptr().add(channel);
+            for kernel_row in 0..KERNEL {
+                let patches: [*const f32; WINDOWS] = from_fn(|window| corners[window].add(kernel_row * row));
+                for tap in 0..KERNEL * channels_in {
+                    let mut weight = [simd.splat_f32s(0.0); REGISTERS];
+                    for register in 0..REGISTERS {
+                        weight[register] = load(simd, weights.add(register * S::F32_LANES));
+                    }
+                    for window in 0..WINDOWS {
+                        for position in 0..POSITIONS {
+                            let shift = (position / POOL) * row + (position % POOL) * channels_in;
+                            let pixel = simd.splat_f32s(*patches[window].add(tap + shift));
+                            for register in 0..REGISTERS {
+                                let sum = &mut sums[window][position][register];
+                                *sum = multiply_add(simd, weight[register], pixel, *sum);
+                            }
+                        }
+                    }
+                    weights = weights.add(stride);
+                }
+            }
+        }
+
+        let mut pooled = [[(simd.splat_f32s(0.0), simd.splat_u32s(0)); REGISTERS]; WINDOWS];
+        for window in 0..WINDOWS {
+            for register in 0..REGISTERS {
+                let mut values = [sums[window][0][register]; POSITIONS];
+                for position in 1..POSITIONS {
+                    values[position] = sums[window][position][register];
+                }
+                pooled[window][register] = pool(simd, values);
+            }
+        }
+        for (window, registers) in (first..).zip(pooled) {
+            for (register, (largest, winner)) in registers.into_iter().enumerate() {
+                self.keep(simd, window, channel + register * S::F32_LANES, largest, winner);
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The forward pass, by one of two algorithms.
+
+mod direct;
+mod winograd;
+
+use std::sync::LazyLock;
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::{DEAD, Geometry, POSITIONS, write};
+use crate::{aligned::Line, instruction_set::InstructionSet};
+
+/// From this many input channels on, Winograd's saving outweighs its transforms.
+const WINOGRAD_CHANNELS: usize = 8;
+
+/// Pooled outputs, and the position in its window that each comes from (or [`DEAD`]).
+pub(crate) fn forward(
+    instructions: InstructionSet,
+    geometry: &Geometry,
+    input: &[f32],
+    weight: &[f32],
+    bias: &[f32],
+    output: &mut [f32],
+    winners: &mut [u8],
+) {
+    let convolution = Convolution::new(geometry, weight, bias);
+    output
+        .par_chunks_exact_mut(geometry.output_len())
+        .zip(winners.par_chunks_exact_mut(geometry.output_len()))
+        .zip(input.par_chunks_exact(geometry.input_len()))
+        .for_each(|((output, winners), input)| convolution.run(instructions, input, output, winners));
+}
+
+/// Pooled outputs alone.
+pub(crate) fn forward_without_winners(
+    instructions: InstructionSet,
+    geometry: &Geometry,
+    input: &[f32],
+    weight: &[f32],
+    bias: &[f32],
+    output: &mut [f32],
+) {
+    let convolution = Convolution::new(geometry, weight, bias);
+    output
+        .par_chunks_exact_mut(geometry.output_len())
+        .zip(input.par_chunks_exact(geometry.input_len()))
+        .for_each(|(output, input)| convolution.run(instructions, input, output, &mut []));
+}
+
+/// What all images of a batch share.
+struct Convolution<'a> {
+    geometry: &'a Geometry,
+    corners: Vec<usize>,
+    winograd: Option<winograd::PackedWeights>,
+    direct: LazyLock<direct::PackedWeights, Box<dyn FnOnce() -> direct::PackedWeights + Send + 'a>>,
+}
+
+impl<'a> Convolution<'a> {
+    fn new(geometry: &'a Geometry, weight: &'a [f32], bias: &'a [f32]) -> Self {
+        assert_eq!((weight.len(), bias.len()), (geometry.weight_len(), geometry.channels_out));
+        let winograd = (geometry.channels_in >= WINOGRAD_CHANNELS && winograd::is_exact_enough(weight))
+            .then(|| winograd::PackedWeights::new(geometry, weight, bias));
+        let direct: Box<dyn FnOnce() -> direct::PackedWeights + Send + 'a> =
+            Box::new(move || direct::PackedWeights::new(geometry, weight, bias));
+        Self { geometry, corners: geometry.corners(), winograd, direct: LazyLock::new(direct) }
+    }
+
+    fn run(&self, instructions: InstructionSet, input: &[f32], output: &mut [f32], winners: &mut [u8]) {
+        let winograd = self.winograd.as_ref().filter(|_| winograd::is_exact_enough(input));
+        let algorithm = match winograd {
+            Some(weights) => Algorithm::Winograd(weights),
+            None => Algorithm::Direct(&self.direct),
+        };
+        let (geometry, corners) = (self.geometry, self.corners.as_slice());
+        instructions.run(ForwardImage { geometry, corners, algorithm, input, output, winners });
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Algorithm<'a> {
+    Direct(&'a direct::PackedWeights),
+    Winograd(&'a winograd::PackedWeights),
+}
+
+/// One image; `winners` may be empty, then they are not kept.
+struct ForwardImage<'a> {
+    geometry: &'a Geometry,
+    corners: &'a [usize],
+    algorithm: Algorithm<'a>,
+    input: &'a [f32],
+    output: &'a mut [f32],
+    winners: &'a mut [u8],
+}
+
+impl WithSimd for ForwardImage<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        assert_eq!(self.input.len(), self.geometry.input_len());
+        assert_eq!(self.output.len(), self.geometry.output_len());
+        assert!(self.winners.is_empty() || self.winners.len() == self.output.len());
+        match self.algorithm {
+            Algorithm::Direct(weights) => self.direct(simd, weights),
+            Algorithm::Winograd(weights) => self.winograd(simd, weights),
+        }
+    }
+}
+
+impl ForwardImage<'_> {
+    /// Writes a register of a window's results, from `channel` on.
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "reads a register's lanes")]
+    fn keep<S: Simd>(&mut self, simd: S, window: usize, channel: usize, largest: S::f32s, winner: S::u32s) {
+        let start = window * self.geometry.channels_out + channel;
+        let lanes = S::F32_LANES.min(self.geometry.channels_out - channel);
+        write(simd, &mut self.output[start..start + lanes], largest);
+        if self.winners.is_empty() {
+            return;
+        }
+        let mut positions = [0_u32; Line::FLOATS];
+        // SAFETY: no register is wider than the buffer.
+        unsafe { positions.as_mut_ptr().cast::<S::u32s>().write_unaligned(winner) };
+        let winners = &mut self.winners[start..start + lanes];
+        if lanes == S::F32_LANES {
+            // The same loop with a length that the compiler knows.
+            for lane in 0..S::F32_LANES {
+                winners[lane] = positions[lane] as u8;
+            }
+        } else {
+            for (winner, &position) in winners.iter_mut().zip(&positions) {
+                *winner = position as u8;
+            }
+        }
+    }
+}
+
+/// ReLU and max-pool of a window's four positions, lane by lane: the largest and the position it won in.
+///
+/// As in Burn's primitives, the first of equal values wins, and a NaN beats every number.
+#[inline(always)]
+fn pool<S: Simd>(simd: S, values: [S::f32s; POSITIONS]) -> (S::f32s, S::u32s) {
+    let mut largest = values[0];
+    let mut winner = simd.splat_u32s(0);
+    for position in 1..POSITIONS {
+        let value = values[position];
+        let is_nan = simd.not_m32s(simd.equal_f32s(value, value));
+        let wins = simd.or_m32s(simd.greater_than_f32s(value, largest), is_nan);
+        largest = simd.select_f32s(wins, value, largest);
+        winner = simd.select_u32s(wins, simd.splat_u32s(position as u32), winner);
+    }
+    let zero = simd.splat_f32s(0.0);
+    let dead = simd.less_than_or_equal_f32s(largest, zero);
+    let winner = simd.select_u32s(dead, simd.splat_u32s(u32::from(DEAD)), winner);
+    (simd.select_f32s(dead, zero, largest), winner)
+}

@@ -1,0 +1,247 @@
+//! The convolution by Winograd's minimal filtering F(2×2, 3×3): the four results of a pool window from
+//! 16 multiplications per pair of channels in place of 36. See [Lavin and Gray,
+//! 2016](https://arxiv.org/abs/1509.09308), whose `A`, `B`, `G` and names these are.
+//!
+//! For each window, with its 4×4 patch `d` and each filter `g`:
+//! ```text
+//! U = G g Gᵀ     V = Bᵀ d B     Y = Aᵀ (Σ over channels of U ∘ V) A
+//! ```
+//! The sum is 16 small matrix products, one for each element of `U ∘ V`.
+//!
+//! The factors of the transforms are powers of two, so that the error stays that of a sum, and equal
+//! neighbours stay equal: where the patch is constant along an axis, so are the results, to the bit.
+
+use pulp::Simd;
+
+use super::{ForwardImage, pool};
+use crate::{
+    aligned::{self, Line},
+    convolution::{Geometry, KERNEL, POOL, POSITIONS, SIDE, TAPS, load, multiply_add, read, store, write},
+};
+
+/// Elements of a patch.
+const ELEMENTS: usize = SIDE * SIDE;
+/// Windows whose products are summed together: with four registers of channels, 20 sums.
+const WINDOWS: usize = 5;
+
+/// Whether no sum can overflow and nothing is NaN or infinite. A direct convolution keeps such a value to
+/// the results that depend on it; the transforms would spread it over the window.
+pub(super) fn is_exact_enough(values: &[f32]) -> bool {
+    // Without an early exit, which would keep the compiler from using vectors.
+    values.iter().fold(true, |all, value| all & (value.abs() < 1e15))
+}
+
+/// The transformed weights, `[4, 4, channels_in, channels_out]`, with the output channels padded to whole
+/// registers.
+pub(super) struct PackedWeights {
+    weights: Vec<Line>,
+    bias: Vec<Line>,
+    stride: usize,
+}
+
+impl PackedWeights {
+    pub(super) fn new(geometry: &Geometry, weight: &[f32], bias: &[f32]) -> Self {
+        let &Geometry { channels_in, channels_out, .. } = geometry;
+        let stride = channels_out.next_multiple_of(Line::FLOATS);
+        let mut weights = aligned::zeros(ELEMENTS * channels_in * stride);
+        let packed = aligned::floats_mut(&mut weights);
+        for (out, filter) in weight.chunks_exact(channels_in * TAPS).enumerate() {
+            for (channel, taps) in filter.chunks_exact(TAPS).enumerate() {
+                for (element, value) in transform_filter(taps).into_iter().enumerate() {
+                    packed[(element * channels_in + channel) * stride + out] = value;
+                }
+            }
+        }
+        let mut padded_bias = aligned::zeros(stride);
+        aligned::floats_mut(&mut padded_bias)[..channels_out].copy_from_slice(bias);
+        Self { weights, bias: padded_bias, stride }
+    }
+}
+
+/// `U = G g Gᵀ`.
+fn transform_filter(taps: &[f32]) -> [f32; ELEMENTS] {
+    let along = |[a, b, c]: [f32; KERNEL]| [a, 0.5 * (a + b + c), 0.5 * (a - b + c), c];
+    let columns =
+        [0, 1, 2].map(|column| along([taps[column], taps[KERNEL + column], taps[2 * KERNEL + column]]));
+    let mut transformed = [0.0; ELEMENTS];
+    for row in 0..SIDE {
+        let values = along([columns[0][row], columns[1][row], columns[2][row]]);
+        transformed[row * SIDE..][..SIDE].copy_from_slice(&values);
+    }
+    transformed
+}
+
+impl ForwardImage<'_> {
+    /// All windows.
+    #[inline(always)]
+    pub(super) fn winograd<S: Simd>(&mut self, simd: S, weights: &PackedWeights) {
+        let channels = self.geometry.channels_in.next_multiple_of(Line::FLOATS);
+        let mut patches = aligned::zeros(ELEMENTS * WINDOWS * channels);
+        let mut products = aligned::zeros(ELEMENTS * WINDOWS * weights.stride);
+        let (patches, products) = (aligned::floats_mut(&mut patches), aligned::floats_mut(&mut products));
+        for first in (0..self.corners.len()).step_by(WINDOWS) {
+            let windows = first..self.corners.len().min(first + WINDOWS);
+            for (index, window) in windows.clone().enumerate() {
+                self.transform_patch(simd, window, &mut patches[index * channels..], WINDOWS * channels);
+            }
+            multiply(simd, self.geometry.channels_in, channels, patches, weights, products);
+            for (index, window) in windows.enumerate() {
+                self.transform_products(simd, window, &products[index * weights.stride..], weights);
+            }
+        }
+    }
+
+    /// `V = Bᵀ d B` of a window, its elements `distance` apart.
+    #[inline(always)]
+    fn transform_patch<S: Simd>(&self, simd: S, window: usize, target: &mut [f32], distance: usize) {
+        let channels_in = self.geometry.channels_in;
+        let row = self.geometry.row();
+        let patch = &self.input[self.corners[window]..];
+        let mut channel = 0;
+        while channel < channels_in {
+            let lanes = S::F32_LANES.min(channels_in - channel);
+            let mut rows = [[simd.splat_f32s(0.0); SIDE]; SIDE];
+            for y in 0..SIDE {
+                let mut d = [simd.splat_f32s(0.0); SIDE];
+                for x in 0..SIDE {
+                    d[x] = read(simd, &patch[y * row + x * channels_in + channel..][..lanes]);
+                }
+                rows[y] = transform_input(simd, d);
+            }
+            for x in 0..SIDE {
+                let column = transform_input(simd, [rows[0][x], rows[1][x], rows[2][x], rows[3][x]]);
+                for y in 0..SIDE {
+                    let target = &mut target[(y * SIDE + x) * distance + channel..][..S::F32_LANES];
+                    write(simd, target, column[y]);
+                }
+            }
+            channel += S::F32_LANES;
+        }
+    }
+
+    /// `Y = Aᵀ M A` of a window, then bias, ReLU and max-pool.
+    #[inline(always)]
+    fn transform_products<S: Simd>(
+        &mut self,
+        simd: S,
+        window: usize,
+        products: &[f32],
+        weights: &PackedWeights,
+    ) {
+        let bias = aligned::floats(&weights.bias);
+        let mut channel = 0;
+        while channel < self.geometry.channels_out {
+            let mut rows = [[simd.splat_f32s(0.0); POOL]; SIDE];
+            for y in 0..SIDE {
+                let mut m = [simd.splat_f32s(0.0); SIDE];
+                for x in 0..SIDE {
+                    let element = (y * SIDE + x) * WINDOWS * weights.stride + channel;
+                    m[x] = read(simd, &products[element..][..S::F32_LANES]);
+                }
+                rows[y] = transform_output(simd, m);
+            }
+            let bias = read(simd, &bias[channel..][..S::F32_LANES]);
+            let mut values = [bias; POSITIONS];
+            for x in 0..POOL {
+                let column = transform_output(simd, [rows[0][x], rows[1][x], rows[2][x], rows[3][x]]);
+                for y in 0..POOL {
+                    values[y * POOL + x] = simd.add_f32s(column[y], bias);
+                }
+            }
+            let (largest, winner) = pool(simd, values);
+            self.keep(simd, window, channel, largest, winner);
+            channel += S::F32_LANES;
+        }
+    }
+}
+
+/// `Bᵀ d` for a column `d`.
+#[inline(always)]
+fn transform_input<S: Simd>(simd: S, d: [S::f32s; SIDE]) -> [S::f32s; SIDE] {
+    [
+        simd.sub_f32s(d[0], d[2]),
+        simd.add_f32s(d[1], d[2]),
+        simd.sub_f32s(d[2], d[1]),
+        simd.sub_f32s(d[1], d[3]),
+    ]
+}
+
+/// `Aᵀ m` for a column `m`.
+#[inline(always)]
+fn transform_output<S: Simd>(simd: S, m: [S::f32s; SIDE]) -> [S::f32s; POOL] {
+    [simd.add_f32s(simd.add_f32s(m[0], m[1]), m[2]), simd.sub_f32s(simd.sub_f32s(m[1], m[2]), m[3])]
+}
+
+/// The 16 products `[windows, channels_in] × [channels_in, channels_out]`.
+#[inline(always)]
+fn multiply<S: Simd>(
+    simd: S,
+    channels_in: usize,
+    patch_stride: usize,
+    patches: &[f32],
+    weights: &PackedWeights,
+    products: &mut [f32],
+) {
+    let stride = weights.stride;
+    for element in 0..ELEMENTS {
+        let patches = &patches[element * WINDOWS * patch_stride..][..WINDOWS * patch_stride];
+        let weights =
+            &aligned::floats(&weights.weights)[element * channels_in * stride..][..channels_in * stride];
+        let products = &mut products[element * WINDOWS * stride..][..WINDOWS * stride];
+        let mut channel = 0;
+        while channel < stride {
+            let registers = (stride - channel) / S::F32_LANES;
+            channel += S::F32_LANES
+                * match registers {
+                    4.. if S::REGISTER_COUNT >= 32 => {
+                        multiply_registers::<S, 4>(simd, channel, channels_in, patches, weights, products)
+                    }
+                    2.. => multiply_registers::<S, 2>(simd, channel, channels_in, patches, weights, products),
+                    _ => multiply_registers::<S, 1>(simd, channel, channels_in, patches, weights, products),
+                };
+        }
+    }
+}
+
+/// `REGISTERS` registers of output channels, from `channel` on, of one product.
+#[inline(always)]
+#[expect(unsafe_code, reason = "an innermost loop, see `load`")]
+fn multiply_registers<S: Simd, const REGISTERS: usize>(
+    simd: S,
+    channel: usize,
+    channels_in: usize,
+    patches: &[f32],
+    weights: &[f32],
+    products: &mut [f32],
+) -> usize {
+    let patch_stride = patches.len() / WINDOWS;
+    let stride = products.len() / WINDOWS;
+    assert!(channels_in <= patch_stride && weights.len() == channels_in * stride);
+    assert!(channel + REGISTERS * S::F32_LANES <= stride);
+    let mut sums = [[simd.splat_f32s(0.0); REGISTERS]; WINDOWS];
+    // SAFETY: by the assertions, every window has `channels_in` values of its patch, every input channel
+    // a row of `stride` weights, every window a row of `stride` products, and the registers end in it.
+    unsafe {
+        for input in 0..channels_in {
+            let row = weights.as_ptr().add(input * stride + channel);
+            let mut weight = [simd.splat_f32s(0.0); REGISTERS];
+            for register in 0..REGISTERS {
+                weight[register] = load(simd, row.add(register * S::F32_LANES));
+            }
+            for window in 0..WINDOWS {
+                let value = simd.splat_f32s(*patches.as_ptr().add(window * patch_stride + input));
+                for register in 0..REGISTERS {
+                    let sum = &mut sums[window][register];
+                    *sum = multiply_add(simd, weight[register], value, *sum);
+                }
+            }
+        }
+        for window in 0..WINDOWS {
+            for register in 0..REGISTERS {
+                let target = products.as_mut_ptr().add(window * stride + channel + register * S::F32_LANES);
+                store(simd, target, sums[window][register]);
+            }
+        }
+    }
+    REGISTERS
+}
