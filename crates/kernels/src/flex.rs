@@ -10,6 +10,7 @@ use burn_flex::{FlexTensor, Layout};
 use rayon::prelude::*;
 
 use crate::{
+    aligned::AlignedVec,
     convolution::{self, Geometry, KERNEL},
     instruction_set::InstructionSet,
     operation::{ConvBlockBackend, ConvBlockTraining, Forward},
@@ -22,16 +23,14 @@ impl ConvBlockBackend for Flex {
             return primitives::forward::<Self>(input, weight, bias);
         };
         let [weight, bias] = [weight.to_contiguous(), bias.to_contiguous()];
-        let mut output = NewTensor::zeros(output_shape(&geometry));
-        convolution::forward_without_winners(
+        let output = convolution::forward_without_winners(
             InstructionSet::best(),
             &geometry,
             &channels_last(&input),
             contiguous(&weight),
             contiguous(&bias),
-            output.values_mut(),
         );
-        output.into_tensor()
+        tensor(output, output_shape(&geometry))
     }
 }
 
@@ -45,43 +44,44 @@ impl ConvBlockTraining for Flex {
             return primitives::forward_with_winners::<Self>(input, weight, bias);
         };
         let [weight, bias] = [weight.to_contiguous(), bias.to_contiguous()];
-        let mut output = NewTensor::zeros(output_shape(&geometry));
         let mut winners = vec![0; geometry.batch * geometry.output_len()];
-        convolution::forward(
+        let output = convolution::forward(
             InstructionSet::best(),
             &geometry,
             &channels_last(&input),
             contiguous(&weight),
             contiguous(&bias),
-            output.values_mut(),
             &mut winners,
         );
-        let layout = channels_last_layout(output_shape(&geometry), 0);
-        (output.into_tensor(), FlexTensor::new(Bytes::from_elems(winners), layout, WINNERS))
+        let shape = output_shape(&geometry);
+        let winners = FlexTensor::new(Bytes::from_elems(winners), channels_last_layout(shape, 0), WINNERS);
+        (tensor(output, shape), winners)
     }
 
     fn input_gradient(forward: Forward<Self>, output_gradient: FlexTensor) -> FlexTensor {
         let weight = forward.weight.to_contiguous();
         // A zero gradient times an infinite weight is NaN, which the kernel would skip.
-        let Some(geometry) = fused(&forward).filter(|_| all_finite(contiguous(&weight))) else {
+        let Some(geometry) =
+            fused(&forward).filter(|_| convolution::all_finite(InstructionSet::best(), contiguous(&weight)))
+        else {
             return primitives::input_gradient(with_indices(forward), output_gradient);
         };
-        let mut gradient = NewTensor::zeros(forward.input.layout().shape().dims());
-        convolution::input_gradient(
+        let gradient = convolution::input_gradient(
             InstructionSet::best(),
             &geometry,
             contiguous(&weight),
             forward.winners.storage(),
             &channels_last(&output_gradient),
-            gradient.values_mut(),
         );
-        gradient.into_tensor()
+        tensor(gradient, dims(&forward.input))
     }
 
     fn parameter_gradients(forward: Forward<Self>, output_gradient: FlexTensor) -> (FlexTensor, FlexTensor) {
         let input = channels_last(&forward.input);
         // As for the input's gradient, with an infinite input.
-        let Some(geometry) = fused(&forward).filter(|_| all_finite(&input)) else {
+        let Some(geometry) =
+            fused(&forward).filter(|_| convolution::all_finite(InstructionSet::best(), &input))
+        else {
             drop(input);
             return primitives::parameter_gradients(with_indices(forward), output_gradient);
         };
@@ -92,11 +92,11 @@ impl ConvBlockTraining for Flex {
             forward.winners.storage(),
             &channels_last(&output_gradient),
         );
-        let tensor = |values: Vec<f32>, like: &FlexTensor| {
+        let like = |like: &FlexTensor, values: Vec<f32>| {
             let layout = Layout::contiguous(like.layout().shape().clone());
             FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
         };
-        (tensor(weight, &forward.weight), tensor(bias, &forward.bias))
+        (like(&forward.weight, weight), like(&forward.bias, bias))
     }
 }
 
@@ -150,32 +150,10 @@ fn channels_last_layout([batch, channels, height, width]: [usize; 4], start: usi
     Layout::new(Shape::new([batch, channels, height, width]), strides, start)
 }
 
-/// A channels-last tensor in the making, which starts at a cache line: on AVX-512, where a register is a
-/// whole line, every load that straddles two costs two.
-struct NewTensor {
-    storage: Vec<f32>,
-    start: usize,
-    shape: [usize; 4],
-}
-
-impl NewTensor {
-    fn zeros(shape: [usize; 4]) -> Self {
-        const LINE: usize = 64;
-        let len: usize = shape.iter().product();
-        let storage = vec![0.0_f32; len + LINE / size_of::<f32>()];
-        let start = storage.as_ptr().align_offset(LINE).min(storage.len() - len);
-        Self { storage, start, shape }
-    }
-
-    fn values_mut(&mut self) -> &mut [f32] {
-        let len = self.shape.iter().product();
-        &mut self.storage[self.start..][..len]
-    }
-
-    fn into_tensor(self) -> FlexTensor {
-        let layout = channels_last_layout(self.shape, self.start);
-        FlexTensor::new(Bytes::from_elems(self.storage), layout, DType::F32)
-    }
+/// A tensor `[batch, channels, height, width]` of values whose channels lie side by side.
+fn tensor(values: AlignedVec, shape: [usize; 4]) -> FlexTensor {
+    let layout = channels_last_layout(shape, values.start);
+    FlexTensor::new(Bytes::from_elems(values.storage), layout, DType::F32)
 }
 
 /// The values of a contiguous tensor.
@@ -209,9 +187,4 @@ fn channels_last(tensor: &FlexTensor) -> Cow<'_, [f32]> {
         }
     });
     Cow::Owned(copy)
-}
-
-fn all_finite(values: &[f32]) -> bool {
-    // Without an early exit, which would keep the compiler from using vectors.
-    values.par_chunks(1 << 14).all(|chunk| chunk.iter().fold(true, |all, value| all & value.is_finite()))
 }

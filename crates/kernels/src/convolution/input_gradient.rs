@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::{DEAD, Geometry, KERNEL, POSITIONS, TAPS, load, multiply_add, read, store, write};
 use crate::{
-    aligned::{self, Line},
+    aligned::{self, AlignedVec, Line},
     instruction_set::InstructionSet,
 };
 
@@ -17,26 +17,21 @@ pub(crate) fn input_gradient(
     weight: &[f32],
     winners: &[u8],
     output_gradient: &[f32],
-    input_gradient: &mut [f32],
-) {
-    assert_eq!(input_gradient.len(), geometry.batch * geometry.input_len());
+) -> AlignedVec {
     let weights = PackedWeights::new(geometry, weight);
     let corners = geometry.corners();
-    input_gradient
-        .par_chunks_exact_mut(geometry.input_len())
-        .zip(winners.par_chunks_exact(geometry.output_len()))
-        .zip(output_gradient.par_chunks_exact(geometry.output_len()))
-        .for_each(|((input_gradient, winners), output_gradient)| {
-            let corners = &corners;
-            instructions.run(ImageGradient {
-                geometry,
-                corners,
-                weights: &weights,
-                winners,
-                output_gradient,
-                input_gradient,
-            });
+    let winners = winners.par_chunks_exact(geometry.output_len());
+    let parts = winners.zip(output_gradient.par_chunks_exact(geometry.output_len()));
+    AlignedVec::compute(geometry.input_len(), parts, |input_gradient, (winners, output_gradient)| {
+        instructions.run(ImageGradient {
+            geometry,
+            corners: &corners,
+            weights: &weights,
+            winners,
+            output_gradient,
+            input_gradient,
         });
+    })
 }
 
 /// The weights as `[channels_out, 3, 3 × channels_in]`, the rows padded to whole registers.
@@ -70,6 +65,7 @@ struct ImageGradient<'a> {
     weights: &'a PackedWeights,
     winners: &'a [u8],
     output_gradient: &'a [f32],
+    /// Zeros at first.
     input_gradient: &'a mut [f32],
 }
 
@@ -87,7 +83,6 @@ impl WithSimd for ImageGradient<'_> {
     fn with_simd<S: Simd>(mut self, simd: S) {
         let channels_out = self.geometry.channels_out;
         let shifts: [usize; POSITIONS] = self.geometry.shifts();
-        self.input_gradient.fill(0.0);
         // One list per position that can win, and one for the dead.
         let mut arrivals = vec![Arrival::default(); (POSITIONS + 1) * (channels_out + 1)];
         for (window, &corner) in self.corners.iter().enumerate() {

@@ -24,7 +24,10 @@ mod weight_gradient;
 
 use std::array::from_fn;
 
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use crate::instruction_set::InstructionSet;
 
 pub(crate) use forward::{forward, forward_without_winners};
 pub(crate) use input_gradient::input_gradient;
@@ -133,6 +136,23 @@ unsafe fn load<S: Simd>(_simd: S, source: *const f32) -> S::f32s {
 unsafe fn store<S: Simd>(_simd: S, target: *mut f32, value: S::f32s) {
     // SAFETY: the caller's.
     unsafe { target.cast::<S::f32s>().write_unaligned(value) }
+}
+
+/// Whether no value is NaN or infinite.
+pub(crate) fn all_finite(instructions: InstructionSet, values: &[f32]) -> bool {
+    struct AllFinite<'a>(&'a [f32]);
+
+    impl WithSimd for AllFinite<'_> {
+        type Output = bool;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _simd: S) -> bool {
+            // Without an early exit, which would keep the compiler from using vectors.
+            self.0.iter().fold(true, |all, value| all & value.is_finite())
+        }
+    }
+
+    values.par_chunks(1 << 14).all(|chunk| instructions.run(AllFinite(chunk)))
 }
 
 /// A register of the first values of `values`, or of all of them and zeros.

@@ -62,14 +62,19 @@ pub(crate) fn weight_gradient(
 
     let mut weight = vec![0.0; geometry.weight_len()];
     let mut bias = vec![0.0; channels_out];
-    for task in 0..parts * groups {
-        let first = task % groups * CHANNELS;
-        let sums = aligned::floats(&sums[task]).chunks_exact(filter.len);
-        for (out, sums) in (first..channels_out.min(first + CHANNELS)).zip(sums) {
-            bias[out] += sums[filter.bias];
-            filter.add_to(&mut weight[out * filter.taps..][..filter.taps], sums);
-        }
-    }
+    weight.par_chunks_mut(CHANNELS * filter.taps).zip(bias.par_chunks_mut(CHANNELS)).enumerate().for_each(
+        |(group, (weight, bias))| {
+            for part in 0..parts {
+                let sums = aligned::floats(&sums[part * groups + group]).chunks_exact(filter.len);
+                for ((weight, bias), sums) in
+                    weight.chunks_exact_mut(filter.taps).zip(bias.iter_mut()).zip(sums)
+                {
+                    *bias += sums[filter.bias];
+                    filter.add_to(weight, sums);
+                }
+            }
+        },
+    );
     (weight, bias)
 }
 

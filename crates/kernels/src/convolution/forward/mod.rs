@@ -9,27 +9,29 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{DEAD, Geometry, POSITIONS, write};
-use crate::{aligned::Line, instruction_set::InstructionSet};
+use crate::{
+    aligned::{AlignedVec, Line},
+    instruction_set::InstructionSet,
+};
 
 /// From this many input channels on, Winograd's saving outweighs its transforms.
 const WINOGRAD_CHANNELS: usize = 8;
 
-/// Pooled outputs, and the position in its window that each comes from (or [`DEAD`]).
+/// Pooled outputs, and in `winners` the position in its window that each comes from (or [`DEAD`]).
 pub(crate) fn forward(
     instructions: InstructionSet,
     geometry: &Geometry,
     input: &[f32],
     weight: &[f32],
     bias: &[f32],
-    output: &mut [f32],
     winners: &mut [u8],
-) {
+) -> AlignedVec {
     let convolution = Convolution::new(geometry, weight, bias);
-    output
-        .par_chunks_exact_mut(geometry.output_len())
-        .zip(winners.par_chunks_exact_mut(geometry.output_len()))
-        .zip(input.par_chunks_exact(geometry.input_len()))
-        .for_each(|((output, winners), input)| convolution.run(instructions, input, output, winners));
+    let inputs = input.par_chunks_exact(geometry.input_len());
+    let parts = inputs.zip(winners.par_chunks_exact_mut(geometry.output_len()));
+    AlignedVec::compute(geometry.output_len(), parts, |output, (input, winners)| {
+        convolution.run(instructions, input, output, winners);
+    })
 }
 
 /// Pooled outputs alone.
@@ -39,13 +41,12 @@ pub(crate) fn forward_without_winners(
     input: &[f32],
     weight: &[f32],
     bias: &[f32],
-    output: &mut [f32],
-) {
+) -> AlignedVec {
     let convolution = Convolution::new(geometry, weight, bias);
-    output
-        .par_chunks_exact_mut(geometry.output_len())
-        .zip(input.par_chunks_exact(geometry.input_len()))
-        .for_each(|(output, input)| convolution.run(instructions, input, output, &mut []));
+    let inputs = input.par_chunks_exact(geometry.input_len());
+    AlignedVec::compute(geometry.output_len(), inputs, |output, input| {
+        convolution.run(instructions, input, output, &mut []);
+    })
 }
 
 /// What all images of a batch share.
