@@ -1,11 +1,12 @@
-//! The convolution block of the CNN and the step of Adam, each as one Burn operation.
+//! What a training step of the CNN spends its time on, as Burn operations of our own: the convolution
+//! block, the matrix product of the dense layers, and Adam.
 //!
-//! On the CPU backend Flex both have bodies of their own, written for the vector instructions that the
+//! On the CPU backend Flex they have bodies of their own, written for the vector instructions that the
 //! machine turns out to have; on every other backend, and for shapes that the bodies do not know, Burn's
 //! primitives do the work. The results are equal to rounding, see `tests/`.
 //!
 //! Where to look: [`conv_block`] and its [`operation`] for Burn, `convolution` for the arithmetic,
-//! [`Adam`] for the optimizer.
+//! [`matmul`] and [`Adam`] each in its file.
 
 mod adam;
 #[cfg(feature = "flex")]
@@ -16,6 +17,7 @@ mod convolution;
 mod flex;
 #[cfg(feature = "flex")]
 mod instruction_set;
+mod matmul;
 mod operation;
 #[cfg(feature = "flex")]
 mod peak;
@@ -32,6 +34,7 @@ use burn::{
 };
 
 pub use adam::Adam;
+pub use matmul::matmul;
 use operation::ConvBlockBackend;
 #[cfg(feature = "flex")]
 pub use peak::fma_peak;

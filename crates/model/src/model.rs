@@ -7,7 +7,7 @@ use burn::{
     tensor::{Device, Int, Tensor, activation::relu},
 };
 use mnist_data::ImageBatch;
-use mnist_kernels::{POOL, conv_block, conv_block_of_primitives};
+use mnist_kernels::{POOL, conv_block, conv_block_of_primitives, matmul};
 use serde::{Deserialize, Serialize};
 
 use crate::initialization::{glorot_uniform, zeros};
@@ -30,17 +30,17 @@ pub struct ModelConfig {
     /// Classes to tell apart.
     #[config(default = 10)]
     pub classes: usize,
-    /// What computes the convolution blocks.
+    /// What computes the layers.
     #[config(default = "Kernels::Fused")]
     pub kernels: Kernels,
 }
 
-/// What computes the convolution blocks; the results are equal to rounding.
+/// What computes the layers; the results are equal to rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kernels {
-    /// One operation per block, with kernels of our own on the CPU.
+    /// The operations of `mnist-kernels`.
     Fused,
-    /// Burn's operations one after the other, to measure the fused ones against.
+    /// Burn's own, to measure the others against.
     Primitives,
 }
 
@@ -119,10 +119,11 @@ impl ModelConfig {
         let [channels, _, _] = self.image;
         let [filters1, filters2] = self.filters;
         Ok(Model {
-            conv1: ConvBlock::new("conv1", [channels, filters1], self.kernels, seed, device),
-            conv2: ConvBlock::new("conv2", [filters1, filters2], self.kernels, seed, device),
+            conv1: ConvBlock::new("conv1", [channels, filters1], seed, device),
+            conv2: ConvBlock::new("conv2", [filters1, filters2], seed, device),
             dense1: dense("dense1", [flat, self.hidden], seed, device),
             dense2: dense("dense2", [self.hidden, self.classes], seed, device),
+            kernels: self.kernels,
         })
     }
 }
@@ -132,26 +133,17 @@ impl ModelConfig {
 struct ConvBlock {
     weight: Param<Tensor<4>>,
     bias: Param<Tensor<1>>,
-    #[module(skip)]
-    kernels: Kernels,
 }
 
 impl ConvBlock {
-    fn new(
-        name: &str,
-        [channels_in, channels_out]: [usize; 2],
-        kernels: Kernels,
-        seed: u64,
-        device: &Device,
-    ) -> Self {
+    fn new(name: &str, [channels_in, channels_out]: [usize; 2], seed: u64, device: &Device) -> Self {
         let shape = [channels_out, channels_in, KERNEL, KERNEL];
         let fans = [channels_in * KERNEL * KERNEL, channels_out * KERNEL * KERNEL];
-        let weight = glorot_uniform(shape, fans, seed, name, device);
-        Self { weight, bias: zeros(channels_out, device), kernels }
+        Self { weight: glorot_uniform(shape, fans, seed, name, device), bias: zeros(channels_out, device) }
     }
 
-    fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let block = match self.kernels {
+    fn forward(&self, input: Tensor<4>, kernels: Kernels) -> Tensor<4> {
+        let block = match kernels {
             Kernels::Fused => conv_block,
             Kernels::Primitives => conv_block_of_primitives,
         };
@@ -173,6 +165,8 @@ pub struct Model {
     conv2: ConvBlock,
     dense1: Linear,
     dense2: Linear,
+    #[module(skip)]
+    kernels: Kernels,
 }
 
 impl Model {
@@ -182,11 +176,11 @@ impl Model {
     /// - `images`: `[batch, channels, height, width]`
     /// - output: `[batch, classes]`
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let x = self.conv1.forward(images); //      [batch, 32, 13, 13]
-        let x = self.conv2.forward(x); //           [batch, 64, 5, 5]
-        let x = x.flatten(1, 3); //                 [batch, 1600]
-        let x = relu(self.dense1.forward(x)); //    [batch, 64]
-        self.dense2.forward(x) //                   [batch, 10]
+        let x = self.conv1.forward(images, self.kernels); //        [batch, 32, 13, 13]
+        let x = self.conv2.forward(x, self.kernels); //             [batch, 64, 5, 5]
+        let x = x.flatten(1, 3); //                                 [batch, 1600]
+        let x = relu(linear(&self.dense1, x, self.kernels)); //     [batch, 64]
+        linear(&self.dense2, x, self.kernels) //                    [batch, 10]
     }
 
     /// Logits of a batch and their softmax cross-entropy, averaged over its images (shape `[1]`).
@@ -194,6 +188,14 @@ impl Model {
         let logits = self.forward(batch.images);
         let loss = cross_entropy(logits.clone(), batch.targets);
         (logits, loss)
+    }
+}
+
+/// The layer, its product on all threads if the kernels are ours.
+fn linear(layer: &Linear, input: Tensor<2>, kernels: Kernels) -> Tensor<2> {
+    match (kernels, &layer.bias) {
+        (Kernels::Fused, Some(bias)) => matmul(input, layer.weight.val()) + bias.val().unsqueeze(),
+        _ => layer.forward(input),
     }
 }
 

@@ -1,0 +1,156 @@
+//! The matrix product as a Burn operation that uses all threads.
+//!
+//! Flex gives a product to several threads from 192³ multiplications on. The CNN's dense layer, 1,600 × 64
+//! at 64 images, stays just below: on one thread it would be a sixth of a training step.
+
+use burn::{
+    backend::{
+        Autodiff, Backend, Dispatch,
+        autodiff::{
+            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+            grads::Gradients,
+            ops::{Backward, Ops, OpsKind},
+        },
+        backend_extension,
+        tensor::FloatTensor,
+    },
+    tensor::Tensor,
+};
+
+/// The product of two matrices, as [`Tensor::matmul`].
+///
+/// # Shapes
+/// - `lhs`: `[rows, inner]`
+/// - `rhs`: `[inner, columns]`
+/// - output: `[rows, columns]`
+///
+/// # Panics
+/// When the shapes do not fit together.
+pub fn matmul(lhs: Tensor<2>, rhs: Tensor<2>) -> Tensor<2> {
+    let (lhs, rhs) = (lhs.into_dispatch(), rhs.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as MatmulBackend>::matmul(lhs, rhs))
+}
+
+/// What Burn dispatches to at run time: the product on the backend that holds its tensors.
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    NdArray: cfg(feature = "ndarray"),
+    Cube: cfg(feature = "wgpu"),
+    Autodiff
+)]
+pub trait MatmulBackend: Backend {
+    /// See [`matmul`].
+    fn matmul(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_matmul(lhs, rhs)
+    }
+}
+
+#[cfg(feature = "ndarray")]
+#[expect(deprecated, reason = "Burn will drop this backend after 0.22")]
+impl MatmulBackend for burn::backend::NdArray {}
+
+#[cfg(feature = "wgpu")]
+impl MatmulBackend for burn::backend::Cube {}
+
+impl<B: MatmulBackend, C: CheckpointStrategy> MatmulBackend for Autodiff<B, C> {
+    fn matmul(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
+        let parents = [lhs.node(), rhs.node()];
+        let (lhs, rhs) = (lhs.into_primitive(), rhs.into_primitive());
+        match MatmulBackward.prepare::<C>(parents).compute_bound().stateful() {
+            OpsKind::Tracked(tracked) => {
+                let output = B::matmul(lhs.clone(), rhs.clone());
+                tracked.finish((lhs, rhs), output)
+            }
+            OpsKind::UnTracked(untracked) => untracked.finish(B::matmul(lhs, rhs)),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct MatmulBackward;
+
+impl<B: MatmulBackend> Backward<B, 2> for MatmulBackward {
+    type State = (FloatTensor<B>, FloatTensor<B>);
+
+    fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let [lhs_node, rhs_node] = ops.parents;
+        let (lhs, rhs) = ops.state;
+        let gradient = gradients.consume::<B>(&ops.node);
+        if let Some(node) = lhs_node {
+            let of_lhs = B::matmul(gradient.clone(), B::float_transpose(rhs));
+            gradients.register::<B>(node.id, of_lhs);
+        }
+        if let Some(node) = rhs_node {
+            let of_rhs = B::matmul(B::float_transpose(lhs), gradient);
+            gradients.register::<B>(node.id, of_rhs);
+        }
+    }
+}
+
+#[cfg(feature = "flex")]
+mod flex {
+    use burn::{
+        backend::{Flex, ops::FloatTensorOps},
+        tensor::{Bytes, DType, Shape},
+    };
+    use burn_flex::{FlexTensor, Layout};
+
+    use super::MatmulBackend;
+
+    /// Multiplications from which it pays to wake other threads: some 20 µs of one.
+    const PARALLEL: usize = 1 << 20;
+
+    impl MatmulBackend for Flex {
+        fn matmul(lhs: FlexTensor, rhs: FlexTensor) -> FlexTensor {
+            let [rows, inner] = lhs.layout().shape().dims();
+            let [rhs_rows, columns] = rhs.layout().shape().dims();
+            let known = lhs.dtype() == DType::F32 && rhs.dtype() == DType::F32 && inner == rhs_rows;
+            if !known || rows * inner * columns < PARALLEL {
+                return <Self as FloatTensorOps<Self>>::float_matmul(lhs, rhs);
+            }
+            let mut output = vec![0.0_f32; rows * columns];
+            product(rows, inner, columns, &mut output, &lhs, &rhs);
+            let layout = Layout::contiguous(Shape::new([rows, columns]));
+            FlexTensor::new(Bytes::from_elems(output), layout, DType::F32)
+        }
+    }
+
+    #[expect(unsafe_code, reason = "the interface of `gemm`")]
+    fn product(
+        rows: usize,
+        inner: usize,
+        columns: usize,
+        output: &mut [f32],
+        lhs: &FlexTensor,
+        rhs: &FlexTensor,
+    ) {
+        assert_eq!(output.len(), rows * columns);
+        let start = |tensor: &FlexTensor| tensor.storage::<f32>()[tensor.layout().start_offset()..].as_ptr();
+        let (lhs_strides, rhs_strides) = (lhs.layout().strides(), rhs.layout().strides());
+        // SAFETY: `output` has a value for each row and column. A tensor's layout keeps every index of its
+        // shape inside its storage, and the shapes are those of a product, as the caller checked.
+        unsafe {
+            gemm::gemm(
+                rows,
+                columns,
+                inner,
+                output.as_mut_ptr(),
+                1,
+                columns as isize,
+                false,
+                start(lhs),
+                lhs_strides[1],
+                lhs_strides[0],
+                start(rhs),
+                rhs_strides[1],
+                rhs_strides[0],
+                0.0,
+                1.0,
+                false,
+                false,
+                false,
+                gemm::Parallelism::Rayon(0),
+            );
+        }
+    }
+}
