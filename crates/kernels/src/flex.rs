@@ -152,6 +152,7 @@ fn channels_last_layout([batch, channels, height, width]: [usize; 4], start: usi
 
 /// A tensor `[batch, channels, height, width]` of values whose channels lie side by side.
 fn tensor(values: AlignedVec, shape: [usize; 4]) -> FlexTensor {
+    assert_eq!(values.len, shape.iter().product::<usize>());
     let layout = channels_last_layout(shape, values.start);
     FlexTensor::new(Bytes::from_elems(values.storage), layout, DType::F32)
 }

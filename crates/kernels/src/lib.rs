@@ -18,7 +18,7 @@ mod flex;
 #[cfg(feature = "flex")]
 mod instruction_set;
 mod matmul;
-mod operation;
+pub mod operation;
 #[cfg(feature = "flex")]
 mod peak;
 mod primitives;

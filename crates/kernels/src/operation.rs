@@ -59,11 +59,16 @@ pub trait ConvBlockTraining: ConvBlockBackend {
 /// A forward pass, as its backward pass needs it.
 #[derive(Debug, Clone)]
 pub struct Forward<B: Backend> {
-    pub(crate) input: FloatTensor<B>,
-    pub(crate) weight: FloatTensor<B>,
-    pub(crate) bias: FloatTensor<B>,
-    pub(crate) output: FloatTensor<B>,
-    pub(crate) winners: IntTensor<B>,
+    /// What went in, `[batch, channels_in, height, width]`.
+    pub input: FloatTensor<B>,
+    /// `[channels_out, channels_in, kernel_height, kernel_width]`
+    pub weight: FloatTensor<B>,
+    /// `[channels_out]`
+    pub bias: FloatTensor<B>,
+    /// What came out, `[batch, channels_out, output_height, output_width]`.
+    pub output: FloatTensor<B>,
+    /// Where each output comes from, in the backend's own form; of the output's shape.
+    pub winners: IntTensor<B>,
 }
 
 #[cfg(feature = "ndarray")]

@@ -3,7 +3,7 @@
 mod direct;
 mod winograd;
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -53,8 +53,10 @@ pub(crate) fn forward_without_winners(
 struct Convolution<'a> {
     geometry: &'a Geometry,
     corners: Vec<usize>,
+    weight: &'a [f32],
+    bias: &'a [f32],
     winograd: Option<winograd::PackedWeights>,
-    direct: LazyLock<direct::PackedWeights, Box<dyn FnOnce() -> direct::PackedWeights + Send + 'a>>,
+    direct: OnceLock<direct::PackedWeights>,
 }
 
 impl<'a> Convolution<'a> {
@@ -62,33 +64,20 @@ impl<'a> Convolution<'a> {
         assert_eq!((weight.len(), bias.len()), (geometry.weight_len(), geometry.channels_out));
         let winograd = (geometry.channels_in >= WINOGRAD_CHANNELS && winograd::is_exact_enough(weight))
             .then(|| winograd::PackedWeights::new(geometry, weight, bias));
-        let direct: Box<dyn FnOnce() -> direct::PackedWeights + Send + 'a> =
-            Box::new(move || direct::PackedWeights::new(geometry, weight, bias));
-        Self { geometry, corners: geometry.corners(), winograd, direct: LazyLock::new(direct) }
+        Self { geometry, corners: geometry.corners(), weight, bias, winograd, direct: OnceLock::new() }
     }
 
     fn run(&self, instructions: InstructionSet, input: &[f32], output: &mut [f32], winners: &mut [u8]) {
-        let winograd = self.winograd.as_ref().filter(|_| winograd::is_exact_enough(input));
-        let algorithm = match winograd {
-            Some(weights) => Algorithm::Winograd(weights),
-            None => Algorithm::Direct(&self.direct),
-        };
         let (geometry, corners) = (self.geometry, self.corners.as_slice());
-        instructions.run(ForwardImage { geometry, corners, algorithm, input, output, winners });
+        instructions.run(ForwardImage { convolution: self, geometry, corners, input, output, winners });
     }
-}
-
-#[derive(Clone, Copy)]
-enum Algorithm<'a> {
-    Direct(&'a direct::PackedWeights),
-    Winograd(&'a winograd::PackedWeights),
 }
 
 /// One image; `winners` may be empty, then they are not kept.
 struct ForwardImage<'a> {
+    convolution: &'a Convolution<'a>,
     geometry: &'a Geometry,
     corners: &'a [usize],
-    algorithm: Algorithm<'a>,
     input: &'a [f32],
     output: &'a mut [f32],
     winners: &'a mut [u8],
@@ -102,9 +91,12 @@ impl WithSimd for ForwardImage<'_> {
         assert_eq!(self.input.len(), self.geometry.input_len());
         assert_eq!(self.output.len(), self.geometry.output_len());
         assert!(self.winners.is_empty() || self.winners.len() == self.output.len());
-        match self.algorithm {
-            Algorithm::Direct(weights) => self.direct(simd, weights),
-            Algorithm::Winograd(weights) => self.winograd(simd, weights),
+        match &self.convolution.winograd {
+            Some(weights) if winograd::is_exact_enough(self.input) => self.winograd(simd, weights),
+            _ => {
+                let &Convolution { geometry, weight, bias, ref direct, .. } = self.convolution;
+                self.direct(simd, direct.get_or_init(|| direct::PackedWeights::new(geometry, weight, bias)));
+            }
         }
     }
 }

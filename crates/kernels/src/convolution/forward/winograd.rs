@@ -26,6 +26,7 @@ const WINDOWS: usize = 5;
 
 /// Whether no sum can overflow and nothing is NaN or infinite. A direct convolution keeps such a value to
 /// the results that depend on it; the transforms would spread it over the window.
+#[inline(always)]
 pub(super) fn is_exact_enough(values: &[f32]) -> bool {
     // Without an early exit, which would keep the compiler from using vectors.
     values.iter().fold(true, |all, value| all & (value.abs() < 1e15))

@@ -1,0 +1,132 @@
+//! Each kernel on the sizes of the tutorial's CNN, beside Burn's own operations.
+//!
+//! `cargo bench`. The names say what a call needs: its floating-point operations (two for each
+//! multiplication with its addition, of the definition, with no gradient zero that can be other than
+//! zero), and its bytes (each tensor once). Criterion divides the operations by the time.
+
+use std::hint::black_box;
+
+use burn::{
+    backend::Flex,
+    optim::{AdamConfig, Optimizer},
+    tensor::{Device, Distribution, Tensor},
+};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use mnist_kernels::{
+    Adam, conv_block_of_primitives, matmul,
+    operation::{ConvBlockBackend, ConvBlockTraining, Forward},
+};
+
+const BATCH: usize = 64;
+const TAPS: usize = 9;
+const FLOAT: usize = size_of::<f32>();
+
+fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
+    Tensor::random(shape, Distribution::Uniform(-1.0, 1.0), &Device::flex())
+}
+
+/// A convolution block of the CNN.
+struct Block {
+    name: &'static str,
+    input: [usize; 4],
+    filters: usize,
+    output: [usize; 4],
+}
+
+const BLOCKS: [Block; 2] = [
+    Block { name: "block 1", input: [BATCH, 1, 28, 28], filters: 32, output: [BATCH, 32, 13, 13] },
+    Block { name: "block 2", input: [BATCH, 32, 13, 13], filters: 64, output: [BATCH, 64, 5, 5] },
+];
+
+impl Block {
+    /// Multiplications of one position of every pool window, two operations each.
+    fn flops(&self) -> usize {
+        2 * self.output.iter().product::<usize>() * self.input[1] * TAPS
+    }
+
+    fn bytes(&self) -> usize {
+        let weights = self.filters * self.input[1] * TAPS;
+        FLOAT * (self.input.iter().product::<usize>() + weights + self.output.iter().product::<usize>())
+    }
+}
+
+fn convolution(criterion: &mut Criterion) {
+    for block in &BLOCKS {
+        // Positive and negative, as images are after a block: half of the gradients meet a dead window
+        // only if the inputs are not all positive.
+        let input = random(block.input);
+        let weight = random([block.filters, block.input[1], 3, 3]);
+        let bias = random([block.filters]);
+        let gradient = random(block.output).try_into_primitive::<Flex>().unwrap();
+        let primitive = |tensor: Tensor<4>| tensor.try_into_primitive::<Flex>().unwrap();
+        let (x, w) = (primitive(input.clone()), primitive(weight.clone()));
+        let b = bias.clone().try_into_primitive::<Flex>().unwrap();
+        let (output, winners) = Flex::forward_with_winners(x.clone(), w.clone(), b.clone());
+        // The layout in which the block before would have handed it over.
+        let forward = Forward { input: x.clone(), weight: w.clone(), bias: b.clone(), output, winners };
+
+        let megabytes = block.bytes() as f64 / 1e6;
+        let mut group = criterion.benchmark_group(format!("{} ({megabytes:.1} MB)", block.name));
+        group.throughput(Throughput::Elements(4 * block.flops() as u64));
+        group.bench_function("forward", |bencher| {
+            bencher.iter(|| Flex::conv_block(black_box(x.clone()), w.clone(), b.clone()));
+        });
+        group.bench_function("forward for training", |bencher| {
+            bencher.iter(|| Flex::forward_with_winners(black_box(x.clone()), w.clone(), b.clone()));
+        });
+        group.bench_function("forward of Burn's primitives", |bencher| {
+            bencher.iter(|| conv_block_of_primitives(black_box(input.clone()), weight.clone(), bias.clone()));
+        });
+        group.throughput(Throughput::Elements(block.flops() as u64));
+        group.bench_function("gradients of weights and bias", |bencher| {
+            bencher.iter(|| Flex::parameter_gradients(black_box(forward.clone()), gradient.clone()));
+        });
+        group.bench_function("gradient of the input", |bencher| {
+            bencher.iter(|| Flex::input_gradient(black_box(forward.clone()), gradient.clone()));
+        });
+        group.finish();
+    }
+}
+
+fn dense(criterion: &mut Criterion) {
+    let (input, weight) = (random([BATCH, 1600]), random([1600, 64]));
+    let megabytes = (FLOAT * (BATCH * 1600 + 1600 * 64 + BATCH * 64)) as f64 / 1e6;
+    let mut group = criterion.benchmark_group(format!("matrix product 64 × 1600 × 64 ({megabytes:.1} MB)"));
+    group.throughput(Throughput::Elements(2 * (BATCH * 1600 * 64) as u64));
+    group.bench_function("ours", |bencher| {
+        bencher.iter(|| matmul(black_box(input.clone()), weight.clone()));
+    });
+    group.bench_function("Burn's", |bencher| {
+        bencher.iter(|| black_box(input.clone()).matmul(weight.clone()));
+    });
+    group.finish();
+}
+
+fn adam(criterion: &mut Criterion) {
+    const PARAMETERS: usize = 121_930;
+    // Read: parameter, gradient, two moments; written: all but the gradient.
+    let bytes = 7 * FLOAT * PARAMETERS;
+    let mut group = criterion.benchmark_group(format!("Adam ({:.1} MB)", bytes as f64 / 1e6));
+    group.throughput(Throughput::Bytes(bytes as u64));
+    let gradient = random([PARAMETERS]);
+    let ours = Adam::new(0.9, 0.999, 1e-7);
+    let of_burn = AdamConfig::new().with_epsilon(1e-7).build();
+    let mut state = Some((random([PARAMETERS]), None));
+    group.bench_function("ours", |bencher| {
+        bencher.iter(|| {
+            let (parameter, moments) = state.take().unwrap();
+            state = Some(ours.step(1e-3, parameter, gradient.clone(), moments));
+        });
+    });
+    let mut state = Some((random([PARAMETERS]), None));
+    group.bench_function("Burn's", |bencher| {
+        bencher.iter(|| {
+            let (parameter, moments) = state.take().unwrap();
+            state = Some(of_burn.step(1e-3, parameter, gradient.clone(), moments));
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, convolution, dense, adam);
+criterion_main!(benches);
