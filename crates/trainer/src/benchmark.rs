@@ -19,6 +19,8 @@ use serde::Serialize;
 use crate::{
     dataset::ExperimentData,
     device::Backend,
+    failure::Interrupted,
+    interrupt,
     training::{TrainingState, model_config, step},
 };
 
@@ -89,23 +91,23 @@ impl Benchmark {
         let TrainingState { model, mut optimizer, .. } = TrainingState::new(&model, 1, device)?;
         let mut model = Some(model);
         let mut batch = batches.iter().cycle().cloned();
-        let seconds = time(self.steps, || {
+        let train_seconds = time(self.steps, || {
             let untrained = model.take().expect("put back by every step");
             let batch = batch.next().expect("a cycle");
             let (trained, _, loss) = step(untrained, &mut optimizer, LEARNING_RATE, batch);
             model = Some(trained);
             // A GPU has computed nothing until a value is asked for.
             loss.into_scalar::<f32>();
-        });
+        })?;
         let peak_memory_mb = peak_memory_mb();
 
         let model = model.expect("put back by every step").valid();
         let mut batch = batches.iter().cycle().map(|batch| batch.images.clone().inner());
         let inference = time(self.steps, || {
             model.forward(batch.next().expect("a cycle")).into_data();
-        });
+        })?;
 
-        let train_step = Spread::of(seconds);
+        let train_step = Spread::of(train_seconds);
         let per_second = |seconds: &f64| self.batch_size as f64 / seconds;
         Ok(Measurement {
             backend: backend.name(),
@@ -138,19 +140,21 @@ impl Benchmark {
 }
 
 /// Seconds that each call of `work` takes, after the warm-up.
-fn time(steps: usize, mut work: impl FnMut()) -> Vec<f64> {
-    let repeat = |steps: usize, work: &mut dyn FnMut()| {
-        let start = Instant::now();
-        let mut seconds = Vec::new();
-        while seconds.len() < steps && (seconds.len() < LEAST_STEPS || start.elapsed() < TIME_LIMIT) {
-            let clock = Instant::now();
-            work();
-            seconds.push(clock.elapsed().as_secs_f64());
-        }
-        seconds
-    };
-    repeat(WARM_UP_STEPS, &mut work);
+fn time(steps: usize, mut work: impl FnMut()) -> Result<Vec<f64>, Interrupted> {
+    repeat(WARM_UP_STEPS, &mut work)?;
     repeat(steps, &mut work)
+}
+
+fn repeat(steps: usize, work: &mut impl FnMut()) -> Result<Vec<f64>, Interrupted> {
+    let start = Instant::now();
+    let mut seconds = Vec::new();
+    while seconds.len() < steps && (seconds.len() < LEAST_STEPS || start.elapsed() < TIME_LIMIT) {
+        interrupt::check()?;
+        let clock = Instant::now();
+        work();
+        seconds.push(clock.elapsed().as_secs_f64());
+    }
+    Ok(seconds)
 }
 
 /// Makes the system forget the largest size so far, where it can.

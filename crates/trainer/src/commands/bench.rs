@@ -11,7 +11,6 @@ use crate::{
     config::{BATCH_SIZE, ConfigFile, DatasetConfig, Fraction},
     dataset::{ExperimentData, fit},
     device::{Backend, in_pool},
-    interrupt,
     report::text::table,
     terminal::Terminal,
 };
@@ -23,7 +22,7 @@ struct BenchResult {
     results: Vec<Measurement>,
 }
 
-pub fn run(args: &BenchArgs, terminal: &Terminal) -> Result<()> {
+pub fn run(args: BenchArgs, terminal: &Terminal) -> Result<()> {
     let backends = match args.backend {
         Some(backend) => vec![backend],
         None => Backend::ALL
@@ -48,7 +47,6 @@ pub fn run(args: &BenchArgs, terminal: &Terminal) -> Result<()> {
         for (backend, device) in backends.iter().zip(&devices) {
             terminal.line(format!("timing {backend} …"));
             results.push(benchmark.run(*backend, device, &data)?);
-            interrupt::check()?;
         }
         Ok(BenchResult { fma_peak_gflops: fma_peak_gflops(), results })
     })?;

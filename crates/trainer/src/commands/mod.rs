@@ -24,7 +24,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Train(args) => train::run(args, &terminal),
         Command::Compare(args) => compare::run(args, &terminal),
         Command::Evaluate(args) => evaluate::run(args, &terminal),
-        Command::Bench(args) => bench::run(&args, &terminal),
+        Command::Bench(args) => bench::run(args, &terminal),
         Command::Devices => devices::run(&terminal),
     }
 }

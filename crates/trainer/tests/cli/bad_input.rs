@@ -78,6 +78,8 @@ fn bad_arguments() {
     failing("train --scaling center --epochs 9999999999").fails(2, "--epochs");
     failing("train --scaling center --validation-split 1").fails(2, "--validation-split");
     failing("train --scaling center --threads 0").fails(2, "--threads");
+    failing("bench --steps 0").fails(2, "--steps");
+    failing("bench --backend cuda").fails(2, "unknown backend `cuda`");
     failing("train --scaling center --resume").fails(2, "--out");
     failing("train --scaling center --seed 99999999999999999999").fails(2, "--seed");
     failing("compare --scalings center,nothing").fails(2, "unknown scaling `nothing`");

@@ -346,6 +346,26 @@ fn devices_lists_every_backend() {
 }
 
 #[test]
+fn bench_times_the_step_and_inference_of_each_backend() {
+    let folder = folder_with_digits();
+    for kernels in ["", " --primitives"] {
+        let arguments = format!("bench --steps 3 --batch-size 8 --threads 1{kernels}");
+        let result = json(&mut trainer_in(folder.path(), &arguments));
+        assert!(result["fma_peak_gflops"].as_f64().unwrap() > 0.0);
+        let first = &result["results"][0];
+        assert_eq!(first["backend"], "flex");
+        assert_eq!((&first["threads"], &first["batch_size"]), (&json!(1), &json!(8)));
+        assert!(first["gflops"].as_f64().unwrap() > 0.0);
+        assert_has_keys(first, &["peak_memory_mb"]);
+        for timed in ["train_step_ms", "inference_images_per_second"] {
+            let value = |name: &str| first[timed][name].as_f64().unwrap();
+            assert!(0.0 < value("min") && value("min") <= value("median"), "{timed}");
+            assert!(value("median") <= value("max"), "{timed}");
+        }
+    }
+}
+
+#[test]
 fn every_command_has_help() {
     for command in [
         "",
@@ -357,6 +377,7 @@ fn every_command_has_help() {
         "train",
         "compare",
         "evaluate",
+        "bench",
         "devices",
     ] {
         let output = trainer().args(command.split_whitespace()).arg("--help").output().unwrap();
