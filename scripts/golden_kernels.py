@@ -2,8 +2,9 @@
 
 The block is max_pool2d(relu(conv2d(x, w, b)), 2) with a valid 3x3 convolution,
 in PyTorch on the CPU, computed in float64 so that the values are the truth.
-Inputs are normal random numbers rounded to f32, so that Rust reads them exactly.
-All arrays are flat and row-major: NCHW, the weight out x in x 3 x 3.
+Inputs are normal random numbers of three decimals, rounded to f32 as Rust reads them;
+results are written with seven digits. All arrays are flat and row-major: NCHW, the
+weight out x in x 3 x 3.
 
     pip install torch==2.15.0 numpy==2.4.6
     python3 scripts/golden_kernels.py
@@ -19,13 +20,29 @@ import torch.nn.functional as F
 
 OUT = Path(__file__).parents[1] / "crates/kernels/tests/golden/conv_block.json"
 
-# Batch, input channels, output channels, height and width of the image.
-CASES = [(2, 2, 3, 7, 8), (1, 3, 5, 6, 6)]
+# Batch, input channels, output channels, height and width of the image. Both ways to
+# convolve (from 8 input channels on, and below) and to sum the weights' gradient, with
+# whole registers of 4, 8 and 16 channels and with parts of one.
+CASES = [
+    (2, 2, 3, 7, 8),
+    (1, 3, 5, 10, 10),
+    (2, 1, 33, 12, 9),
+    (2, 8, 16, 9, 11),
+    (2, 16, 10, 9, 13),
+    (1, 8, 50, 6, 7),
+    (2, 33, 17, 7, 6),
+]
 
 
 def normal(rng, *shape):
-    """Normal random numbers rounded to f32, as a float64 tensor."""
-    return torch.tensor(rng.normal(size=shape).astype("float32").astype("float64"))
+    """Normal random numbers of three decimals rounded to f32, as a float64 tensor."""
+    values = rng.normal(size=shape).round(3).astype("float32")
+    return torch.tensor(values.astype("float64"))
+
+
+def digits(tensor, count):
+    """The values of a tensor, rounded to so many digits."""
+    return [float(f"{value:.{count}g}") for value in tensor.flatten().tolist()]
 
 
 def make_case(rng, batch, channels_in, channels_out, height, width):
@@ -36,20 +53,23 @@ def make_case(rng, batch, channels_in, channels_out, height, width):
     output = F.max_pool2d(F.relu(F.conv2d(x, weight, bias)), 2)
     output_gradient = normal(rng, *output.shape)
     output.backward(output_gradient)
-    tensors = {
+    inputs = {
         "input": x,
         "weight": weight,
         "bias": bias,
-        "output": output,
         "output_gradient": output_gradient,
+    }
+    results = {
+        "output": output,
         "input_gradient": x.grad,
         "weight_gradient": weight.grad,
         "bias_gradient": bias.grad,
     }
-    names = ("input", "weight", "bias", "output")
+    shaped = {"input": x, "weight": weight, "bias": bias, "output": output}
     return {
-        "shapes": {name: list(tensors[name].shape) for name in names},
-        **{name: tensor.flatten().tolist() for name, tensor in tensors.items()},
+        "shapes": {name: list(tensor.shape) for name, tensor in shaped.items()},
+        **{name: digits(tensor, 5) for name, tensor in inputs.items()},
+        **{name: digits(tensor, 7) for name, tensor in results.items()},
     }
 
 
@@ -60,7 +80,7 @@ def main():
         "cases": [make_case(rng, *case) for case in CASES],
     }
     OUT.parent.mkdir(parents=True, exist_ok=True)
-    OUT.write_text(json.dumps(golden) + "\n")
+    OUT.write_text(json.dumps(golden, separators=(",", ":")) + "\n")
 
 
 if __name__ == "__main__":

@@ -40,3 +40,14 @@ impl WithSimd for MultiplyAdds {
         2 * S::F32_LANES * SUMS * ROUNDS
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::fma_peak;
+
+    #[test]
+    fn peak_is_a_number_above_zero() {
+        let peak = fma_peak();
+        assert!(peak.is_finite() && peak > 0.0, "{peak}");
+    }
+}

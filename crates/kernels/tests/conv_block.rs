@@ -1,7 +1,17 @@
-//! The convolution block against PyTorch; values from scripts/golden_kernels.py.
+//! The convolution block as a Burn operation, against PyTorch (values from scripts/golden_kernels.py) and
+//! against Burn's own operations one after the other.
+//!
+//! Where it is compared with Burn's, all values are small integers: their sums are exact in f32, in
+//! whatever order they are added, so results must be equal, ties included.
 
-use burn::tensor::{Device, Shape, Tensor, TensorData};
-use mnist_kernels::conv_block;
+use std::{panic::catch_unwind, thread};
+
+use burn::tensor::{DType, Device, Shape, Slice, Tensor, TensorData};
+use mnist_kernels::{conv_block, conv_block_of_primitives};
+use proptest::prelude::*;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::ThreadPoolBuilder;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -34,8 +44,12 @@ fn tensor<const D: usize>(values: &[f32], shape: [usize; D], device: &Device) ->
     Tensor::from_data(TensorData::new(values.to_vec(), Shape::from(shape)), device)
 }
 
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.try_into_vec_as().unwrap()
+}
+
 fn assert_close<const D: usize>(ours: Tensor<D>, theirs: &[f32], what: &str) {
-    let ours: Vec<f32> = ours.try_into_vec_as().unwrap();
+    let ours = values(ours);
     let scale = theirs.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
     assert_eq!(ours.len(), theirs.len(), "{what}");
     for (ours, theirs) in ours.iter().zip(theirs) {
@@ -63,4 +77,365 @@ fn output_and_gradients_are_those_of_pytorch() {
         assert_close(weight.grad(&gradients).unwrap(), &case.weight_gradient, "weight gradient");
         assert_close(bias.grad(&gradients).unwrap(), &case.bias_gradient, "bias gradient");
     }
+}
+
+/// [`conv_block`] or [`conv_block_of_primitives`].
+type Operation = fn(Tensor<4>, Tensor<4>, Tensor<1>) -> Tensor<4>;
+
+#[derive(Debug, Clone, Copy)]
+struct Sizes {
+    batch: usize,
+    channels_in: usize,
+    channels_out: usize,
+    image: [usize; 2],
+    kernel: [usize; 2],
+}
+
+impl Sizes {
+    fn input(&self) -> [usize; 4] {
+        [self.batch, self.channels_in, self.image[0], self.image[1]]
+    }
+
+    fn weight(&self) -> [usize; 4] {
+        [self.channels_out, self.channels_in, self.kernel[0], self.kernel[1]]
+    }
+
+    fn output(&self) -> [usize; 4] {
+        let pooled = |axis: usize| (self.image[axis] + 1 - self.kernel[axis]) / 2;
+        [self.batch, self.channels_out, pooled(0), pooled(1)]
+    }
+}
+
+/// How the values of a tensor lie in memory.
+#[derive(Debug, Clone, Copy)]
+enum Layout {
+    Contiguous,
+    ChannelsLast,
+    Transposed,
+    Flipped,
+    /// Some images of a larger batch.
+    PartOfBatch,
+    /// Every second value along each axis of a larger tensor, which is NaN elsewhere.
+    EverySecond,
+}
+
+const LAYOUTS: [Layout; 6] = [
+    Layout::Contiguous,
+    Layout::ChannelsLast,
+    Layout::Transposed,
+    Layout::Flipped,
+    Layout::PartOfBatch,
+    Layout::EverySecond,
+];
+
+impl Layout {
+    /// The same tensor, its values laid out like this.
+    fn apply(self, tensor: Tensor<4>) -> Tensor<4> {
+        let stored = |tensor: Tensor<4>| Tensor::<4>::from_data(tensor.to_data(), &tensor.device());
+        let dims = tensor.dims();
+        let nan = |dims: [usize; 4]| Tensor::full(dims, f32::NAN, &tensor.device());
+        match self {
+            Self::Contiguous => tensor,
+            Self::ChannelsLast => stored(tensor.permute([0, 2, 3, 1])).permute([0, 3, 1, 2]),
+            Self::Transposed => stored(tensor.swap_dims(2, 3)).swap_dims(2, 3),
+            Self::Flipped => stored(tensor.flip([0, 1, 2, 3])).flip([0, 1, 2, 3]),
+            Self::PartOfBatch => {
+                let others = nan(dims);
+                Tensor::cat(vec![others.clone(), tensor, others], 0).narrow(0, dims[0], dims[0])
+            }
+            Self::EverySecond => {
+                let places = dims.map(|size| Slice::new(1, Some((2 * size).cast_signed()), 2));
+                nan(dims.map(|size| 2 * size + 1)).slice_assign(places, tensor).slice(places)
+            }
+        }
+    }
+
+    /// An operation after which the gradient of `output` comes laid out like this, if there is one.
+    fn apply_to_gradient(self, output: Tensor<4>, gradient: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Contiguous | Self::EverySecond => output * gradient,
+            Self::ChannelsLast => output.permute([0, 2, 3, 1]) * gradient.permute([0, 2, 3, 1]),
+            Self::Transposed => output.swap_dims(2, 3) * gradient.swap_dims(2, 3),
+            Self::Flipped => output.flip([0, 1, 2, 3]) * gradient.flip([0, 1, 2, 3]),
+            Self::PartOfBatch => {
+                let zeros = gradient.zeros_like();
+                let outputs = Tensor::cat(vec![zeros.clone(), output], 0);
+                outputs * Tensor::cat(vec![zeros, gradient], 0)
+            }
+        }
+    }
+}
+
+/// A block and its values, each tensor in row-major order.
+#[derive(Clone)]
+struct Block {
+    sizes: Sizes,
+    input: Vec<f32>,
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    output_gradient: Vec<f32>,
+}
+
+/// What a pass forward and backward gives; there is no gradient of what is not tracked.
+#[derive(Debug)]
+struct Pass {
+    output: Vec<f32>,
+    gradients: [Option<Vec<f32>>; 3],
+}
+
+/// Input, weight and bias are tracked.
+const ALL: [bool; 3] = [true; 3];
+
+impl Block {
+    fn new(sizes: Sizes, mut value: impl FnMut() -> f32) -> Self {
+        let mut values = |shape: &[usize]| (0..shape.iter().product()).map(|_| value()).collect();
+        Self {
+            sizes,
+            input: values(&sizes.input()),
+            weight: values(&sizes.weight()),
+            bias: values(&[sizes.channels_out]),
+            output_gradient: values(&sizes.output()),
+        }
+    }
+
+    fn of_integers(sizes: Sizes, seed: u64) -> Self {
+        let mut generator = ChaCha8Rng::seed_from_u64(seed);
+        Self::new(sizes, || generator.random_range(-2_i8..=2).into())
+    }
+
+    fn random(sizes: Sizes, seed: u64) -> Self {
+        let mut generator = ChaCha8Rng::seed_from_u64(seed);
+        Self::new(sizes, || generator.random_range(-1.0..1.0))
+    }
+
+    fn inputs(&self, device: &Device) -> (Tensor<4>, Tensor<4>, Tensor<1>) {
+        let Self { sizes, input, weight, bias, .. } = self;
+        (
+            tensor(input, sizes.input(), device),
+            tensor(weight, sizes.weight(), device),
+            tensor(bias, [sizes.channels_out], device),
+        )
+    }
+
+    fn pass(&self, operation: Operation) -> Pass {
+        self.pass_with(operation, ALL, [Layout::Contiguous; 3])
+    }
+
+    /// Forward and backward, with these layouts of the input, the weights and the output's gradient.
+    fn pass_with(&self, operation: Operation, tracked: [bool; 3], layouts: [Layout; 3]) -> Pass {
+        let device = Device::flex().autodiff();
+        let (input, weight, bias) = self.inputs(&device);
+        let input = layouts[0].apply(input).set_require_grad(tracked[0]);
+        let weight = layouts[1].apply(weight).set_require_grad(tracked[1]);
+        let bias = bias.set_require_grad(tracked[2]);
+        let output = operation(input.clone(), weight.clone(), bias.clone());
+        let gradients = if tracked.contains(&true) {
+            let gradient = tensor(&self.output_gradient, self.sizes.output(), &device);
+            let gradients = layouts[2].apply_to_gradient(output.clone(), gradient).sum().backward();
+            let [input, weight] = [input, weight].map(|tensor| tensor.grad(&gradients).map(values));
+            [input, weight, bias.grad(&gradients).map(values)]
+        } else {
+            [const { None }; 3]
+        };
+        Pass { output: values(output), gradients }
+    }
+}
+
+impl Pass {
+    /// Equal values: NaN is equal to NaN, and -0 to 0.
+    fn equals(&self, other: &Self) -> bool {
+        fn numbers(values: &[f32]) -> Vec<Option<f32>> {
+            values.iter().map(|&value| (!value.is_nan()).then_some(value)).collect()
+        }
+        let [ours, theirs] = [self, other].map(|pass| {
+            (numbers(&pass.output), pass.gradients.each_ref().map(|values| values.as_deref().map(numbers)))
+        });
+        ours == theirs
+    }
+
+    fn bits(&self) -> Vec<u32> {
+        let gradients = self.gradients.iter().flatten().flatten();
+        self.output.iter().chain(gradients).map(|value| value.to_bits()).collect()
+    }
+}
+
+/// Sizes of a block, most with the kernel that has its own implementation.
+fn sizes() -> impl Strategy<Value = Sizes> {
+    let channels_in = prop::sample::select(vec![1, 2, 3, 5, 8, 9, 16, 33]);
+    let channels_out = prop::sample::select(vec![1, 3, 8, 16, 17, 33, 50]);
+    let kernel = prop_oneof![
+        5 => Just([3, 3]),
+        1 => prop::sample::select(vec![[1, 1], [2, 3], [3, 2], [3, 1], [5, 5]]),
+    ];
+    let image = [6..=13_usize, 6..=13_usize];
+    (1..=9_usize, channels_in, channels_out, image, kernel).prop_map(
+        |(batch, channels_in, channels_out, image, kernel)| Sizes {
+            batch,
+            channels_in,
+            channels_out,
+            image,
+            kernel,
+        },
+    )
+}
+
+fn layout() -> impl Strategy<Value = Layout> {
+    prop::sample::select(LAYOUTS.as_slice())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn results_are_those_of_the_primitives_whatever_is_tracked_and_however_it_lies_in_memory(
+        sizes in sizes(),
+        seed: u64,
+        tracked: [bool; 3],
+        layouts in [layout(), layout(), layout()],
+    ) {
+        let block = Block::of_integers(sizes, seed);
+        let [ours, theirs] = [conv_block as Operation, conv_block_of_primitives]
+            .map(|operation| block.pass_with(operation, tracked, layouts));
+        prop_assert_eq!(theirs.gradients.each_ref().map(Option::is_some), tracked);
+        prop_assert!(ours.equals(&theirs));
+    }
+
+    #[test]
+    fn nan_and_infinity_go_where_the_primitives_send_them(
+        sizes in sizes(),
+        seed: u64,
+        places in prop::collection::vec(
+            (
+                0..4_usize,
+                any::<prop::sample::Index>(),
+                prop::sample::select(vec![f32::NAN, f32::INFINITY, f32::NEG_INFINITY]),
+            ),
+            1..4,
+        ),
+    ) {
+        let mut block = Block::of_integers(sizes, seed);
+        for (tensor, place, value) in places {
+            let Block { input, weight, bias, output_gradient, .. } = &mut block;
+            *place.get_mut([input, weight, bias, output_gradient][tensor]) = value;
+        }
+        prop_assert!(block.pass(conv_block).equals(&block.pass(conv_block_of_primitives)));
+    }
+
+    #[test]
+    fn inference_gives_the_bits_of_training(sizes in sizes(), seed: u64, layouts in [layout(), layout()]) {
+        let block = Block::random(sizes, seed);
+        let [of_input, of_weight] = layouts;
+        let training = block.pass_with(conv_block, ALL, [of_input, of_weight, Layout::Contiguous]).output;
+        for device in [Device::flex(), Device::flex().autodiff()] {
+            let (input, weight, bias) = block.inputs(&device);
+            let output = conv_block(of_input.apply(input), of_weight.apply(weight), bias);
+            prop_assert_eq!(&values(output), &training);
+        }
+    }
+}
+
+/// One that meets Winograd's algorithm and one that does not.
+fn two_blocks() -> [Block; 2] {
+    [16, 3].map(|channels_in| {
+        let sizes = Sizes { batch: 17, channels_in, channels_out: 40, image: [9, 12], kernel: [3, 3] };
+        Block::random(sizes, 1)
+    })
+}
+
+#[test]
+fn gradient_of_a_plain_sum_is_that_of_the_primitives() {
+    let device = Device::flex().autodiff();
+    for block in two_blocks() {
+        let block = Block::of_integers(block.sizes, 1);
+        let [ours, theirs] = [conv_block as Operation, conv_block_of_primitives].map(|operation| {
+            let (input, weight, bias) = block.inputs(&device);
+            let input = input.require_grad();
+            values(input.grad(&operation(input.clone(), weight, bias).sum().backward()).unwrap())
+        });
+        assert_eq!(ours, theirs);
+    }
+}
+
+#[test]
+fn doubles_give_the_bits_of_the_primitives() {
+    let device = Device::flex().autodiff();
+    let [block, _] = two_blocks();
+    let [ours, theirs] = [conv_block as Operation, conv_block_of_primitives].map(|operation| {
+        let (input, weight, bias) = block.inputs(&device);
+        let input = input.cast(DType::F64).require_grad();
+        let weight = weight.cast(DType::F64).require_grad();
+        let bias = bias.cast(DType::F64).require_grad();
+        let output = operation(input.clone(), weight.clone(), bias.clone());
+        let gradients = output.clone().powf_scalar(2.0).sum().backward();
+        [
+            output.inner().into_data(),
+            input.grad(&gradients).unwrap().into_data(),
+            weight.grad(&gradients).unwrap().into_data(),
+            bias.grad(&gradients).unwrap().into_data(),
+        ]
+    });
+    assert_eq!(ours[0].dtype(), DType::F64);
+    assert_eq!(ours, theirs);
+}
+
+/// The output's shape, and values as the primitives have them; `None` where an operation panics.
+fn shape_and_values(
+    operation: Operation,
+    [input, weight]: [[usize; 4]; 2],
+    bias: usize,
+    tracked: bool,
+) -> Option<([usize; 4], Vec<f32>)> {
+    let device = Device::flex().autodiff();
+    let result = catch_unwind(|| {
+        let input = Tensor::<4>::ones(input, &device).set_require_grad(tracked);
+        let output = operation(input.clone(), Tensor::ones(weight, &device), Tensor::ones([bias], &device));
+        let gradient = tracked.then(|| values(input.grad(&output.clone().sum().backward()).unwrap()));
+        (output.dims(), [values(output), gradient.unwrap_or_default()].concat())
+    });
+    result.ok()
+}
+
+#[test]
+fn images_without_a_window_are_met_as_the_primitives_meet_them() {
+    for input in [[2, 3, 3, 3], [2, 3, 3, 9], [2, 3, 9, 3], [2, 3, 9, 2], [2, 3, 1, 1], [0, 3, 9, 9]] {
+        for tracked in [false, true] {
+            let [ours, theirs] = [conv_block as Operation, conv_block_of_primitives]
+                .map(|operation| shape_and_values(operation, [input, [4, 3, 3, 3]], 4, tracked));
+            assert_eq!(ours, theirs, "{input:?}");
+        }
+    }
+}
+
+#[test]
+fn channels_that_do_not_fit_panic() {
+    for (channels, weight_channels, bias) in
+        [(3, 2, 4), (3, 6, 4), (16, 8, 4), (16, 32, 4), (3, 3, 5), (3, 3, 1)]
+    {
+        let shapes = [[2, channels, 9, 9], [4, weight_channels, 3, 3]];
+        for tracked in [false, true] {
+            let result = shape_and_values(conv_block, shapes, bias, tracked);
+            assert_eq!(result, None, "{shapes:?}, a bias of {bias}");
+        }
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    for block in two_blocks() {
+        let expected = block.pass(conv_block).bits();
+        for threads in [1, 2, 3, 5, 16, 16] {
+            let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            assert!(pool.install(|| block.pass(conv_block)).bits() == expected, "{threads} threads");
+        }
+    }
+}
+
+#[test]
+fn passes_at_once_give_the_bits_of_one_alone() {
+    let alone = two_blocks().map(|block| block.pass(conv_block).bits());
+    thread::scope(|scope| {
+        for (block, alone) in two_blocks().into_iter().zip(&alone) {
+            scope.spawn(move || (0..10).for_each(|_| assert!(block.pass(conv_block).bits() == *alone)));
+        }
+    });
 }

@@ -1,1 +1,470 @@
+//! The kernels against their definition in f64, on every instruction set of this machine: so these agree
+//! with one another, too.
+//!
+//! Blocks of small integers have no rounding at all, so there everything is compared exactly: every tie
+//! and every NaN. Blocks of other values are compared up to rounding.
 
+use std::array::from_fn;
+
+use proptest::prelude::*;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::ThreadPoolBuilder;
+
+use super::*;
+
+/// Rounding that is allowed, as a part of the largest sum of magnitudes in the tensor. Not of the value
+/// itself: summands of both signs cancel, their rounding does not. The worst seen is a quarter of this.
+const TOLERANCE: f64 = 1e-6;
+/// A power of two, so that it rounds nothing, and beyond what Winograd's algorithm takes.
+const TOO_LARGE_FOR_WINOGRAD: f32 = (1_u64 << 60) as f32;
+const NOT_FINITE: [f32; 3] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
+
+/// A block and its values.
+#[derive(Clone)]
+struct Block {
+    geometry: Geometry,
+    input: Vec<f32>,
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    output_gradient: Vec<f32>,
+}
+
+/// All that the kernels give.
+struct Results {
+    output: Vec<f32>,
+    winners: Vec<u8>,
+    input_gradient: Vec<f32>,
+    weight_gradient: Vec<f32>,
+    bias_gradient: Vec<f32>,
+}
+
+impl Results {
+    fn of(
+        instructions: InstructionSet,
+        geometry: &Geometry,
+        input: &[f32],
+        weight: &[f32],
+        bias: &[f32],
+        output_gradient: &[f32],
+    ) -> Self {
+        // Not a winner, so that one that is left out shows.
+        let mut winners = vec![u8::MAX; output_gradient.len()];
+        let output = forward(instructions, geometry, input, weight, bias, &mut winners);
+        let (weight_gradient, bias_gradient) =
+            weight_gradient(instructions, geometry, input, &winners, output_gradient);
+        let input_gradient = input_gradient(instructions, geometry, weight, &winners, output_gradient);
+        Self {
+            output: output.values().to_vec(),
+            winners,
+            input_gradient: input_gradient.values().to_vec(),
+            weight_gradient,
+            bias_gradient,
+        }
+    }
+
+    /// Everything, to the bit: NaN is equal to itself, and -0 is not 0.
+    fn bits(&self) -> (Vec<u32>, &[u8]) {
+        let Self { output, winners, input_gradient, weight_gradient, bias_gradient } = self;
+        let values = [output, input_gradient, weight_gradient, bias_gradient];
+        (values.into_iter().flatten().map(|value| value.to_bits()).collect(), winners)
+    }
+}
+
+/// A sum of products, and the sum of their magnitudes, to which the rounding is proportional.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    value: f64,
+    magnitude: f64,
+}
+
+impl Sum {
+    fn add(&mut self, a: f32, b: f32) {
+        let product = f64::from(a) * f64::from(b);
+        self.value += product;
+        self.magnitude += product.abs();
+    }
+}
+
+/// The gradients of a block, by definition.
+struct Gradients {
+    input: Vec<Sum>,
+    weight: Vec<Sum>,
+    bias: Vec<Sum>,
+}
+
+impl Block {
+    fn new(geometry: Geometry, mut value: impl FnMut() -> f32) -> Self {
+        let mut values = |count| (0..count).map(|_| value()).collect();
+        Self {
+            geometry,
+            input: values(geometry.batch * geometry.input_len()),
+            weight: values(geometry.weight_len()),
+            bias: values(geometry.channels_out),
+            output_gradient: values(geometry.batch * geometry.output_len()),
+        }
+    }
+
+    /// Values between -1 and 1; a quarter of the gradients that arrive are zero.
+    fn random(geometry: Geometry, seed: u64) -> Self {
+        let mut generator = ChaCha8Rng::seed_from_u64(seed);
+        let mut block = Self::new(geometry, || generator.random_range(-1.0..1.0));
+        block
+            .output_gradient
+            .iter_mut()
+            .filter(|_| generator.random_ratio(1, 4))
+            .for_each(|value| *value = 0.0);
+        block
+    }
+
+    /// Integers from -2 to 2, whose sums of products are exact, and often equal.
+    fn of_integers(geometry: Geometry, seed: u64) -> Self {
+        let mut generator = ChaCha8Rng::seed_from_u64(seed);
+        Self::new(geometry, || generator.random_range(-2_i8..=2).into())
+    }
+
+    /// The block itself, and its like for the algorithm that takes values of any size. Below eight input
+    /// channels both go to that one.
+    fn for_both_algorithms(self) -> [Self; 2] {
+        let mut large = self.clone();
+        large.input.iter_mut().chain(&mut large.bias).for_each(|value| *value *= TOO_LARGE_FOR_WINOGRAD);
+        [self, large]
+    }
+
+    fn run(&self, instructions: InstructionSet) -> Results {
+        let Self { geometry, input, weight, bias, output_gradient } = self;
+        Results::of(instructions, geometry, input, weight, bias, output_gradient)
+    }
+
+    /// For each tap of the convolution's result at `position` of an output's window: where its pixel lies
+    /// in the input, and its weight in the weights.
+    fn taps(&self, output: usize, position: usize) -> impl Iterator<Item = (usize, usize)> {
+        let Geometry { height, width, channels_in, channels_out, .. } = self.geometry;
+        let [window, channel] = [output / channels_out, output % channels_out];
+        let [image, window] = [window / self.geometry.windows(), window % self.geometry.windows()];
+        let row = POOL * (window / self.geometry.output_width()) + position / POOL;
+        let column = POOL * (window % self.geometry.output_width()) + position % POOL;
+        (0..channels_in * TAPS).map(move |tap| {
+            let [channel_in, tap] = [tap / TAPS, tap % TAPS];
+            let [row, column] = [row + tap / KERNEL, column + tap % KERNEL];
+            let pixel = ((image * height + row) * width + column) * channels_in + channel_in;
+            (pixel, (channel * channels_in + channel_in) * TAPS + tap)
+        })
+    }
+
+    /// For each output, the convolution's results in its window, by definition.
+    fn windows(&self) -> Vec<[Sum; POSITIONS]> {
+        let window = |output| {
+            from_fn(|position| {
+                let mut sum = Sum::default();
+                sum.add(self.bias[output % self.geometry.channels_out], 1.0);
+                for (pixel, weight) in self.taps(output, position) {
+                    sum.add(self.input[pixel], self.weight[weight]);
+                }
+                sum
+            })
+        };
+        (0..self.output_gradient.len()).map(window).collect()
+    }
+
+    /// The gradients by definition, where these positions won.
+    fn gradients(&self, winners: &[u8]) -> Gradients {
+        let zeros = |like: &[f32]| vec![Sum::default(); like.len()];
+        let mut gradients =
+            Gradients { input: zeros(&self.input), weight: zeros(&self.weight), bias: zeros(&self.bias) };
+        for (output, &winner) in winners.iter().enumerate().filter(|&(_, &winner)| winner != DEAD) {
+            let gradient = self.output_gradient[output];
+            gradients.bias[output % self.geometry.channels_out].add(gradient, 1.0);
+            for (pixel, weight) in self.taps(output, winner.into()) {
+                gradients.input[pixel].add(gradient, self.weight[weight]);
+                gradients.weight[weight].add(gradient, self.input[pixel]);
+            }
+        }
+        gradients
+    }
+}
+
+/// ReLU and max-pool by definition: the result, and which position won.
+fn pooled(window: &[Sum; POSITIONS]) -> (f64, u8) {
+    let mut largest = (0.0, DEAD);
+    for (position, &Sum { value, .. }) in (0..).zip(window) {
+        if value > largest.0 || value.is_nan() {
+            largest = (value, position);
+        }
+    }
+    largest
+}
+
+/// How much rounding these sums may have in f32.
+fn tolerance<'a>(sums: impl IntoIterator<Item = &'a Sum>) -> f64 {
+    TOLERANCE * sums.into_iter().fold(0.0, |largest, sum| sum.magnitude.max(largest))
+}
+
+fn assert_close(ours: &[f32], expected: &[Sum], what: &str) {
+    let tolerance = tolerance(expected);
+    assert_eq!(ours.len(), expected.len(), "{what}");
+    for (&ours, expected) in ours.iter().zip(expected) {
+        let error = (f64::from(ours) - expected.value).abs();
+        assert!(error <= tolerance, "{what}: {ours} and {}", expected.value);
+    }
+}
+
+/// Equal values: NaN is equal to NaN, and -0 to 0.
+fn assert_equal(ours: &[f32], expected: impl ExactSizeIterator<Item = f64>, what: &str) {
+    let number = |value: f64| (!value.is_nan()).then_some(value);
+    assert_eq!(ours.len(), expected.len(), "{what}");
+    for (&ours, expected) in ours.iter().zip(expected) {
+        assert_eq!(number(ours.into()), number(expected), "{what}");
+    }
+}
+
+/// The forward pass up to rounding; the winner is the largest up to rounding.
+fn assert_forward_close(results: &Results, windows: &[[Sum; POSITIONS]]) {
+    let tolerance = tolerance(windows.as_flattened());
+    assert_eq!((results.output.len(), results.winners.len()), (windows.len(), windows.len()));
+    for ((&ours, &winner), window) in results.output.iter().zip(&results.winners).zip(windows) {
+        let (expected, _) = pooled(window);
+        assert!((f64::from(ours) - expected).abs() <= tolerance, "output: {ours} and {expected}");
+        let won = if winner == DEAD { 0.0 } else { window[usize::from(winner)].value };
+        assert!((won - expected).abs() <= 2.0 * tolerance, "winner {winner}: {won} of {expected}");
+    }
+}
+
+fn assert_close_to_definition(block: &Block, instructions: InstructionSet) {
+    let results = block.run(instructions);
+    assert_forward_close(&results, &block.windows());
+    let gradients = block.gradients(&results.winners);
+    assert_close(&results.input_gradient, &gradients.input, "input gradient");
+    assert_close(&results.weight_gradient, &gradients.weight, "weight gradient");
+    assert_close(&results.bias_gradient, &gradients.bias, "bias gradient");
+}
+
+fn assert_forward_equal(results: &Results, windows: &[[Sum; POSITIONS]]) {
+    assert_equal(&results.output, windows.iter().map(|window| pooled(window).0), "output");
+    let winners: Vec<u8> = windows.iter().map(|window| pooled(window).1).collect();
+    assert_eq!(results.winners, winners);
+}
+
+/// Sizes that reach every remainder of rows, registers and parts.
+fn geometries() -> impl Strategy<Value = Geometry> {
+    let batch = prop_oneof![9 => 1..=9_usize, 1 => Just(17_usize)];
+    let channels_in = prop::sample::select(vec![1, 2, 3, 5, 7, 8, 16, 17, 32, 33]);
+    let channels_out = prop::sample::select(vec![1, 3, 8, 10, 16, 17, 32, 40, 64]);
+    (batch, 4..=15_usize, 4..=15_usize, channels_in, channels_out).prop_map(
+        |(batch, height, width, channels_in, channels_out)| Geometry {
+            batch,
+            height,
+            width,
+            channels_in,
+            channels_out,
+        },
+    )
+}
+
+/// Every weight-gradient part has images, and rows and columns are left over.
+fn geometry(channels_in: usize, channels_out: usize) -> Geometry {
+    Geometry { batch: 17, height: 9, width: 12, channels_in, channels_out }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn results_are_those_of_the_definition_up_to_rounding(geometry in geometries(), seed: u64) {
+        for block in Block::random(geometry, seed).for_both_algorithms() {
+            for instructions in InstructionSet::available() {
+                assert_close_to_definition(&block, instructions);
+            }
+        }
+    }
+
+    #[test]
+    fn results_without_rounding_are_exact_and_the_first_of_equal_values_wins(
+        geometry in geometries(),
+        seed: u64,
+    ) {
+        for block in Block::of_integers(geometry, seed).for_both_algorithms() {
+            let windows = block.windows();
+            let winners: Vec<u8> = windows.iter().map(|window| pooled(window).1).collect();
+            let Gradients { input, weight, bias } = block.gradients(&winners);
+            for instructions in InstructionSet::available() {
+                let results = block.run(instructions);
+                assert_forward_equal(&results, &windows);
+                let exact = |ours: &[f32], expected: &[Sum], what| {
+                    assert_equal(ours, expected.iter().map(|sum| sum.value), what);
+                };
+                exact(&results.input_gradient, &input, "input gradient");
+                exact(&results.weight_gradient, &weight, "weight gradient");
+                exact(&results.bias_gradient, &bias, "bias gradient");
+            }
+        }
+    }
+
+    #[test]
+    fn nan_and_infinity_go_where_the_definition_sends_them(
+        geometry in geometries(),
+        seed: u64,
+        places in prop::collection::vec(
+            (any::<bool>(), any::<prop::sample::Index>(), prop::sample::select(NOT_FINITE.as_slice())),
+            1..4,
+        ),
+    ) {
+        let mut block = Block::of_integers(geometry, seed);
+        for (in_weight, place, value) in places {
+            let values = if in_weight { &mut block.weight } else { &mut block.input };
+            *place.get_mut(values) = value;
+        }
+        let windows = block.windows();
+        for instructions in InstructionSet::available() {
+            assert_forward_equal(&block.run(instructions), &windows);
+        }
+    }
+
+    #[test]
+    fn inference_gives_the_bits_of_training(geometry in geometries(), seed: u64) {
+        for block in Block::random(geometry, seed).for_both_algorithms() {
+            let Block { geometry, input, weight, bias, .. } = &block;
+            for instructions in InstructionSet::available() {
+                let output = forward_without_winners(instructions, geometry, input, weight, bias);
+                assert_eq!(output.values(), block.run(instructions).output);
+            }
+        }
+    }
+}
+
+#[test]
+fn equal_neighbours_stay_equal() {
+    for channels_in in [1, 7, 8, 33] {
+        let geometry = geometry(channels_in, 40);
+        let Geometry { height, width, .. } = geometry;
+        // Along which axes the pixels vary, and which positions then have an equal one before them.
+        for (rows_vary, columns_vary, never) in
+            [(false, false, [1, 2, 3].as_slice()), (true, false, &[1, 3]), (false, true, &[2, 3])]
+        {
+            let mut block = Block::random(geometry, 1);
+            let pixels = block.input.clone();
+            for (index, pixel) in block.input.iter_mut().enumerate() {
+                let [place, channel] = [index / channels_in, index % channels_in];
+                let [row, column] = [place / width % height, place % width];
+                let source = usize::from(rows_vary) * row * width + usize::from(columns_vary) * column;
+                *pixel = pixels[source * channels_in + channel];
+            }
+            for block in block.for_both_algorithms() {
+                for instructions in InstructionSet::available() {
+                    let winners = block.run(instructions).winners;
+                    assert!(winners.iter().any(|&winner| winner != DEAD));
+                    assert!(winners.iter().all(|winner| !never.contains(winner)), "{channels_in} channels");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_last_nan_of_a_window_wins() {
+    for channels_in in [1, 8] {
+        let geometry = Geometry { batch: 1, height: 4, width: 4, channels_in, channels_out: 20 };
+        let block = Block::random(geometry, 1);
+        let winners = |nan_at: usize| {
+            let mut block = block.clone();
+            block.input[nan_at * channels_in] = f32::NAN;
+            InstructionSet::available().into_iter().flat_map(move |instructions| {
+                let results = block.run(instructions);
+                assert!(results.output.iter().all(|value| value.is_nan()));
+                results.winners
+            })
+        };
+        // A corner of the patch is seen by one position, its inner pixels by all four.
+        for (nan_at, winner) in [(0, 0), (3, 1), (12, 2), (15, 3), (5, 3), (1, 1), (4, 2)] {
+            assert!(winners(nan_at).all(|ours| ours == winner), "pixel {nan_at}");
+        }
+    }
+}
+
+#[test]
+fn nan_in_one_image_changes_no_bit_of_the_others() {
+    let geometry = geometry(16, 40);
+    let block = Block::random(geometry, 1);
+    let mut damaged = block.clone();
+    damaged.input[geometry.input_len() + 500] = f32::NAN;
+    for instructions in InstructionSet::available() {
+        let [ours, damaged] = [&block, &damaged].map(|block| block.run(instructions).output);
+        assert!(damaged[geometry.output_len()..2 * geometry.output_len()].iter().any(|value| value.is_nan()));
+        assert_eq!(damaged[..geometry.output_len()], ours[..geometry.output_len()]);
+        assert_eq!(damaged[2 * geometry.output_len()..], ours[2 * geometry.output_len()..]);
+    }
+}
+
+#[test]
+fn windows_that_let_nothing_through_have_no_gradient() {
+    for (channels_in, value) in [(1, 0.5), (8, 0.5), (1, f32::NAN), (8, f32::INFINITY)] {
+        let mut block = Block::random(geometry(channels_in, 17), 1);
+        block.bias.fill(-1e4);
+        block.output_gradient.fill(value);
+        for instructions in InstructionSet::available() {
+            let results = block.run(instructions);
+            assert!(results.winners.iter().all(|&winner| winner == DEAD));
+            let (bits, _) = results.bits();
+            assert!(bits.iter().all(|&bits| bits == 0), "{channels_in} channels, {value}");
+        }
+    }
+}
+
+#[test]
+fn values_just_small_enough_for_winograd_do_not_overflow() {
+    let geometry = geometry(33, 17);
+    let mut generator = ChaCha8Rng::seed_from_u64(1);
+    let block = Block::new(geometry, || if generator.random() { 9.99e14 } else { -9.99e14 });
+    for instructions in InstructionSet::available() {
+        assert_close_to_definition(&block, instructions);
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    for channels_in in [3, 16] {
+        let block = Block::random(geometry(channels_in, 40), 1);
+        for instructions in InstructionSet::available() {
+            let expected = block.run(instructions);
+            for threads in [1, 2, 3, 5, 16, 16] {
+                let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let results = pool.install(|| block.run(instructions));
+                assert!(results.bits() == expected.bits(), "{channels_in} channels, {threads} threads");
+            }
+        }
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_where_the_values_lie_in_memory() {
+    for channels_in in [3, 16] {
+        let block = Block::random(geometry(channels_in, 40), 1);
+        let Block { geometry, input, weight, bias, output_gradient } = &block;
+        for instructions in InstructionSet::available() {
+            let expected = block.run(instructions);
+            for offset in [1, 2, 3, 7] {
+                let moved = |values: &[f32]| [&vec![f32::NAN; offset], values].concat();
+                let tensors = [input, weight, bias, output_gradient].map(|values| moved(values));
+                let [input, weight, bias, output_gradient] =
+                    tensors.each_ref().map(|values| &values[offset..]);
+                let results = Results::of(instructions, geometry, input, weight, bias, output_gradient);
+                assert!(results.bits() == expected.bits(), "{channels_in} channels, offset {offset}");
+            }
+        }
+    }
+}
+
+#[test]
+fn one_value_that_is_not_finite_is_found_wherever_it_is() {
+    let len = (1 << 15) + 5;
+    for instructions in InstructionSet::available() {
+        assert!(all_finite(instructions, &vec![f32::MAX; len]));
+        for value in NOT_FINITE {
+            for at in [0, 1, 17, (1 << 14) - 1, 1 << 14, len - 1] {
+                let mut values = vec![0.0; len];
+                values[at] = value;
+                assert!(!all_finite(instructions, &values), "{value} at {at}");
+            }
+        }
+    }
+}

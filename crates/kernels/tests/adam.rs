@@ -1,0 +1,237 @@
+//! The fused step of Adam, against PyTorch (values from scripts/golden_adam.py) and, to the bit, against
+//! Burn's own.
+
+use burn::{
+    module::Param,
+    nn::{Linear, LinearConfig},
+    optim::{AdamConfig, AdamState, GradientsParams, ModuleOptimizer, Optimizer, OptimizerRecord},
+    tensor::{DType, Device, Tensor, TensorData},
+};
+use mnist_kernels::Adam;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::Deserialize;
+
+const BETA_1: f32 = 0.9;
+const BETA_2: f32 = 0.999;
+const EPSILON: f32 = 1e-7;
+
+fn ours() -> Adam {
+    Adam::new(BETA_1, BETA_2, EPSILON)
+}
+
+fn of_burn() -> AdamConfig {
+    AdamConfig::new().with_beta_1(BETA_1).with_beta_2(BETA_2).with_epsilon(EPSILON)
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.try_into_vec_as().unwrap()
+}
+
+#[derive(Deserialize)]
+struct Golden {
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    learning_rate: f64,
+    start: Vec<f32>,
+    gradients: Vec<Vec<f32>>,
+    parameters: Vec<Vec<f64>>,
+}
+
+#[test]
+fn steps_are_those_of_pytorch() {
+    let golden: Golden = serde_json::from_str(include_str!("golden/adam.json")).unwrap();
+    assert!(!golden.cases.is_empty());
+    let device = Device::flex();
+    for Case { learning_rate, start, gradients, parameters } in golden.cases {
+        let mut parameter = Tensor::<1>::from_data(start.as_slice(), &device);
+        let mut state = None;
+        for (step, (gradient, expected)) in (1..).zip(gradients.iter().zip(parameters)) {
+            let gradient = Tensor::from_data(gradient.as_slice(), &device);
+            (parameter, state) = ours().step(learning_rate, parameter, gradient, state);
+            // As Burn does, 1 - β₂ᵗ is computed in f32, which makes each update wrong by up to 1e-5 of itself.
+            let updates = 1e-5 * learning_rate * f64::from(step);
+            for (ours, expected) in values(parameter.clone()).into_iter().zip(expected) {
+                let error = (f64::from(ours) - expected).abs();
+                assert!(error <= 1e-6 * expected.abs() + updates, "step {step}: {ours} and {expected}");
+            }
+        }
+    }
+}
+
+/// Values of all sizes, and some that are zero.
+fn gradient(shape: [usize; 2], generator: &mut ChaCha8Rng) -> Tensor<2> {
+    let mut value = || {
+        let size = [0.0, 1e-25, 1e-8, 1e-3, 1.0, 1.0, 1.0, 1e15][generator.random_range(0..8)];
+        // The sum with 0 makes a 0 of -0.
+        size * generator.random_range(-1.0..1.0) + 0.0
+    };
+    let values: Vec<f32> = (0..shape[0] * shape[1]).map(|_| value()).collect();
+    Tensor::from_data(TensorData::new(values, shape), &Device::flex())
+}
+
+/// The same values, laid out otherwise in memory.
+const LAYOUTS: [fn(Tensor<2>) -> Tensor<2>; 5] = [
+    |tensor| tensor,
+    |tensor| stored(&tensor.transpose()).transpose(),
+    |tensor| stored(&tensor.flip([0, 1])).flip([0, 1]),
+    // The first rows of a larger tensor, and others.
+    |tensor| Tensor::cat(vec![tensor.clone(), tensor.ones_like()], 0).narrow(0, 0, tensor.dims()[0]),
+    |tensor| {
+        let rows = tensor.dims()[0];
+        Tensor::cat(vec![tensor.ones_like(), tensor], 0).narrow(0, rows, rows)
+    },
+];
+
+fn stored(tensor: &Tensor<2>) -> Tensor<2> {
+    Tensor::from_data(tensor.to_data(), &tensor.device())
+}
+
+fn bits<const D: usize>(tensor: &Tensor<D>) -> Vec<u32> {
+    values(tensor.clone()).into_iter().map(f32::to_bits).collect()
+}
+
+type State = Option<AdamState<2>>;
+/// A step with this number, parameter, gradient and state.
+type Step = fn(usize, Tensor<2>, Tensor<2>, State) -> (Tensor<2>, State);
+
+const LEARNING_RATE: f64 = 1e-2;
+const OURS: Step = |_, parameter, gradient, state| ours().step(LEARNING_RATE, parameter, gradient, state);
+const BURNS: Step =
+    |_, parameter, gradient, state| of_burn().build().step(LEARNING_RATE, parameter, gradient, state);
+const IN_TURN: Step =
+    |number, parameter, gradient, state| [BURNS, OURS][number % 2](number, parameter, gradient, state);
+
+#[test]
+fn steps_have_the_bits_of_burns_own_however_the_values_lie_in_memory() {
+    // More values than one thread's share.
+    let shape = [37, 300];
+    for of_parameter in LAYOUTS {
+        for of_gradient in LAYOUTS {
+            let [expected, ours, in_turn] = [BURNS, OURS, IN_TURN].map(|step| {
+                let mut generator = ChaCha8Rng::seed_from_u64(1);
+                let mut parameter = of_parameter(gradient(shape, &mut generator));
+                let mut state = None;
+                let mut results = Vec::new();
+                for number in 0..20 {
+                    let gradient = of_gradient(gradient(shape, &mut generator));
+                    (parameter, state) = step(number, parameter, gradient, state);
+                    let momentum = &state.as_ref().unwrap().momentum;
+                    results.extend([&parameter, &momentum.moment_1, &momentum.moment_2].map(bits));
+                }
+                results
+            });
+            assert!(ours == expected);
+            assert!(in_turn == expected);
+        }
+    }
+}
+
+#[test]
+fn a_gradient_of_negative_zero_leaves_the_bits_of_burns_own() {
+    let zeros = Tensor::<1>::from_data([0.0_f32, -0.0, 0.0, -0.0], &Device::flex());
+    let gradient = Tensor::from_data([0.0_f32, 0.0, -0.0, -0.0], &Device::flex());
+    let (ours, our_state) = ours().step(LEARNING_RATE, zeros.clone(), gradient.clone(), None);
+    let (burns, burns_state) = of_burn().build().step(LEARNING_RATE, zeros, gradient, None);
+    assert_eq!(bits(&ours), bits(&burns));
+    let [ours, burns] = [our_state, burns_state].map(|state| bits(&state.unwrap().momentum.moment_1));
+    assert_eq!(ours, burns);
+}
+
+#[test]
+fn doubles_have_the_bits_of_burns_own() {
+    let start = gradient([3, 5], &mut ChaCha8Rng::seed_from_u64(1)).cast(DType::F64);
+    let (ours, _) = ours().step(LEARNING_RATE, start.clone(), start.clone(), None);
+    let (burns, _) = of_burn().build().step(LEARNING_RATE, start.clone(), start, None);
+    assert_eq!(ours.dtype(), DType::F64);
+    assert_eq!(ours.into_data(), burns.into_data());
+}
+
+/// A layer in training.
+#[derive(Clone)]
+struct Training {
+    layer: Linear,
+    optimizer: ModuleOptimizer,
+    images: ChaCha8Rng,
+}
+
+impl Training {
+    fn new(layer: Linear, optimizer: ModuleOptimizer) -> Self {
+        Self { layer, optimizer, images: ChaCha8Rng::seed_from_u64(1) }
+    }
+
+    fn steps(mut self, count: usize) -> Self {
+        for _ in 0..count {
+            let images: Vec<f32> = (0..4 * 6).map(|_| self.images.random_range(-1.0..1.0)).collect();
+            let images = Tensor::<2>::from_data(TensorData::new(images, [4, 6]), &self.layer.weight.device());
+            let loss = (self.layer.forward(images) - 1.0).square().mean();
+            let gradients = GradientsParams::from_grads(loss.backward(), &self.layer);
+            self.layer = self.optimizer.step(LEARNING_RATE, self.layer, gradients);
+        }
+        self
+    }
+
+    /// The same training, its optimizer exchanged for this one with the old one's state.
+    fn with_optimizer(self, optimizer: ModuleOptimizer) -> Self {
+        let record = self.optimizer.to_record().into_bytes().unwrap();
+        let optimizer = optimizer.load_record(OptimizerRecord::from_bytes(record).unwrap());
+        Self { optimizer, ..self }
+    }
+
+    fn bits(&self) -> [Vec<u32>; 2] {
+        let Linear { weight, bias, .. } = &self.layer;
+        [bits(&weight.val().inner()), bits(&bias.as_ref().unwrap().val().inner())]
+    }
+}
+
+fn layer() -> Linear {
+    LinearConfig::new(6, 5).init(&Device::flex().autodiff())
+}
+
+#[test]
+fn training_has_the_bits_of_burns_own() {
+    let layer = layer();
+    let [mut ours, mut burns] =
+        [Training::new(layer.clone(), ours().init()), Training::new(layer, of_burn().init())];
+    for step in 1..=20 {
+        (ours, burns) = (ours.steps(1), burns.steps(1));
+        assert_eq!(ours.bits(), burns.bits(), "step {step}");
+    }
+}
+
+#[test]
+fn a_transposed_parameter_is_trained_with_the_bits_of_burns_own() {
+    let mut layer = layer();
+    let weight = layer.weight.val().inner();
+    layer.weight = Param::from_tensor(Tensor::from_inner(stored(&weight.transpose()).transpose()));
+    let burns = Training::new(layer.clone(), of_burn().init()).steps(20);
+    assert_eq!(Training::new(layer, ours().init()).steps(20).bits(), burns.bits());
+}
+
+#[test]
+fn saved_states_are_interchangeable_with_burns_own() {
+    let layer = layer();
+    let expected = Training::new(layer.clone(), of_burn().init()).steps(10).bits();
+    let optimizers = || [ours().init(), of_burn().init()];
+    for first in optimizers() {
+        for second in optimizers() {
+            let training =
+                Training::new(layer.clone(), first.clone()).steps(5).with_optimizer(second).steps(5);
+            assert_eq!(training.bits(), expected);
+        }
+    }
+}
+
+#[test]
+fn a_step_changes_no_copy() {
+    let training = Training::new(layer(), ours().init()).steps(3);
+    let copy = training.clone();
+    let before = copy.bits();
+    let after = training.steps(1).bits();
+    assert_ne!(after, before);
+    assert_eq!(copy.bits(), before, "the copy's parameters");
+    assert_eq!(copy.steps(1).bits(), after, "the copy's moments");
+}
