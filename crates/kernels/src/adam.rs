@@ -92,7 +92,8 @@ mod flex {
         ) -> (Tensor<D>, Option<AdamState<D>>) {
             let (time, moment_1, moment_2) = match state {
                 Some(AdamState { momentum }) => (momentum.time, momentum.moment_1, momentum.moment_2),
-                None => (0, gradient.zeros_like(), gradient.zeros_like()),
+                // Burn starts from the gradient alone. Adding it to −0, not to 0, gives its very bits.
+                None => (0, gradient.zeros_like().neg(), gradient.zeros_like()),
             };
             let time = time + 1;
             let [mut parameter, gradient, mut moment_1, mut moment_2] =

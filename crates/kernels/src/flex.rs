@@ -77,14 +77,15 @@ impl ConvBlockTraining for Flex {
     }
 
     fn parameter_gradients(forward: Forward<Self>, output_gradient: FlexTensor) -> (FlexTensor, FlexTensor) {
+        let Some(geometry) = fused(&forward) else {
+            return primitives::parameter_gradients(forward, output_gradient);
+        };
         let input = channels_last(&forward.input);
         // As for the input's gradient, with an infinite input.
-        let Some(geometry) =
-            fused(&forward).filter(|_| convolution::all_finite(InstructionSet::best(), &input))
-        else {
+        if !convolution::all_finite(InstructionSet::best(), &input) {
             drop(input);
             return primitives::parameter_gradients(with_indices(forward), output_gradient);
-        };
+        }
         let (weight, bias) = convolution::weight_gradient(
             InstructionSet::best(),
             &geometry,

@@ -62,3 +62,15 @@ impl InstructionSet {
         }
     }
 }
+
+/// `a × b + c`, fused where the instruction set can.
+///
+/// `pulp`'s portable registers would call the C library's `fma` for each lane.
+#[inline(always)]
+pub(crate) fn multiply_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
+    if cfg!(target_arch = "aarch64") || S::F32_LANES > 4 {
+        simd.mul_add_f32s(a, b, c)
+    } else {
+        simd.add_f32s(simd.mul_f32s(a, b), c)
+    }
+}

@@ -8,6 +8,9 @@
 //! Where to look: [`conv_block`] and its [`operation`] for Burn, `convolution` for the arithmetic,
 //! [`matmul`] and [`Adam`] each in its file.
 
+// Only what is inlined into an operation is compiled for the instruction set that it runs on.
+#![allow(clippy::inline_always)]
+
 mod adam;
 #[cfg(feature = "flex")]
 mod aligned;
@@ -15,11 +18,9 @@ mod aligned;
 mod convolution;
 #[cfg(feature = "flex")]
 mod flex;
-#[cfg(feature = "flex")]
 mod instruction_set;
 mod matmul;
 pub mod operation;
-#[cfg(feature = "flex")]
 mod peak;
 mod primitives;
 
@@ -36,7 +37,6 @@ use burn::{
 pub use adam::Adam;
 pub use matmul::matmul;
 use operation::ConvBlockBackend;
-#[cfg(feature = "flex")]
 pub use peak::fma_peak;
 
 /// Side of the max-pool window, and its stride.
@@ -53,6 +53,7 @@ pub const POOL: usize = 2;
 /// # Panics
 /// When the shapes do not fit together.
 pub fn conv_block(input: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
+    assert_eq!(input.dims()[1], weight.dims()[1], "the weights are for as many channels as the input has");
     Tensor::from_dispatch(<Dispatch as ConvBlockBackend>::conv_block(
         input.into_dispatch(),
         weight.into_dispatch(),

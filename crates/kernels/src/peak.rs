@@ -4,7 +4,7 @@ use std::{hint::black_box, time::Instant};
 
 use pulp::{Simd, WithSimd};
 
-use crate::{convolution::multiply_add, instruction_set::InstructionSet};
+use crate::instruction_set::{InstructionSet, multiply_add};
 
 /// Independent sums: enough to hide the latency of a multiply-add, few enough for the registers.
 const SUMS: usize = 12;

@@ -27,7 +27,7 @@ use std::array::from_fn;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::instruction_set::InstructionSet;
+use crate::instruction_set::{InstructionSet, multiply_add};
 
 pub(crate) use forward::{forward, forward_without_winners};
 pub(crate) use input_gradient::input_gradient;
@@ -176,18 +176,6 @@ fn write<S: Simd>(simd: S, target: &mut [f32], value: S::f32s) {
         unsafe { store(simd, target.as_mut_ptr(), value) }
     } else {
         simd.partial_store_f32s(target, value);
-    }
-}
-
-/// `a × b + c`, fused where the instruction set can.
-///
-/// `pulp`'s portable registers would call the C library's `fma` for each lane.
-#[inline(always)]
-pub(crate) fn multiply_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
-    if cfg!(target_arch = "aarch64") || S::F32_LANES > 4 {
-        simd.mul_add_f32s(a, b, c)
-    } else {
-        simd.add_f32s(simd.mul_f32s(a, b), c)
     }
 }
 

@@ -191,7 +191,7 @@ impl ImageGradient<'_> {
                     _ => self.add_registers::<S, 1>(simd, index, start, arrivals),
                 };
             }
-            if self.geometry.patch_row() % S::F32_LANES != 0 {
+            if !self.geometry.patch_row().is_multiple_of(S::F32_LANES) {
                 self.add_rest(simd, index, registers * S::F32_LANES, arrivals);
             }
         }

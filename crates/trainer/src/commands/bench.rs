@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use mnist_data::Scaling;
+use mnist_kernels::fma_peak;
 use mnist_model::Kernels;
 use serde::Serialize;
 
@@ -17,8 +18,8 @@ use crate::{
 
 #[derive(Serialize)]
 struct BenchResult {
-    /// What the CPU can do at most, in GFLOP/s; none in a build without the kernels that measure it.
-    fma_peak_gflops: Option<f64>,
+    /// What the CPU can do at most, in GFLOP/s.
+    fma_peak_gflops: f64,
     results: Vec<Measurement>,
 }
 
@@ -31,9 +32,7 @@ pub fn run(args: BenchArgs, terminal: &Terminal) -> Result<()> {
             .collect(),
     };
     let devices = backends.iter().map(|backend| backend.open()).collect::<Result<Vec<_>>>()?;
-    let flags =
-        crate::cli::DatasetFlags { dataset: args.dataset.dataset, data_dir: args.dataset.data_dir.clone() };
-    let config = DatasetConfig::resolve(flags, None, &ConfigFile::default())?;
+    let config = DatasetConfig::resolve(args.dataset, None, &ConfigFile::default())?;
     let data = ExperimentData::load(&config, Fraction::default(), terminal)?;
     let benchmark = Benchmark {
         batch_size: args.batch_size.unwrap_or(BATCH_SIZE).get() as usize,
@@ -48,19 +47,9 @@ pub fn run(args: BenchArgs, terminal: &Terminal) -> Result<()> {
             terminal.line(format!("timing {backend} …"));
             results.push(benchmark.run(*backend, device, &data)?);
         }
-        Ok(BenchResult { fma_peak_gflops: fma_peak_gflops(), results })
+        Ok(BenchResult { fma_peak_gflops: fma_peak() / 1e9, results })
     })?;
     terminal.result(&result, || describe(&result))
-}
-
-#[cfg(feature = "flex")]
-fn fma_peak_gflops() -> Option<f64> {
-    Some(mnist_kernels::fma_peak() / 1e9)
-}
-
-#[cfg(not(feature = "flex"))]
-fn fma_peak_gflops() -> Option<f64> {
-    None
 }
 
 fn describe(result: &BenchResult) -> String {
@@ -68,11 +57,11 @@ fn describe(result: &BenchResult) -> String {
         format!("{median:.digits$} ({min:.digits$} to {max:.digits$})")
     };
     let row = |measured: &Measurement| {
-        let share = match result.fma_peak_gflops {
-            Some(peak) if measured.backend != Backend::Wgpu.name() => {
-                format!(", {:.0}% of peak", 100.0 * measured.gflops / peak)
-            }
-            _ => String::new(),
+        // The peak is the CPU's.
+        let share = if measured.backend == Backend::Wgpu.name() {
+            String::new()
+        } else {
+            format!(", {:.0}% of peak", 100.0 * measured.gflops / result.fma_peak_gflops)
         };
         [
             measured.backend.to_owned(),
@@ -95,8 +84,9 @@ fn describe(result: &BenchResult) -> String {
         "inference, images/s",
         "peak memory, MB",
     ];
-    let peak = result.fma_peak_gflops.map_or(String::new(), |peak| {
-        format!("\nThe CPU's peak, multiply-adds from register to register: {peak:.0} GFLOP/s")
-    });
-    format!("{}{peak}", table(header, result.results.iter().map(row)))
+    format!(
+        "{}\nThe CPU's peak, multiply-adds from register to register: {:.0} GFLOP/s",
+        table(header, result.results.iter().map(row)),
+        result.fma_peak_gflops
+    )
 }
