@@ -11,15 +11,16 @@ What is compared: Conv 32 3x3 ReLU, MaxPool 2, Conv 64 3x3 ReLU, MaxPool 2, Flat
 Dense 10, without padding; softmax cross-entropy; Adam (1e-3, betas 0.9 and 0.999, epsilon 1e-7); Glorot
 uniform weights, zero biases; f32 throughout.
 
-- A training step is forward, loss, backward and optimizer on one batch, and nothing is read back.
+- A training step is forward, loss, backward and optimizer on one batch. Peers read nothing back; this
+  program reads the loss, as its training does.
   Inference is a forward pass without gradients, timed at several batch sizes; the table has the best.
 - The images are MNIST's train set divided by 255. Batches are ready in memory before the clock starts,
   and steps walk through them: each has another. A quarter as many steps as are timed warm up before.
 - Every worker runs once in each round, in a process of its own, so that none shares a thread pool with
   another and a slow minute of the machine hits all. A figure is the median over rounds of each round's
   median; a ratio is the median over rounds of each round's ratio.
-- Peak memory is the process's largest resident set after training and inference at the training batch
-  size.
+- Peak memory is the process's largest resident set: of peers after training and inference at the training
+  batch size, of this program after training. Both hold some thousands of images as f32 besides.
 
 Each peer is as its packages install it, in the form that measured fastest: PyTorch with its fused Adam;
 Keras as `model.train_step` in one `tf.function` without XLA, which on this model takes twice as long. All
@@ -252,7 +253,7 @@ def work(options):
         passes = time_steps(peer.infer, [(x,) for x, _ in batches(size, timed)], timed)
         result["inference_images_per_second"][str(size)] = summary([size / s for s in passes])
         if size == options.batch_size:
-            result["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # from KiB
+            result["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6  # from KiB
     print(json.dumps(result))
 
 
@@ -337,7 +338,7 @@ def run_ours(name, options):
         flags.append("--primitives")
     rates = {}
     for size in inference_batch_sizes(options):
-        printed = run_json([options.binary, "bench", "--batch-size", size, *flags])
+        printed = run_json([options.binary, "bench", "--batch-size", size, "--steps", options.steps, *flags])
         result = printed["results"][0]
         rates[str(size)] = result["inference_images_per_second"]
         if size == options.batch_size:
@@ -397,7 +398,7 @@ def cells(rounds, ours):
         ratio(steps, step_medians(ours) if ours else None),
         f"{median(rates):,.0f} ({size})",
         ratio(rates, best_inference(ours)[1] if ours else None),
-        f"{median(r['peak_memory_mb'] for r in rounds):,.0f}",
+        f"{median(r['peak_memory_mb'] or 0 for r in rounds):,.0f}",
     ]
 
 

@@ -25,6 +25,13 @@ fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
     Tensor::random(shape, Distribution::Uniform(-1.0, 1.0), &Device::flex())
 }
 
+/// The same values with the channels side by side in memory.
+fn channels_last(tensor: Tensor<4>) -> Tensor<4> {
+    let device = tensor.device();
+    let data = tensor.permute([0, 2, 3, 1]).into_data();
+    Tensor::from_data(data, &device).permute([0, 3, 1, 2])
+}
+
 /// A convolution block of the CNN.
 struct Block {
     name: &'static str,
@@ -52,17 +59,15 @@ impl Block {
 
 fn convolution(criterion: &mut Criterion) {
     for block in &BLOCKS {
-        // Positive and negative, as images are after a block: half of the gradients meet a dead window
-        // only if the inputs are not all positive.
-        let input = random(block.input);
+        // As the block before leaves it: nothing below zero, channels side by side.
+        let input = channels_last(random(block.input).clamp_min(0.0));
         let weight = random([block.filters, block.input[1], 3, 3]);
         let bias = random([block.filters]);
-        let gradient = random(block.output).try_into_primitive::<Flex>().unwrap();
+        let gradient = channels_last(random(block.output)).try_into_primitive::<Flex>().unwrap();
         let primitive = |tensor: Tensor<4>| tensor.try_into_primitive::<Flex>().unwrap();
         let (x, w) = (primitive(input.clone()), primitive(weight.clone()));
         let b = bias.clone().try_into_primitive::<Flex>().unwrap();
         let (output, winners) = Flex::forward_with_winners(x.clone(), w.clone(), b.clone());
-        // The layout in which the block before would have handed it over.
         let forward = Forward { input: x.clone(), weight: w.clone(), bias: b.clone(), output, winners };
 
         let megabytes = block.bytes() as f64 / 1e6;

@@ -17,7 +17,8 @@ use burn::{
 /// uncorrected root, so its ε counts for more in the first steps; nothing of that is seen in accuracies.
 ///
 /// Burn's own takes a dozen passes over memory for this, and a new tensor for each. This one writes in
-/// place, and only on Flex: elsewhere it *is* Burn's own. The states of the two are interchangeable.
+/// place, and only on Flex: elsewhere it *is* Burn's own. The states of the two are interchangeable; there
+/// is no AMSGrad.
 #[derive(Clone)]
 pub struct Adam {
     beta_1: f32,
@@ -96,6 +97,9 @@ mod flex {
                 None => (0, gradient.zeros_like().neg(), gradient.zeros_like()),
             };
             let time = time + 1;
+            for other in [&gradient, &moment_1, &moment_2] {
+                assert_eq!(other.dims(), parameter.dims(), "a gradient and moments of the parameter's shape");
+            }
             let [mut parameter, gradient, mut moment_1, mut moment_2] =
                 [parameter, gradient, moment_1, moment_2].map(primitive);
 

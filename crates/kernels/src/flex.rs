@@ -120,6 +120,7 @@ fn geometry(input: &FlexTensor, weight: &FlexTensor, bias: &FlexTensor) -> Optio
 
 /// The sizes of a block whose forward pass was the fused one.
 fn fused(forward: &Forward<Flex>) -> Option<Geometry> {
+    // Its winners are as it left them: nothing but it makes this type.
     (forward.winners.dtype() == WINNERS)
         .then(|| geometry(&forward.input, &forward.weight, &forward.bias))
         .flatten()

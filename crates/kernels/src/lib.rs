@@ -54,6 +54,7 @@ pub const POOL: usize = 2;
 /// When the shapes do not fit together.
 pub fn conv_block(input: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
     assert_eq!(input.dims()[1], weight.dims()[1], "the weights are for as many channels as the input has");
+    assert_eq!(bias.dims()[0], weight.dims()[0], "there is a bias for each output channel");
     Tensor::from_dispatch(<Dispatch as ConvBlockBackend>::conv_block(
         input.into_dispatch(),
         weight.into_dispatch(),

@@ -1,7 +1,7 @@
 //! The matrix product as a Burn operation that uses all threads.
 //!
 //! Flex gives a product to several threads from 192³ multiplications on. The CNN's dense layer, 1,600 × 64
-//! at 64 images, stays just below: on one thread it would be a sixth of a training step.
+//! at 64 images, stays just below.
 
 use burn::{
     backend::{
@@ -27,6 +27,7 @@ use burn::{
 /// # Panics
 /// When the shapes do not fit together.
 pub fn matmul(lhs: Tensor<2>, rhs: Tensor<2>) -> Tensor<2> {
+    assert_eq!(lhs.dims()[1], rhs.dims()[0], "the inner sizes of a matrix product are equal");
     let (lhs, rhs) = (lhs.into_dispatch(), rhs.into_dispatch());
     Tensor::from_dispatch(<Dispatch as MatmulBackend>::matmul(lhs, rhs))
 }
@@ -97,7 +98,7 @@ mod flex {
 
     use super::MatmulBackend;
 
-    /// Multiplications from which it pays to wake other threads: some 20 µs of one.
+    /// Multiplications from which it pays to wake other threads.
     const PARALLEL: usize = 1 << 20;
 
     impl MatmulBackend for Flex {
@@ -125,10 +126,9 @@ mod flex {
         rhs: &FlexTensor,
     ) {
         assert_eq!(output.len(), rows * columns);
-        let start = |tensor: &FlexTensor| tensor.storage::<f32>()[tensor.layout().start_offset()..].as_ptr();
         let (lhs_strides, rhs_strides) = (lhs.layout().strides(), rhs.layout().strides());
-        // SAFETY: `output` has a value for each row and column. A tensor's layout keeps every index of its
-        // shape inside its storage, and the shapes are those of a product, as the caller checked.
+        // SAFETY: `output` has a value for each row and column. `start` checks that every index of a tensor's
+        // shape lies inside its storage, and the shapes are those of a product, as the caller checked.
         unsafe {
             gemm::gemm(
                 rows,
@@ -152,5 +152,20 @@ mod flex {
                 gemm::Parallelism::Rayon(0),
             );
         }
+    }
+    /// Where a matrix starts. Its strides may be negative, so that the values lie on both sides.
+    ///
+    /// # Panics
+    /// When its layout reaches beyond its storage, or it is empty.
+    fn start(tensor: &FlexTensor) -> *const f32 {
+        let (storage, layout) = (tensor.storage::<f32>(), tensor.layout());
+        let (mut low, mut high) = (layout.start_offset() as isize, layout.start_offset() as isize);
+        for (&size, &stride) in layout.shape().iter().zip(layout.strides()) {
+            let reach = (size as isize - 1) * stride;
+            low += reach.min(0);
+            high += reach.max(0);
+        }
+        assert!(0 <= low && (high as usize) < storage.len(), "a tensor lies inside its storage");
+        storage.as_ptr().wrapping_add(layout.start_offset())
     }
 }

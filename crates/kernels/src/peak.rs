@@ -8,7 +8,7 @@ use crate::instruction_set::{InstructionSet, multiply_add};
 
 /// Independent sums: enough to hide the latency of a multiply-add, few enough for the registers.
 const SUMS: usize = 12;
-const ROUNDS: usize = 200_000;
+const ROUNDS: usize = 2_000_000;
 
 /// Floating-point operations per second that all threads of the current pool reach together, in
 /// multiply-adds from register to register: the best of several tries.

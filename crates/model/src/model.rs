@@ -37,6 +37,7 @@ pub struct ModelConfig {
 
 /// What computes the layers; the results are equal to rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Kernels {
     /// The operations of `mnist-kernels`.
     Fused,

@@ -19,7 +19,7 @@ use serde::Serialize;
 use crate::{
     dataset::ExperimentData,
     device::Backend,
-    failure::Interrupted,
+    failure::{Interrupted, UsageError},
     interrupt,
     training::{TrainingState, model_config, step},
 };
@@ -40,7 +40,7 @@ pub struct Benchmark {
     pub batch_size: usize,
     /// Steps to time, if the time suffices.
     pub steps: usize,
-    /// What computes the convolution blocks.
+    /// What computes the layers.
     pub kernels: Kernels,
     /// Scales the images.
     pub scaling: Arc<FittedScaling>,
@@ -56,11 +56,14 @@ pub struct Measurement {
     /// Forward pass, backward pass and optimizer on a batch that lies ready, in milliseconds.
     pub train_step_ms: Spread,
     pub train_images_per_second: f64,
+    /// How many steps were timed.
+    pub steps: usize,
     /// Forward pass without gradients.
     pub inference_images_per_second: Spread,
     /// Of the training step, see [`mnist_model::ModelConfig::flops`].
     pub gflops: f64,
-    /// Most memory the process held while training, where the system tells.
+    /// Most memory the process held while training, where the system tells. What an earlier backend left
+    /// behind is counted.
     pub peak_memory_mb: Option<f64>,
 }
 
@@ -85,7 +88,7 @@ impl Benchmark {
     pub fn run(&self, backend: Backend, device: &Device, data: &ExperimentData) -> Result<Measurement> {
         let model = model_config(data.train.shape(), data.classes).with_kernels(self.kernels);
         let flops = (model.flops()?.training_step * self.batch_size) as f64;
-        reset_peak_memory();
+        let peak_is_known = reset_peak_memory();
 
         let batches = self.batches(data, &device.clone().autodiff())?;
         let TrainingState { model, mut optimizer, .. } = TrainingState::new(&model, 1, device)?;
@@ -99,7 +102,7 @@ impl Benchmark {
             // A GPU has computed nothing until a value is asked for.
             loss.into_scalar::<f32>();
         })?;
-        let peak_memory_mb = peak_memory_mb();
+        let peak_memory_mb = peak_is_known.then(peak_memory_mb).flatten();
 
         let model = model.expect("put back by every step").valid();
         let mut batch = batches.iter().cycle().map(|batch| batch.images.clone().inner());
@@ -107,6 +110,7 @@ impl Benchmark {
             model.forward(batch.next().expect("a cycle")).into_data();
         })?;
 
+        let steps = train_seconds.len();
         let train_step = Spread::of(train_seconds);
         let per_second = |seconds: &f64| self.batch_size as f64 / seconds;
         Ok(Measurement {
@@ -114,6 +118,7 @@ impl Benchmark {
             threads: rayon::current_num_threads(),
             batch_size: self.batch_size,
             kernels: self.kernels,
+            steps,
             train_step_ms: Spread {
                 median: 1e3 * train_step.median,
                 min: 1e3 * train_step.min,
@@ -127,12 +132,18 @@ impl Benchmark {
     }
 
     /// Whole batches of the first train images, on the device; at least one.
+    ///
+    /// # Errors
+    /// When there are fewer images than a batch takes.
     fn batches(&self, data: &ExperimentData, device: &Device) -> Result<Vec<ImageBatch>> {
         let batcher = ScalingBatcher::new(self.scaling.clone());
         let count = (IMAGES.min(data.train.len()) / self.batch_size).max(1);
+        if self.batch_size > data.train.len() {
+            let (wanted, there) = (self.batch_size, data.train.len());
+            return Err(UsageError(format!("--batch-size {wanted}: there are {there} train images")).into());
+        }
         let batch = |index: usize| {
-            let positions = index * self.batch_size..(index + 1) * self.batch_size;
-            let positions = positions.map(|position| position % data.train.len()).collect();
+            let positions = (index * self.batch_size..(index + 1) * self.batch_size).collect();
             Ok(batcher.batch(data.train.get_many(positions)?, device))
         };
         (0..count).map(batch).collect()
@@ -157,10 +168,9 @@ fn repeat(steps: usize, work: &mut impl FnMut()) -> Result<Vec<f64>, Interrupted
     Ok(seconds)
 }
 
-/// Makes the system forget the largest size so far, where it can.
-fn reset_peak_memory() {
-    // See proc_pid_clear_refs(5). Where there is no such file, there is no size to read either.
-    let _ = fs::write("/proc/self/clear_refs", "5");
+/// Makes the system forget the largest size so far; false where it cannot. See proc_pid_clear_refs(5).
+fn reset_peak_memory() -> bool {
+    fs::write("/proc/self/clear_refs", "5").is_ok()
 }
 
 /// The largest size of the process so far.

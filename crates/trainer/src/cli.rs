@@ -150,7 +150,7 @@ pub struct BenchArgs {
     /// Steps to time after the warm-up; fewer on a backend that would take minutes
     #[arg(long, value_name = "N", default_value = "200")]
     pub steps: NonZeroU32,
-    /// Use Burn's own operations in place of the fused kernels, to compare
+    /// Use Burn's own operations and optimizer in place of this program's, to compare
     #[arg(long)]
     pub primitives: bool,
     #[command(flatten)]

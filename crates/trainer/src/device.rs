@@ -2,7 +2,7 @@
 
 use std::{fmt, num::NonZeroU32, str::FromStr};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
@@ -109,8 +109,13 @@ pub fn pin_default() {
 }
 
 /// Does `work` on a pool of this many CPU threads (by default one per core), one of which runs `work`
-/// itself: an operation then starts at once on the thread that asks for it, and the others join in.
+/// itself: an operation then starts at once on the thread that asks for it, and the others join in. What
+/// is done outside of `work`, and on threads that it starts, is not limited.
 pub fn in_pool<T: Send>(threads: Option<NonZeroU32>, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-    let threads = threads.map_or(0, |threads| threads.get() as usize);
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build()?.install(work)
+    /// As large as that of a main thread.
+    const STACK: usize = 8 << 20;
+    let count = threads.map_or(0, |threads| threads.get() as usize);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(count).stack_size(STACK).build();
+    pool.with_context(|| format!("cannot start the threads; try a smaller --threads than {count}"))?
+        .install(work)
 }

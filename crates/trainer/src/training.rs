@@ -184,8 +184,8 @@ impl Training<'_> {
         {
             let batch = batch?;
             let targets = batch.targets.clone();
-            let (logits, loss);
-            (model, logits, loss) = step(model, &mut optimizer, settings.learning_rate.get(), batch);
+            let (trained, logits, loss) = step(model, &mut optimizer, settings.learning_rate.get(), batch);
+            model = trained;
 
             progress.epoch.add(logits, &loss, targets);
             progress.epoch.seconds += clock.elapsed().as_secs_f64();

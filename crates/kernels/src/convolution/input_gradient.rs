@@ -23,13 +23,13 @@ pub(crate) fn input_gradient(
     let winners = winners.par_chunks_exact(geometry.output_len());
     let parts = winners.zip(output_gradient.par_chunks_exact(geometry.output_len()));
     AlignedVec::compute(geometry.input_len(), parts, |input_gradient, (winners, output_gradient)| {
-        instructions.run(ImageGradient {
+        instructions.run(InputGradient {
             geometry,
             corners: &corners,
             weights: &weights,
             winners,
             output_gradient,
-            input_gradient,
+            image_gradient: input_gradient,
         });
     })
 }
@@ -59,14 +59,14 @@ impl PackedWeights {
 }
 
 /// One image.
-struct ImageGradient<'a> {
+struct InputGradient<'a> {
     geometry: &'a Geometry,
     corners: &'a [usize],
     weights: &'a PackedWeights,
     winners: &'a [u8],
     output_gradient: &'a [f32],
-    /// Zeros at first.
-    input_gradient: &'a mut [f32],
+    /// The gradient of the image, zeros at first.
+    image_gradient: &'a mut [f32],
 }
 
 /// A gradient that is not zero, and where the weights of its channel start.
@@ -76,7 +76,7 @@ struct Arrival {
     gradient: f32,
 }
 
-impl WithSimd for ImageGradient<'_> {
+impl WithSimd for InputGradient<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -108,7 +108,7 @@ impl WithSimd for ImageGradient<'_> {
     }
 }
 
-impl ImageGradient<'_> {
+impl InputGradient<'_> {
     #[inline(always)]
     fn add_patch<S: Simd>(&mut self, simd: S, patch: usize, arrivals: &[Arrival]) {
         let registers = self.geometry.patch_row() / S::F32_LANES;
@@ -142,7 +142,7 @@ impl ImageGradient<'_> {
         let stride = self.weights.row;
         let weights = aligned::floats(&self.weights.weights);
         assert!(start + REGISTERS * S::F32_LANES <= self.geometry.patch_row());
-        assert!(patch + (KERNEL - 1) * row + self.geometry.patch_row() <= self.input_gradient.len());
+        assert!(patch + (KERNEL - 1) * row + self.geometry.patch_row() <= self.image_gradient.len());
         let mut sums = [[simd.splat_f32s(0.0); REGISTERS]; KERNEL];
         // SAFETY: the registers end inside a patch's row, hence inside a row of the weights, and the
         // patch inside the image: asserted above. An arrival's filter is one of the packed ones.
@@ -161,7 +161,7 @@ impl ImageGradient<'_> {
             for kernel_row in 0..KERNEL {
                 for register in 0..REGISTERS {
                     let target = patch + kernel_row * row + start + register * S::F32_LANES;
-                    let target = self.input_gradient.as_mut_ptr().add(target);
+                    let target = self.image_gradient.as_mut_ptr().add(target);
                     store(simd, target, simd.add_f32s(load(simd, target), sums[kernel_row][register]));
                 }
             }
@@ -184,7 +184,7 @@ impl ImageGradient<'_> {
             }
         }
         for kernel_row in 0..KERNEL {
-            let target = &mut self.input_gradient[patch + kernel_row * row + start..][..left];
+            let target = &mut self.image_gradient[patch + kernel_row * row + start..][..left];
             let total = simd.add_f32s(read(simd, target), sums[kernel_row]);
             write(simd, target, total);
         }

@@ -27,7 +27,10 @@ use std::array::from_fn;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::instruction_set::{InstructionSet, multiply_add};
+use crate::{
+    POOL,
+    instruction_set::{InstructionSet, multiply_add},
+};
 
 pub(crate) use forward::{forward, forward_without_winners};
 pub(crate) use input_gradient::input_gradient;
@@ -37,8 +40,6 @@ pub(crate) use weight_gradient::weight_gradient;
 pub(crate) const KERNEL: usize = 3;
 /// Taps of the kernel.
 const TAPS: usize = KERNEL * KERNEL;
-/// Side of the pool window, and its stride.
-pub(crate) const POOL: usize = 2;
 /// Side of the patch of the input that a pool window sees.
 const SIDE: usize = KERNEL + POOL - 1;
 /// Positions in a pool window.

@@ -45,7 +45,7 @@ pub(crate) fn weight_gradient(
             let mut sums = aligned::zeros(channels.len() * filter.len);
             for image in part * per_part..batch.min((part + 1) * per_part) {
                 let outputs = image * geometry.output_len()..(image + 1) * geometry.output_len();
-                instructions.run(ImageGradient {
+                instructions.run(WeightGradient {
                     geometry,
                     corners: &corners,
                     filter,
@@ -110,7 +110,7 @@ impl Filter {
 }
 
 /// Adds what one image gives a task's output channels to their sums.
-struct ImageGradient<'a> {
+struct WeightGradient<'a> {
     geometry: &'a Geometry,
     corners: &'a [usize],
     filter: Filter,
@@ -121,7 +121,7 @@ struct ImageGradient<'a> {
     sums: &'a mut [f32],
 }
 
-impl WithSimd for ImageGradient<'_> {
+impl WithSimd for WeightGradient<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -142,7 +142,7 @@ struct Arrival {
     gradient: f32,
 }
 
-impl ImageGradient<'_> {
+impl WeightGradient<'_> {
     #[inline(always)]
     fn add_bias(&mut self) {
         let mut sums = [0.0_f32; CHANNELS];

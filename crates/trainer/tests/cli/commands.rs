@@ -356,6 +356,7 @@ fn bench_times_the_step_and_inference_of_each_backend() {
         assert_eq!(first["backend"], "flex");
         assert_eq!((&first["threads"], &first["batch_size"]), (&json!(1), &json!(8)));
         assert!(first["gflops"].as_f64().unwrap() > 0.0);
+        assert_eq!(first["steps"], 3);
         assert_has_keys(first, &["peak_memory_mb"]);
         for timed in ["train_step_ms", "inference_images_per_second"] {
             let value = |name: &str| first[timed][name].as_f64().unwrap();

@@ -11,38 +11,25 @@ use crate::{
     convolution::{Geometry, KERNEL, POOL, POSITIONS, TAPS, load, multiply_add, read},
 };
 
-/// The weights in the order in which the kernel reads them, `[3, 3, channels_in, channels_out]`, with
-/// the output channels padded to whole registers.
-pub(super) struct PackedWeights {
-    weights: Vec<Line>,
-    bias: Vec<Line>,
-    stride: usize,
-}
-
-impl PackedWeights {
-    pub(super) fn new(geometry: &Geometry, weight: &[f32], bias: &[f32]) -> Self {
-        let &Geometry { channels_in, channels_out, .. } = geometry;
-        assert_eq!((weight.len(), bias.len()), (geometry.weight_len(), channels_out));
-        let stride = channels_out.next_multiple_of(Line::FLOATS);
-        let mut weights = aligned::zeros(TAPS * channels_in * stride);
-        let packed = aligned::floats_mut(&mut weights);
-        for (out, filter) in weight.chunks_exact(channels_in * TAPS).enumerate() {
-            for (channel, taps) in filter.chunks_exact(TAPS).enumerate() {
-                for (tap, &value) in taps.iter().enumerate() {
-                    packed[(tap * channels_in + channel) * stride + out] = value;
-                }
+/// The weights in the order in which the kernel reads them, `[3, 3, channels_in, stride]`.
+pub(super) fn pack(geometry: &Geometry, stride: usize, weight: &[f32]) -> Vec<Line> {
+    let channels_in = geometry.channels_in;
+    let mut weights = aligned::zeros(TAPS * channels_in * stride);
+    let packed = aligned::floats_mut(&mut weights);
+    for (out, filter) in weight.chunks_exact(channels_in * TAPS).enumerate() {
+        for (channel, taps) in filter.chunks_exact(TAPS).enumerate() {
+            for (tap, &value) in taps.iter().enumerate() {
+                packed[(tap * channels_in + channel) * stride + out] = value;
             }
         }
-        let mut padded_bias = aligned::zeros(stride);
-        aligned::floats_mut(&mut padded_bias)[..channels_out].copy_from_slice(bias);
-        Self { weights, bias: padded_bias, stride }
     }
+    weights
 }
 
 impl ForwardImage<'_> {
     /// All windows, straight from the definition.
     #[inline(always)]
-    pub(super) fn direct<S: Simd>(&mut self, simd: S, weights: &PackedWeights) {
+    pub(super) fn direct<S: Simd>(&mut self, simd: S, weights: &[f32]) {
         let channels_out = self.geometry.channels_out;
         let mut channel = 0;
         while channel < channels_out {
@@ -62,7 +49,7 @@ impl ForwardImage<'_> {
     fn channels<S: Simd, const WINDOWS: usize, const REGISTERS: usize>(
         &mut self,
         simd: S,
-        weights: &PackedWeights,
+        weights: &[f32],
         channel: usize,
     ) {
         let windows = self.corners.len();
@@ -82,14 +69,15 @@ impl ForwardImage<'_> {
     fn windows<S: Simd, const WINDOWS: usize, const REGISTERS: usize>(
         &mut self,
         simd: S,
-        packed: &PackedWeights,
+        packed: &[f32],
         channel: usize,
         first: usize,
     ) {
         let row = self.geometry.row();
         let channels_in = self.geometry.channels_in;
-        let stride = packed.stride;
-        let bias = &aligned::floats(&packed.bias)[channel..][..REGISTERS * S::F32_LANES];
+        let stride = self.convolution.stride;
+        assert_eq!(packed.len(), TAPS * channels_in * stride);
+        let bias = &aligned::floats(&self.convolution.bias)[channel..][..REGISTERS * S::F32_LANES];
         let mut sums = [[[simd.splat_f32s(0.0); REGISTERS]; POSITIONS]; WINDOWS];
         for register in 0..REGISTERS {
             let bias = read(simd, &bias[register * S::F32_LANES..]);
@@ -102,12 +90,12 @@ impl ForwardImage<'_> {
 
         // SAFETY: the last value read of the image is the last of the patch of a window's last
         // position, which the geometry keeps inside; the length was checked. The packed weights have
-        // 9 × channels_in rows of `stride` values, and `channel` plus the registers stay within one,
-        // because `stride` is a multiple of every register's width.
+        // 9 × channels_in rows of `stride` values, and the registers from `channel` on end within one, as
+        // they do within the bias, which is as long as a row and was sliced above.
         unsafe {
             let corners: [*const f32; WINDOWS] =
-                from_fn(|window| self.input.as_ptr().add(*self.corners.get_unchecked(first + window)));
-            let mut weights = aligned::floats(&packed.weights).as_ptr().add(channel);
+                from_fn(|window| self.input.as_ptr().add(self.corners[first + window]));
+            let mut weights = packed.as_ptr().add(channel);
             for kernel_row in 0..KERNEL {
                 let patches: [*const f32; WINDOWS] = from_fn(|window| corners[window].add(kernel_row * row));
                 for tap in 0..KERNEL * channels_in {

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::{DEAD, Geometry, POSITIONS, write};
 use crate::{
-    aligned::{AlignedVec, Line},
+    aligned::{self, AlignedVec, Line},
     instruction_set::InstructionSet,
 };
 
@@ -54,17 +54,27 @@ struct Convolution<'a> {
     geometry: &'a Geometry,
     corners: Vec<usize>,
     weight: &'a [f32],
-    bias: &'a [f32],
-    winograd: Option<winograd::PackedWeights>,
-    direct: OnceLock<direct::PackedWeights>,
+    /// The output channels, padded to whole registers.
+    stride: usize,
+    /// `[stride]`
+    bias: Vec<Line>,
+    /// The weights as Winograd's algorithm wants them, if it can be used.
+    winograd: Option<Vec<Line>>,
+    /// The weights as the direct algorithm wants them, once it is used.
+    direct: OnceLock<Vec<Line>>,
 }
 
 impl<'a> Convolution<'a> {
-    fn new(geometry: &'a Geometry, weight: &'a [f32], bias: &'a [f32]) -> Self {
-        assert_eq!((weight.len(), bias.len()), (geometry.weight_len(), geometry.channels_out));
-        let winograd = (geometry.channels_in >= WINOGRAD_CHANNELS && winograd::is_exact_enough(weight))
-            .then(|| winograd::PackedWeights::new(geometry, weight, bias));
-        Self { geometry, corners: geometry.corners(), weight, bias, winograd, direct: OnceLock::new() }
+    fn new(geometry: &'a Geometry, weight: &'a [f32], bias: &[f32]) -> Self {
+        let channels_out = geometry.channels_out;
+        assert_eq!((weight.len(), bias.len()), (geometry.weight_len(), channels_out));
+        let stride = channels_out.next_multiple_of(Line::FLOATS);
+        let mut padded_bias = aligned::zeros(stride);
+        aligned::floats_mut(&mut padded_bias)[..channels_out].copy_from_slice(bias);
+        let winograd = (geometry.channels_in >= WINOGRAD_CHANNELS && winograd::is_in_range(weight))
+            .then(|| winograd::pack(geometry, stride, weight));
+        let corners = geometry.corners();
+        Self { geometry, corners, weight, stride, bias: padded_bias, winograd, direct: OnceLock::new() }
     }
 
     fn run(&self, instructions: InstructionSet, input: &[f32], output: &mut [f32], winners: &mut [u8]) {
@@ -91,11 +101,14 @@ impl WithSimd for ForwardImage<'_> {
         assert_eq!(self.input.len(), self.geometry.input_len());
         assert_eq!(self.output.len(), self.geometry.output_len());
         assert!(self.winners.is_empty() || self.winners.len() == self.output.len());
-        match &self.convolution.winograd {
-            Some(weights) if winograd::is_exact_enough(self.input) => self.winograd(simd, weights),
+        let &Convolution { geometry, weight, stride, ref winograd, ref direct, .. } = self.convolution;
+        match winograd {
+            Some(weights) if winograd::is_in_range(self.input) => {
+                self.winograd(simd, aligned::floats(weights));
+            }
             _ => {
-                let &Convolution { geometry, weight, bias, ref direct, .. } = self.convolution;
-                self.direct(simd, direct.get_or_init(|| direct::PackedWeights::new(geometry, weight, bias)));
+                let weights = direct.get_or_init(|| direct::pack(geometry, stride, weight));
+                self.direct(simd, aligned::floats(weights));
             }
         }
     }

@@ -8,8 +8,9 @@
 //! ```
 //! The sum is 16 small matrix products, one for each element of `U ∘ V`.
 //!
-//! The factors of the transforms are powers of two, so that the error stays that of a sum, and equal
-//! neighbours stay equal: where the patch is constant along an axis, so are the results, to the bit.
+//! The transforms add and halve, so the error is a few roundings of the largest values of patch and filter
+//! (a direct sum's: of its largest products). Where a patch is the same along rows or along columns, so
+//! are the results, to the bit, and the pool's ties stay ties. Along a diagonal they may differ by rounding.
 
 use pulp::Simd;
 
@@ -24,39 +25,27 @@ const ELEMENTS: usize = SIDE * SIDE;
 /// Windows whose products are summed together: with four registers of channels, 20 sums.
 const WINDOWS: usize = 5;
 
-/// Whether no sum can overflow and nothing is NaN or infinite. A direct convolution keeps such a value to
-/// the results that depend on it; the transforms would spread it over the window.
+/// Whether the transforms cannot overflow, and meet no infinity: where the definition gives ∞, they would
+/// give ∞ − ∞.
 #[inline(always)]
-pub(super) fn is_exact_enough(values: &[f32]) -> bool {
+pub(super) fn is_in_range(values: &[f32]) -> bool {
     // Without an early exit, which would keep the compiler from using vectors.
     values.iter().fold(true, |all, value| all & (value.abs() < 1e15))
 }
 
-/// The transformed weights, `[4, 4, channels_in, channels_out]`, with the output channels padded to whole
-/// registers.
-pub(super) struct PackedWeights {
-    weights: Vec<Line>,
-    bias: Vec<Line>,
-    stride: usize,
-}
-
-impl PackedWeights {
-    pub(super) fn new(geometry: &Geometry, weight: &[f32], bias: &[f32]) -> Self {
-        let &Geometry { channels_in, channels_out, .. } = geometry;
-        let stride = channels_out.next_multiple_of(Line::FLOATS);
-        let mut weights = aligned::zeros(ELEMENTS * channels_in * stride);
-        let packed = aligned::floats_mut(&mut weights);
-        for (out, filter) in weight.chunks_exact(channels_in * TAPS).enumerate() {
-            for (channel, taps) in filter.chunks_exact(TAPS).enumerate() {
-                for (element, value) in transform_filter(taps).into_iter().enumerate() {
-                    packed[(element * channels_in + channel) * stride + out] = value;
-                }
+/// The transformed weights, `[4, 4, channels_in, stride]`.
+pub(super) fn pack(geometry: &Geometry, stride: usize, weight: &[f32]) -> Vec<Line> {
+    let channels_in = geometry.channels_in;
+    let mut weights = aligned::zeros(ELEMENTS * channels_in * stride);
+    let packed = aligned::floats_mut(&mut weights);
+    for (out, filter) in weight.chunks_exact(channels_in * TAPS).enumerate() {
+        for (channel, taps) in filter.chunks_exact(TAPS).enumerate() {
+            for (element, value) in transform_filter(taps).into_iter().enumerate() {
+                packed[(element * channels_in + channel) * stride + out] = value;
             }
         }
-        let mut padded_bias = aligned::zeros(stride);
-        aligned::floats_mut(&mut padded_bias)[..channels_out].copy_from_slice(bias);
-        Self { weights, bias: padded_bias, stride }
     }
+    weights
 }
 
 /// `U = G g Gᵀ`.
@@ -75,19 +64,20 @@ fn transform_filter(taps: &[f32]) -> [f32; ELEMENTS] {
 impl ForwardImage<'_> {
     /// All windows.
     #[inline(always)]
-    pub(super) fn winograd<S: Simd>(&mut self, simd: S, weights: &PackedWeights) {
+    pub(super) fn winograd<S: Simd>(&mut self, simd: S, weights: &[f32]) {
         let channels = self.geometry.channels_in.next_multiple_of(Line::FLOATS);
         let mut patches = aligned::zeros(ELEMENTS * WINDOWS * channels);
-        let mut products = aligned::zeros(ELEMENTS * WINDOWS * weights.stride);
+        let stride = self.convolution.stride;
+        let mut products = aligned::zeros(ELEMENTS * WINDOWS * stride);
         let (patches, products) = (aligned::floats_mut(&mut patches), aligned::floats_mut(&mut products));
         for first in (0..self.corners.len()).step_by(WINDOWS) {
             let windows = first..self.corners.len().min(first + WINDOWS);
             for (index, window) in windows.clone().enumerate() {
                 self.transform_patch(simd, window, &mut patches[index * channels..], WINDOWS * channels);
             }
-            multiply(simd, self.geometry.channels_in, channels, patches, weights, products);
+            multiply(simd, self.geometry.channels_in, patches, weights, products);
             for (index, window) in windows.enumerate() {
-                self.transform_products(simd, window, &products[index * weights.stride..], weights);
+                self.transform_products(simd, window, &products[index * stride..], WINDOWS * stride);
             }
         }
     }
@@ -120,23 +110,17 @@ impl ForwardImage<'_> {
         }
     }
 
-    /// `Y = Aᵀ M A` of a window, then bias, ReLU and max-pool.
+    /// `Y = Aᵀ M A` of a window, the elements of `M` `distance` apart; then bias, ReLU and max-pool.
     #[inline(always)]
-    fn transform_products<S: Simd>(
-        &mut self,
-        simd: S,
-        window: usize,
-        products: &[f32],
-        weights: &PackedWeights,
-    ) {
-        let bias = aligned::floats(&weights.bias);
+    fn transform_products<S: Simd>(&mut self, simd: S, window: usize, products: &[f32], distance: usize) {
+        let bias = aligned::floats(&self.convolution.bias);
         let mut channel = 0;
         while channel < self.geometry.channels_out {
             let mut rows = [[simd.splat_f32s(0.0); POOL]; SIDE];
             for y in 0..SIDE {
                 let mut m = [simd.splat_f32s(0.0); SIDE];
                 for x in 0..SIDE {
-                    let element = (y * SIDE + x) * WINDOWS * weights.stride + channel;
+                    let element = (y * SIDE + x) * distance + channel;
                     m[x] = read(simd, &products[element..][..S::F32_LANES]);
                 }
                 rows[y] = transform_output(simd, m);
@@ -175,19 +159,11 @@ fn transform_output<S: Simd>(simd: S, m: [S::f32s; SIDE]) -> [S::f32s; POOL] {
 
 /// The 16 products `[windows, channels_in] × [channels_in, channels_out]`.
 #[inline(always)]
-fn multiply<S: Simd>(
-    simd: S,
-    channels_in: usize,
-    patch_stride: usize,
-    patches: &[f32],
-    weights: &PackedWeights,
-    products: &mut [f32],
-) {
-    let stride = weights.stride;
+fn multiply<S: Simd>(simd: S, channels_in: usize, patches: &[f32], weights: &[f32], products: &mut [f32]) {
+    let stride = products.len() / (ELEMENTS * WINDOWS);
     for element in 0..ELEMENTS {
-        let patches = &patches[element * WINDOWS * patch_stride..][..WINDOWS * patch_stride];
-        let weights =
-            &aligned::floats(&weights.weights)[element * channels_in * stride..][..channels_in * stride];
+        let patches = part(patches, element);
+        let weights = part(weights, element);
         let products = &mut products[element * WINDOWS * stride..][..WINDOWS * stride];
         let mut channel = 0;
         while channel < stride {
@@ -202,6 +178,13 @@ fn multiply<S: Simd>(
                 };
         }
     }
+}
+
+/// What belongs to one element.
+#[inline(always)]
+fn part(values: &[f32], element: usize) -> &[f32] {
+    let len = values.len() / ELEMENTS;
+    &values[element * len..][..len]
 }
 
 /// `REGISTERS` registers of output channels, from `channel` on, of one product.

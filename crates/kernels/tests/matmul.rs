@@ -1,0 +1,108 @@
+//! The matrix product against Burn's own. The values are small integers, so that sums are exact in f32 in
+//! whatever order they are added, and results must be equal.
+
+use std::panic::catch_unwind;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use mnist_kernels::matmul;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::ThreadPoolBuilder;
+
+/// Above and below the size from which several threads work on a product.
+const SIZES: [[usize; 3]; 3] = [[64, 1600, 64], [130, 97, 90], [3, 4, 5]];
+
+fn integers(shape: [usize; 2], seed: u64, device: &Device) -> Tensor<2> {
+    let mut generator = ChaCha8Rng::seed_from_u64(seed);
+    let values = (0..shape[0] * shape[1]).map(|_| generator.random_range(-2_i8..=2).into()).collect();
+    Tensor::from_data(TensorData::new::<f32, _>(values, shape), device)
+}
+
+fn values(tensor: Tensor<2>) -> Vec<f32> {
+    tensor.try_into_vec_as().unwrap()
+}
+
+/// The same matrix as it may lie in memory.
+fn forms(matrix: &Tensor<2>) -> [Tensor<2>; 4] {
+    let [rows, columns] = matrix.dims();
+    let padded = Tensor::cat(vec![matrix.zeros_like(), matrix.clone(), matrix.zeros_like()], 1);
+    [
+        matrix.clone(),
+        Tensor::from_data(matrix.clone().transpose().into_data(), &matrix.device()).transpose(),
+        Tensor::from_data(matrix.clone().flip([0, 1]).into_data(), &matrix.device()).flip([0, 1]),
+        padded.slice([0..rows, columns..2 * columns]),
+    ]
+}
+
+#[test]
+fn products_are_burns_own_however_the_matrices_lie_in_memory() {
+    let device = Device::flex();
+    for [rows, inner, columns] in SIZES {
+        let (lhs, rhs) = (integers([rows, inner], 1, &device), integers([inner, columns], 2, &device));
+        let expected = values(lhs.clone().matmul(rhs.clone()));
+        for lhs in forms(&lhs) {
+            for rhs in forms(&rhs) {
+                assert_eq!(values(matmul(lhs.clone(), rhs)), expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_row_that_is_repeated_without_being_stored_counts_as_often() {
+    let device = Device::flex();
+    let lhs = integers([1, 1600], 1, &device).expand([64, 1600]);
+    let rhs = integers([1600, 64], 2, &device);
+    assert_eq!(values(matmul(lhs.clone(), rhs.clone())), values(lhs.matmul(rhs)));
+}
+
+#[test]
+fn gradients_are_burns_own() {
+    let device = Device::flex().autodiff();
+    for [rows, inner, columns] in SIZES {
+        let gradients = |product: fn(Tensor<2>, Tensor<2>) -> Tensor<2>| {
+            let lhs = integers([rows, inner], 1, &device).require_grad();
+            let rhs = integers([inner, columns], 2, &device).require_grad();
+            let weights = integers([rows, columns], 3, &device);
+            let gradients = (product(lhs.clone(), rhs.clone()) * weights).sum().backward();
+            [lhs.grad(&gradients).unwrap(), rhs.grad(&gradients).unwrap()].map(values)
+        };
+        assert_eq!(gradients(matmul), gradients(Tensor::matmul));
+    }
+}
+
+#[test]
+fn infinities_and_nan_spread_as_in_burns_own() {
+    let device = Device::flex();
+    for odd in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
+        let lhs = integers([64, 1600], 1, &device);
+        let lhs = lhs.slice_assign([3..4, 5..6], Tensor::full([1, 1], odd, &device));
+        let rhs = integers([1600, 64], 2, &device);
+        let (ours, theirs) = (values(matmul(lhs.clone(), rhs.clone())), values(lhs.matmul(rhs)));
+        let same = |(a, b): (&f32, &f32)| a == b || a.is_nan() && b.is_nan();
+        assert!(ours.iter().zip(&theirs).all(same));
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    let device = Device::flex();
+    // Fractions, whose sums depend on the order.
+    let lhs = integers([64, 1600], 1, &device) / 3.0;
+    let rhs = integers([1600, 64], 2, &device) / 7.0;
+    let with_threads = |threads| {
+        let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let bits = |value: f32| value.to_bits();
+        pool.install(|| values(matmul(lhs.clone(), rhs.clone())).into_iter().map(bits).collect::<Vec<_>>())
+    };
+    let alone = with_threads(1);
+    for threads in [2, 3, 16] {
+        assert_eq!(with_threads(threads), alone, "{threads} threads");
+    }
+}
+
+#[test]
+fn shapes_that_do_not_fit_panic() {
+    let product = || matmul(Tensor::zeros([2, 3], &Device::flex()), Tensor::zeros([4, 2], &Device::flex()));
+    assert!(catch_unwind(product).is_err());
+}
