@@ -30,7 +30,7 @@ impl ConvBlockBackend for Flex {
             contiguous(&weight),
             contiguous(&bias),
         );
-        tensor(output, output_shape(&geometry))
+        output_tensor(output, &geometry)
     }
 }
 
@@ -53,9 +53,9 @@ impl ConvBlockTraining for Flex {
             contiguous(&bias),
             &mut winners,
         );
-        let shape = output_shape(&geometry);
-        let winners = FlexTensor::new(Bytes::from_elems(winners), channels_last_layout(shape, 0), WINNERS);
-        (tensor(output, shape), winners)
+        let layout = channels_last_layout(output_shape(&geometry), 0);
+        let winners = FlexTensor::new(Bytes::from_elems(winners), layout, WINNERS);
+        (output_tensor(output, &geometry), winners)
     }
 
     fn input_gradient(forward: Forward<Self>, output_gradient: FlexTensor) -> FlexTensor {
@@ -73,7 +73,7 @@ impl ConvBlockTraining for Flex {
             forward.winners.storage(),
             &channels_last(&output_gradient),
         );
-        tensor(gradient, dims(&forward.input))
+        channels_last_tensor(gradient, dims(&forward.input))
     }
 
     fn parameter_gradients(forward: Forward<Self>, output_gradient: FlexTensor) -> (FlexTensor, FlexTensor) {
@@ -152,8 +152,20 @@ fn channels_last_layout([batch, channels, height, width]: [usize; 4], start: usi
     Layout::new(Shape::new([batch, channels, height, width]), strides, start)
 }
 
+/// A block's output.
+fn output_tensor(values: AlignedVec, geometry: &Geometry) -> FlexTensor {
+    let shape = output_shape(geometry);
+    if geometry.output_is_channels_last() {
+        return channels_last_tensor(values, shape);
+    }
+    let [_, channels, height, width] = shape;
+    let strides = [channels * height * width, height * width, width, 1].map(|stride| stride as isize);
+    let layout = Layout::new(Shape::new(shape), strides.into(), values.start);
+    FlexTensor::new(Bytes::from_elems(values.storage), layout, DType::F32)
+}
+
 /// A tensor `[batch, channels, height, width]` of values whose channels lie side by side.
-fn tensor(values: AlignedVec, shape: [usize; 4]) -> FlexTensor {
+fn channels_last_tensor(values: AlignedVec, shape: [usize; 4]) -> FlexTensor {
     assert_eq!(values.len, shape.iter().product::<usize>());
     let layout = channels_last_layout(shape, values.start);
     FlexTensor::new(Bytes::from_elems(values.storage), layout, DType::F32)

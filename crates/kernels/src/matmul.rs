@@ -109,25 +109,18 @@ mod flex {
             if !known || rows * inner * columns < PARALLEL {
                 return <Self as FloatTensorOps<Self>>::float_matmul(lhs, rhs);
             }
-            let mut output = vec![0.0_f32; rows * columns];
-            product(rows, inner, columns, &mut output, &lhs, &rhs);
+            let output = product(rows, inner, columns, &lhs, &rhs);
             let layout = Layout::contiguous(Shape::new([rows, columns]));
             FlexTensor::new(Bytes::from_elems(output), layout, DType::F32)
         }
     }
 
     #[expect(unsafe_code, reason = "the interface of `gemm`")]
-    fn product(
-        rows: usize,
-        inner: usize,
-        columns: usize,
-        output: &mut [f32],
-        lhs: &FlexTensor,
-        rhs: &FlexTensor,
-    ) {
-        assert_eq!(output.len(), rows * columns);
+    fn product(rows: usize, inner: usize, columns: usize, lhs: &FlexTensor, rhs: &FlexTensor) -> Vec<f32> {
+        let mut output = Vec::<f32>::with_capacity(rows * columns);
         let (lhs_strides, rhs_strides) = (lhs.layout().strides(), rhs.layout().strides());
-        // SAFETY: `output` has a value for each row and column. `start` checks that every index of a tensor's
+        // SAFETY: `output` has room for each row and column; told not to read it, `gemm` writes all of it
+        // before its length is set. `start` checks that every index of a tensor's
         // shape lies inside its storage, and the shapes are those of a product, as the caller checked.
         unsafe {
             gemm::gemm(
@@ -151,7 +144,9 @@ mod flex {
                 false,
                 gemm::Parallelism::Rayon(0),
             );
+            output.set_len(rows * columns);
         }
+        output
     }
     /// Where a matrix starts. Its strides may be negative, so that the values lie on both sides.
     ///

@@ -6,8 +6,9 @@
 //! pass walks only the others.
 //!
 //! # Layouts
-//! - images, outputs and their gradients: `[batch, height, width, channels]` ("channels last"),
-//!   because a row of a 3×3 patch is then one run of `3 × channels` values
+//! - images, gradients and winners: `[batch, height, width, channels]` ("channels last"), because a row
+//!   of a 3×3 patch is then one run of `3 × channels` values
+//! - outputs: the same, or `[batch, channels, height, width]`, see [`Geometry::output_is_channels_last`]
 //! - weights and their gradients: `[channels_out, channels_in, 3, 3]`, as everywhere outside
 //!
 //! # Determinism
@@ -73,6 +74,12 @@ impl Geometry {
     /// Pool windows of an image.
     fn windows(&self) -> usize {
         self.output_height() * self.output_width()
+    }
+
+    /// Whether outputs have their channels last. Those of a block that makes more channels than windows are
+    /// on their way to a dense layer, which wants them `[batch, channels, height, width]`.
+    pub(crate) fn output_is_channels_last(&self) -> bool {
+        self.windows() >= self.channels_out
     }
 
     /// Values of an input image.

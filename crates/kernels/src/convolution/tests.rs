@@ -12,6 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::ThreadPoolBuilder;
 
 use super::*;
+use crate::aligned::AlignedVec;
 
 /// Rounding that is allowed, as a part of the largest sum of magnitudes in the tensor. Not of the value
 /// itself: summands of both signs cancel, their rounding does not. The worst seen is a quarter of this.
@@ -55,7 +56,7 @@ impl Results {
             weight_gradient(instructions, geometry, input, &winners, output_gradient);
         let input_gradient = input_gradient(instructions, geometry, weight, &winners, output_gradient);
         Self {
-            output: output.values().to_vec(),
+            output: outputs(geometry, &output),
             winners,
             input_gradient: input_gradient.values().to_vec(),
             weight_gradient,
@@ -69,6 +70,21 @@ impl Results {
         let values = [output, input_gradient, weight_gradient, bias_gradient];
         (values.into_iter().flatten().map(|value| value.to_bits()).collect(), winners)
     }
+}
+
+/// A block's outputs with their channels last, however they were left.
+fn outputs(geometry: &Geometry, outputs: &AlignedVec) -> Vec<f32> {
+    let (windows, channels) = (geometry.windows(), geometry.channels_out);
+    if geometry.output_is_channels_last() {
+        return outputs.values().to_vec();
+    }
+    let images = outputs.values().chunks_exact(geometry.output_len());
+    let of_window = |image: &[f32], window| image.iter().skip(window).step_by(windows).copied().collect();
+    let values = images
+        .flat_map(|image| (0..windows).flat_map(move |window| -> Vec<f32> { of_window(image, window) }));
+    let values: Vec<f32> = values.collect();
+    assert_eq!(values.len(), geometry.batch * windows * channels);
+    values
 }
 
 /// A sum of products, and the sum of their magnitudes, to which the rounding is proportional.
@@ -326,7 +342,7 @@ proptest! {
             let Block { geometry, input, weight, bias, .. } = &block;
             for instructions in InstructionSet::available() {
                 let output = forward_without_winners(instructions, geometry, input, weight, bias);
-                assert_eq!(output.values(), block.run(instructions).output);
+                assert_eq!(outputs(geometry, &output), block.run(instructions).output);
             }
         }
     }

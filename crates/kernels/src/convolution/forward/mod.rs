@@ -121,7 +121,15 @@ impl ForwardImage<'_> {
     fn keep<S: Simd>(&mut self, simd: S, window: usize, channel: usize, largest: S::f32s, winner: S::u32s) {
         let start = window * self.geometry.channels_out + channel;
         let lanes = S::F32_LANES.min(self.geometry.channels_out - channel);
-        write(simd, &mut self.output[start..start + lanes], largest);
+        let windows = self.corners.len();
+        if self.geometry.output_is_channels_last() {
+            write(simd, &mut self.output[start..start + lanes], largest);
+        } else {
+            let mut values = [0.0; Line::FLOATS];
+            write(simd, &mut values, largest);
+            let outputs = self.output[channel * windows..].iter_mut().skip(window).step_by(windows);
+            outputs.zip(&values[..lanes]).for_each(|(output, &value)| *output = value);
+        }
         if self.winners.is_empty() {
             return;
         }
