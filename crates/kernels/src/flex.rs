@@ -44,14 +44,12 @@ impl ConvBlockTraining for Flex {
             return primitives::forward_with_winners::<Self>(input, weight, bias);
         };
         let [weight, bias] = [weight.to_contiguous(), bias.to_contiguous()];
-        let mut winners = vec![0; geometry.batch * geometry.output_len()];
-        let output = convolution::forward(
+        let (output, winners) = convolution::forward(
             InstructionSet::best(),
             &geometry,
             &channels_last(&input),
             contiguous(&weight),
             contiguous(&bias),
-            &mut winners,
         );
         let layout = channels_last_layout(output_shape(&geometry), 0);
         let winners = FlexTensor::new(Bytes::from_elems(winners), layout, WINNERS);

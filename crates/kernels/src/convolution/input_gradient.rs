@@ -46,14 +46,16 @@ impl PackedWeights {
         let channels_in = geometry.channels_in;
         let row = geometry.patch_row().next_multiple_of(Line::FLOATS);
         let mut weights = aligned::zeros(geometry.channels_out * KERNEL * row);
-        let filters = aligned::floats_mut(&mut weights).chunks_exact_mut(KERNEL * row);
-        for (packed, filter) in filters.zip(weight.chunks_exact(channels_in * TAPS)) {
-            for (channel, taps) in filter.chunks_exact(TAPS).enumerate() {
-                for (tap, &value) in taps.iter().enumerate() {
-                    packed[tap / KERNEL * row + tap % KERNEL * channels_in + channel] = value;
+        let filters = aligned::floats_mut(&mut weights).par_chunks_exact_mut(KERNEL * row);
+        filters.zip(weight.par_chunks_exact(channels_in * TAPS)).with_min_len(16).for_each(
+            |(packed, filter)| {
+                for (channel, taps) in filter.chunks_exact(TAPS).enumerate() {
+                    for (tap, &value) in taps.iter().enumerate() {
+                        packed[tap / KERNEL * row + tap % KERNEL * channels_in + channel] = value;
+                    }
                 }
-            }
-        }
+            },
+        );
         Self { weights, row }
     }
 }

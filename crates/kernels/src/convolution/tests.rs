@@ -49,9 +49,7 @@ impl Results {
         bias: &[f32],
         output_gradient: &[f32],
     ) -> Self {
-        // Not a winner, so that one that is left out shows.
-        let mut winners = vec![u8::MAX; output_gradient.len()];
-        let output = forward(instructions, geometry, input, weight, bias, &mut winners);
+        let (output, winners) = forward(instructions, geometry, input, weight, bias);
         let (weight_gradient, bias_gradient) =
             weight_gradient(instructions, geometry, input, &winners, output_gradient);
         let input_gradient = input_gradient(instructions, geometry, weight, &winners, output_gradient);

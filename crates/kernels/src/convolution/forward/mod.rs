@@ -3,7 +3,7 @@
 mod direct;
 mod winograd;
 
-use std::sync::OnceLock;
+use std::{mem::MaybeUninit, sync::OnceLock};
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -17,21 +17,28 @@ use crate::{
 /// From this many input channels on, Winograd's saving outweighs its transforms.
 const WINOGRAD_CHANNELS: usize = 8;
 
-/// Pooled outputs, and in `winners` the position in its window that each comes from (or [`DEAD`]).
+/// Pooled outputs, and the position in its window that each comes from (or [`DEAD`]).
+#[expect(unsafe_code, reason = "memory is written by the threads that use it, as in `AlignedVec`")]
 pub(crate) fn forward(
     instructions: InstructionSet,
     geometry: &Geometry,
     input: &[f32],
     weight: &[f32],
     bias: &[f32],
-    winners: &mut [u8],
-) -> AlignedVec {
+) -> (AlignedVec, Vec<u8>) {
     let convolution = Convolution::new(geometry, weight, bias);
-    let inputs = input.par_chunks_exact(geometry.input_len());
-    let parts = inputs.zip(winners.par_chunks_exact_mut(geometry.output_len()));
-    AlignedVec::compute(geometry.output_len(), parts, |output, (input, winners)| {
-        convolution.run(instructions, input, output, winners);
-    })
+    let len = geometry.batch * geometry.output_len();
+    let mut winners = Vec::<u8>::with_capacity(len);
+    let memory = winners.spare_capacity_mut()[..len].par_chunks_exact_mut(geometry.output_len());
+    let parts = input.par_chunks_exact(geometry.input_len()).zip_eq(memory);
+    let output = AlignedVec::compute(geometry.output_len(), parts, |output, (input, winners)| {
+        winners.fill(MaybeUninit::new(DEAD));
+        // SAFETY: the line above wrote all of it.
+        convolution.run(instructions, input, output, unsafe { winners.assume_init_mut() });
+    });
+    // SAFETY: every chunk was written: `zip_eq` sees to it that there are as many as images.
+    unsafe { winners.set_len(len) };
+    (output, winners)
 }
 
 /// Pooled outputs alone.

@@ -33,32 +33,45 @@ pub(super) fn is_in_range(values: &[f32]) -> bool {
     values.iter().fold(true, |all, value| all & (value.abs() < 1e15))
 }
 
-/// The transformed weights, `[4, 4, channels_in, stride]`.
+/// The transformed weights, `U = G g Gᵀ`, as `[4, 4, channels_in, stride]`: a line of filters at a time.
 pub(super) fn pack(geometry: &Geometry, stride: usize, weight: &[f32]) -> Vec<Line> {
     let channels_in = geometry.channels_in;
     let mut weights = aligned::zeros(ELEMENTS * channels_in * stride);
     let packed = aligned::floats_mut(&mut weights);
-    for (out, filter) in weight.chunks_exact(channels_in * TAPS).enumerate() {
-        for (channel, taps) in filter.chunks_exact(TAPS).enumerate() {
-            for (element, value) in transform_filter(taps).into_iter().enumerate() {
-                packed[(element * channels_in + channel) * stride + out] = value;
+    for (group, filters) in weight.chunks(Line::FLOATS * channels_in * TAPS).enumerate() {
+        for channel in 0..channels_in {
+            let mut taps = [[0.0; Line::FLOATS]; TAPS];
+            for (lane, filter) in filters.chunks_exact(channels_in * TAPS).enumerate() {
+                for (tap, &value) in filter[channel * TAPS..][..TAPS].iter().enumerate() {
+                    taps[tap][lane] = value;
+                }
+            }
+            let column = |x| transform_filter(&taps[x], &taps[KERNEL + x], &taps[2 * KERNEL + x]);
+            let columns = [column(0), column(1), column(2)];
+            for y in 0..SIDE {
+                let row = transform_filter(&columns[0][y], &columns[1][y], &columns[2][y]);
+                for x in 0..SIDE {
+                    let start = ((y * SIDE + x) * channels_in + channel) * stride + group * Line::FLOATS;
+                    packed[start..][..Line::FLOATS].copy_from_slice(&row[x]);
+                }
             }
         }
     }
     weights
 }
 
-/// `U = G g Gᵀ`.
-fn transform_filter(taps: &[f32]) -> [f32; ELEMENTS] {
-    let along = |[a, b, c]: [f32; KERNEL]| [a, 0.5 * (a + b + c), 0.5 * (a - b + c), c];
-    let columns =
-        [0, 1, 2].map(|column| along([taps[column], taps[KERNEL + column], taps[2 * KERNEL + column]]));
-    let mut transformed = [0.0; ELEMENTS];
-    for row in 0..SIDE {
-        let values = along([columns[0][row], columns[1][row], columns[2][row]]);
-        transformed[row * SIDE..][..SIDE].copy_from_slice(&values);
+/// `G g` for a column `g` of each of a line of filters.
+fn transform_filter(
+    a: &[f32; Line::FLOATS],
+    b: &[f32; Line::FLOATS],
+    c: &[f32; Line::FLOATS],
+) -> [[f32; Line::FLOATS]; SIDE] {
+    let (mut sum, mut alternating) = (*a, *a);
+    for lane in 0..Line::FLOATS {
+        sum[lane] = 0.5 * (a[lane] + b[lane] + c[lane]);
+        alternating[lane] = 0.5 * (a[lane] - b[lane] + c[lane]);
     }
-    transformed
+    [*a, sum, alternating, *c]
 }
 
 impl ForwardImage<'_> {
