@@ -114,7 +114,12 @@ pub fn pin_default() {
 pub fn in_pool<T: Send>(threads: Option<NonZeroU32>, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     /// As large as that of a main thread.
     const STACK: usize = 8 << 20;
+    /// More than any machine has cores; with millions the system ends the program.
+    const MOST: usize = 1024;
     let count = threads.map_or(0, |threads| threads.get() as usize);
+    if count > MOST {
+        return Err(UsageError(format!("--threads {count} is too many, the most are {MOST}")).into());
+    }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(count).stack_size(STACK).build();
     pool.with_context(|| format!("cannot start the threads; try a smaller --threads than {count}"))?
         .install(work)

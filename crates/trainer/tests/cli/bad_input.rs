@@ -78,6 +78,7 @@ fn bad_arguments() {
     failing("train --scaling center --epochs 9999999999").fails(2, "--epochs");
     failing("train --scaling center --validation-split 1").fails(2, "--validation-split");
     failing("train --scaling center --threads 0").fails(2, "--threads");
+    failing("train --scaling center --threads 4000000").fails(2, "the most are 1024");
     failing("bench --steps 0").fails(2, "--steps");
     failing("bench --backend cuda").fails(2, "unknown backend `cuda`");
     failing("train --scaling center --resume").fails(2, "--out");
