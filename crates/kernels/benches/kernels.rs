@@ -1,8 +1,8 @@
 //! Each kernel on the sizes of the tutorial's CNN, beside Burn's own operations.
 //!
-//! `cargo bench`. The names say what a call needs: its floating-point operations (two for each
-//! multiplication with its addition, of the definition, with no gradient zero that can be other than
-//! zero), and its bytes (each tensor once). Criterion divides the operations by the time.
+//! `cargo bench`. A group's name says how many bytes a call moves at least, each tensor once. The
+//! throughput is in floating-point operations, two for each multiplication with its addition: those of
+//! the definition, but of the gradients only those that a max-pool does not make zero. (Adam's: in bytes.)
 
 use std::hint::black_box;
 
