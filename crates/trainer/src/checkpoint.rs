@@ -23,7 +23,7 @@ const UNFINISHED: &str = "unfinished";
 
 /// Saves the state as the newest checkpoint and removes the older ones.
 pub fn save(checkpoints: &Path, state: &TrainingState) -> Result<()> {
-    let TrainingProgress { epochs, epoch } = &state.progress;
+    let TrainingProgress { epochs, epoch, .. } = &state.progress;
     let name = format!("epoch-{:010}-images-{:010}", epochs.len() + 1, epoch.images);
     let (unfinished, whole) = (checkpoints.join(UNFINISHED), checkpoints.join(name));
     let older = list(checkpoints)?;

@@ -2,10 +2,15 @@
 
 use std::path::PathBuf;
 
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    run::{RunResult, Status, Versions},
+    config::Arm,
+    curve::CurvePoint,
+    evaluation::Prediction,
+    folder,
+    run::{self, RunResult, Status, Versions},
     significance::{confidence_interval, holm, mean, paired_t_test, sample_std},
 };
 
@@ -31,10 +36,40 @@ pub struct Comparison {
     pub versions: Versions,
 }
 
-/// One scaling over all seeds.
+/// One training of a comparison, as its folder has it.
+pub struct ComparedRun {
+    /// The name of its [`Arm`].
+    pub arm: String,
+    pub result: RunResult,
+    /// Of all test images, in order; none if the training diverged.
+    pub predictions: Vec<Prediction>,
+    pub curve: Vec<CurvePoint>,
+}
+
+impl ComparedRun {
+    /// Reads what else there is of a run in its folder.
+    pub fn read(arm: &str, result: RunResult) -> Result<Self> {
+        Ok(Self {
+            arm: arm.to_owned(),
+            curve: folder::read_csv(&result.run.join(run::CURVE))?,
+            predictions: match result.status {
+                Status::Ok => folder::read_csv(&result.run.join(run::PREDICTIONS))?,
+                Status::Diverged => Vec::new(),
+            },
+            result,
+        })
+    }
+}
+
+/// One arm over all seeds: a scaling, with the learning rate and the batch size where those vary, too.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ScalingResult {
+    /// The arm's name, by which pairs refer to it: the scaling's, and what else varies.
+    pub name: String,
+    /// The scaling's name.
     pub scaling: String,
+    pub learning_rate: f64,
+    pub batch_size: u32,
     pub accuracy: Accuracy,
     pub runs: Vec<RunSummary>,
 }
@@ -75,27 +110,21 @@ pub struct Pair {
 }
 
 impl Comparison {
-    /// Puts the runs together, ranked by mean accuracy.
-    pub fn of(folder: PathBuf, runs: &[RunResult], test_images: usize) -> Self {
-        let mut scalings: Vec<ScalingResult> = Vec::new();
-        for run in runs {
-            let summary = RunSummary {
-                seed: run.seed,
-                run: run.run.clone(),
-                status: run.status,
-                accuracy: run.test.map(|test| test.accuracy),
-                loss: run.test.map(|test| test.loss),
-                seconds: run.seconds,
-            };
-            match scalings.iter_mut().find(|result| result.scaling == run.scaling) {
-                Some(result) => result.runs.push(summary),
-                None => scalings.push(ScalingResult {
-                    scaling: run.scaling.clone(),
-                    accuracy: Accuracy { mean: None, std: None, ci95: None },
-                    runs: vec![summary],
-                }),
-            }
-        }
+    /// Puts the runs together, ranked by mean accuracy. Arms without a run are left out.
+    pub fn of(folder: PathBuf, arms: &[Arm], runs: &[ComparedRun]) -> Self {
+        let mut scalings: Vec<ScalingResult> = arms
+            .iter()
+            .map(|arm| ScalingResult {
+                name: arm.name.clone(),
+                scaling: arm.scaling_name.clone(),
+                learning_rate: arm.settings.learning_rate.get(),
+                batch_size: arm.settings.batch_size.get(),
+                accuracy: Accuracy { mean: None, std: None, ci95: None },
+                runs: runs.iter().filter(|run| run.arm == arm.name).map(summary).collect(),
+            })
+            .filter(|result| !result.runs.is_empty())
+            .collect();
+        let test_images = runs.first().map_or(0, |run| run.result.test_images);
         for result in &mut scalings {
             let accuracies: Vec<f64> = result.runs.iter().filter_map(|run| run.accuracy).collect();
             result.accuracy = Accuracy {
@@ -115,9 +144,21 @@ impl Comparison {
             scalings,
             pairs,
             test_images,
-            seconds: runs.iter().map(|run| run.seconds).sum(),
+            seconds: runs.iter().map(|run| run.result.seconds).sum(),
             versions: Versions::current(),
         }
+    }
+}
+
+fn summary(run: &ComparedRun) -> RunSummary {
+    let RunResult { seed, run: folder, status, test, seconds, .. } = &run.result;
+    RunSummary {
+        seed: *seed,
+        run: folder.clone(),
+        status: *status,
+        accuracy: test.map(|test| test.accuracy),
+        loss: test.map(|test| test.loss),
+        seconds: *seconds,
     }
 }
 
@@ -135,8 +176,8 @@ fn pairs(scalings: &[ScalingResult]) -> Vec<Pair> {
                 })
                 .collect();
             pairs.push(Pair {
-                a: a.scaling.clone(),
-                b: b.scaling.clone(),
+                a: a.name.clone(),
+                b: b.name.clone(),
                 difference: mean(&differences),
                 ci95: confidence_interval(&differences),
                 p: paired_t_test(&differences),
@@ -157,18 +198,18 @@ fn verdict(scalings: &[ScalingResult], pairs: &[Pair], test_images: usize) -> St
     let Some(best) = scalings.first().filter(|best| best.accuracy.mean.is_some()) else {
         return "No training came to a usable end.".into();
     };
-    let against: Vec<&Pair> = pairs.iter().filter(|pair| pair.a == best.scaling).collect();
+    let against: Vec<&Pair> = pairs.iter().filter(|pair| pair.a == best.name).collect();
     let Some(runner_up) = against.first() else {
-        return format!("{} was trained alone: there is nothing to compare it with.", best.scaling);
+        return format!("{} was trained alone: there is nothing to compare it with.", best.name);
     };
     if best.accuracy.std.is_none() {
         let Some(difference) = runner_up.difference else {
-            return format!("{} alone came to a usable end.", best.scaling);
+            return format!("{} alone came to a usable end.", best.name);
         };
         let ahead = match (difference * test_images as f64).round() {
-            0.0 => format!("{} and {} are level", best.scaling, runner_up.b),
+            0.0 => format!("{} and {} are level", best.name, runner_up.b),
             images => {
-                format!("{} is ahead of {} by {images} images in {test_images}", best.scaling, runner_up.b)
+                format!("{} is ahead of {} by {images} images in {test_images}", best.name, runner_up.b)
             }
         };
         return format!(
@@ -191,12 +232,12 @@ fn verdict(scalings: &[ScalingResult], pairs: &[Pair], test_images: usize) -> St
     }
     let mut sentences = Vec::new();
     if !beaten.is_empty() {
-        sentences.push(format!("{} beats {} images in {test_images}.", best.scaling, beaten.join(", ")));
+        sentences.push(format!("{} beats {} images in {test_images}.", best.name, beaten.join(", ")));
     }
     if !level.is_empty() {
         sentences.push(format!(
             "{} cannot be told apart from {} by {} training seeds on this test set.",
-            best.scaling,
+            best.name,
             level.join(" or "),
             best.runs.len()
         ));

@@ -14,6 +14,10 @@ use anyhow::Result;
 use mnist_data::{Augmentation, ColorMode, DataError, DatasetKind, Scaling, Size};
 use serde::{Deserialize, Serialize};
 
+mod comparison;
+
+pub use comparison::{Arm, ComparisonConfig, Grid};
+
 use crate::{
     cli::{DatasetFlags, TrainingFlags},
     device::Backend,
@@ -120,6 +124,8 @@ pub struct ConfigFile {
     pub color_mode: Option<ColorMode>,
     /// Random changes of the train images.
     pub augmentation: Option<Augmentation>,
+    /// What `compare` varies besides the scaling.
+    pub grid: Option<Grid>,
 }
 
 impl ConfigFile {
@@ -248,84 +254,6 @@ impl TrainingConfig {
     /// Reads back what a run saved.
     pub fn read(path: &Path) -> Result<Self> {
         Self::resolve(None, None, TrainingFlags::default(), &ConfigFile::read(Some(path))?)
-    }
-}
-
-/// Every scaling × every seed, all else equal.
-#[derive(Debug, Clone, Serialize)]
-pub struct ComparisonConfig {
-    pub seeds: NonZeroU32,
-    #[serde(flatten)]
-    pub settings: Settings,
-    pub scalings: Vec<Scaling>,
-}
-
-impl ComparisonConfig {
-    /// Flags over file over the tutorial's experiment.
-    pub fn resolve(
-        scalings: Option<Vec<Scaling>>,
-        seeds: Option<NonZeroU32>,
-        flags: TrainingFlags,
-        file: &ConfigFile,
-    ) -> Result<Self> {
-        for (one, many, misplaced) in [
-            ("scaling", "scalings", file.scaling.is_some() && file.scalings.is_none() && scalings.is_none()),
-            ("seed", "seeds", file.seed.is_some() && file.seeds.is_none() && seeds.is_none()),
-        ] {
-            if misplaced {
-                return Err(UsageError(format!("`{one}` is for train; compare takes `{many}`")).into());
-            }
-        }
-        let scalings = match scalings.or_else(|| file.scalings.clone()) {
-            Some(scalings) => scalings,
-            None => ["normalize", "center", "standardize"]
-                .iter()
-                .map(|name| name.parse())
-                .collect::<Result<_, _>>()?,
-        };
-        if scalings.is_empty() {
-            return Err(UsageError("`scalings` names none; compare needs at least one".into()).into());
-        }
-        for (position, scaling) in scalings.iter().enumerate() {
-            if scalings[..position].iter().any(|earlier| earlier.name() == scaling.name()) {
-                let twice = match scaling.name() {
-                    "custom" => "two that are spelled out; one can be compared at a time".to_owned(),
-                    name => format!("`{name}` twice"),
-                };
-                return Err(UsageError(format!("`scalings` has {twice}")).into());
-            }
-        }
-        Ok(Self {
-            seeds: seeds.or(file.seeds).unwrap_or(NonZeroU32::MIN),
-            settings: Settings::resolve(flags, file)?,
-            scalings,
-        })
-    }
-
-    /// Refuses a comparison that lacks what `saved` has: resuming adds and takes nothing away.
-    pub fn check_grown_from(&self, saved: &ConfigFile) -> Result<()> {
-        let has_all = |scalings: &Vec<Scaling>| scalings.iter().all(|saved| self.scalings.contains(saved));
-        for (key, is_kept) in [
-            ("seeds", saved.seeds.is_none_or(|seeds| seeds <= self.seeds)),
-            ("scalings", saved.scalings.as_ref().is_none_or(has_all)),
-        ] {
-            if !is_kept {
-                return Err(UsageError(format!(
-                    "`{key}` lacks some of the comparison that --resume adds to"
-                ))
-                .into());
-            }
-        }
-        Ok(())
-    }
-
-    /// The trainings of one scaling, seed by seed.
-    pub fn trainings(&self, scaling: &Scaling) -> impl Iterator<Item = TrainingConfig> {
-        (1..=self.seeds.get()).map(|seed| TrainingConfig {
-            seed: seed.into(),
-            settings: self.settings.clone(),
-            scaling: scaling.clone(),
-        })
     }
 }
 

@@ -118,6 +118,15 @@ impl OutputFolder {
     pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<()> {
         self.write(name, json(value)?.as_bytes())
     }
+
+    /// Writes rows as CSV under the names of their fields.
+    pub fn write_csv(&self, name: &str, rows: &[impl Serialize]) -> Result<()> {
+        let mut table = csv::Writer::from_writer(Vec::new());
+        for row in rows {
+            table.serialize(row)?;
+        }
+        self.write(name, &table.into_inner()?)
+    }
 }
 
 /// Writes a file, whole or not at all.
@@ -133,6 +142,13 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))
+}
+
+/// Reads rows from CSV.
+pub fn read_csv<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+    let table = csv::Reader::from_path(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let rows = table.into_deserialize().collect::<Result<_, _>>();
+    rows.with_context(|| format!("{} is damaged", path.display()))
 }
 
 /// A value as indented JSON, with a last line end.

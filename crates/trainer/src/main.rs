@@ -6,6 +6,7 @@ mod cli;
 mod commands;
 mod comparison;
 mod config;
+mod curve;
 mod dataset;
 mod device;
 mod evaluation;

@@ -36,10 +36,19 @@ const SCALING: &str = "scaling.json";
 const WEIGHTS: &str = "model.safetensors";
 const DATA: &str = "data.json";
 const METRICS: &str = "metrics.csv";
+
+/// The learning curve: rows of [`CurvePoint`](crate::curve::CurvePoint).
+pub const CURVE: &str = "curve.csv";
+
+/// What became of each test image: rows of [`Prediction`](crate::evaluation::Prediction); none if the
+/// training diverged.
+pub const PREDICTIONS: &str = "predictions.csv";
+
 const CHECKPOINTS: &str = "checkpoints";
 
 /// All that a run folder may hold.
-pub const CONTENTS: [&str; 7] = [CONFIG, SCALING, WEIGHTS, RESULT, DATA, METRICS, CHECKPOINTS];
+pub const CONTENTS: [&str; 9] =
+    [CONFIG, SCALING, WEIGHTS, RESULT, DATA, METRICS, CURVE, PREDICTIONS, CHECKPOINTS];
 
 /// Whether a training came to a usable end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +77,8 @@ pub struct RunResult {
     pub status: Status,
     pub scaling: String,
     pub seed: u64,
+    pub learning_rate: f64,
+    pub batch_size: usize,
     pub backend: String,
     pub device: String,
     pub threads: usize,
@@ -82,6 +93,7 @@ pub struct RunResult {
     /// Test images per true class (row) and predicted class (column).
     pub confusion: Option<Vec<Vec<usize>>>,
     pub train_images: usize,
+    pub test_images: usize,
     pub classes: usize,
     /// In the order of the labels, where the classes have names.
     pub class_names: Option<Vec<String>>,
@@ -227,8 +239,10 @@ impl<'a> Experiment<'a> {
             // The last step may have been the one too many.
             test = Some(evaluation).filter(|evaluation| evaluation.loss.is_finite());
         }
+        folder.write_csv(CURVE, &state.progress.curve.points)?;
         let mut weights_sha256 = None;
-        if test.is_some() {
+        if let Some(test) = &test {
+            folder.write_csv(PREDICTIONS, &test.predictions)?;
             let weights = weights::to_safetensors(&model)?;
             folder.write(WEIGHTS, &weights)?;
             weights_sha256 = Some(weights::sha256(&weights)?);
@@ -242,6 +256,8 @@ impl<'a> Experiment<'a> {
             status: if test.is_some() { Status::Ok } else { Status::Diverged },
             scaling: scaling.name().into(),
             seed: *seed,
+            learning_rate: settings.learning_rate.get(),
+            batch_size: settings.batch_size.get() as usize,
             backend: settings.backend.to_string(),
             device: device::describe(&self.device),
             threads: rayon::current_num_threads(),
@@ -252,10 +268,11 @@ impl<'a> Experiment<'a> {
             test: test.as_ref().map(|test| Scores { loss: test.loss, accuracy: test.accuracy }),
             confusion: test.map(|test| test.confusion),
             train_images: training.train.len(),
+            test_images: self.data.test.len(),
             classes: training.classes,
             class_names: self.data.class_names.clone(),
             parameters: model.num_params(),
-            seconds: epochs.iter().map(|epoch| epoch.seconds).sum::<f64>() + state.progress.epoch.seconds,
+            seconds: state.progress.seconds(),
             versions: Versions::current(),
             data: self.files.clone(),
         };
@@ -298,11 +315,7 @@ impl Watch for Monitor<'_> {
 
     fn epoch(&mut self, state: &TrainingState) -> Result<()> {
         checkpoint::save(&self.folder.path().join(CHECKPOINTS), state)?;
-        let mut table = csv::Writer::from_writer(Vec::new());
-        for epoch in &state.progress.epochs {
-            table.serialize(epoch)?;
-        }
-        self.folder.write(METRICS, &table.into_inner()?)?;
+        self.folder.write_csv(METRICS, &state.progress.epochs)?;
         if let Some(epoch) = state.progress.epochs.last() {
             let line = self.describe(epoch); // Before `suspend`, which holds the bar's lock.
             self.bar.suspend(|| self.terminal.line(line));

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::TrainingConfig,
+    curve::{Curve, Sums},
     evaluation::{Evaluation, evaluate},
     failure::Interrupted,
     loader,
@@ -55,22 +56,12 @@ pub struct TrainingState {
 pub struct TrainingProgress {
     /// Epochs that are complete.
     pub epochs: Vec<EpochMetrics>,
-    /// The epoch in progress.
-    pub epoch: RunningMetrics,
-}
-
-/// Sums over the images of an epoch so far.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RunningMetrics {
-    /// Images trained on.
-    pub images: usize,
-    /// Sum of their losses.
-    pub loss: f64,
-    /// How many were classified correctly before the step that learned from them.
-    pub correct: usize,
-    /// Time spent, in seconds.
-    pub seconds: f64,
+    /// Images of the epoch in progress, each as it was answered before the step that learned from it.
+    pub epoch: Sums,
+    /// Time spent on the epoch in progress, in seconds.
+    pub epoch_seconds: f64,
+    /// All steps so far, a few at a time.
+    pub curve: Curve,
 }
 
 /// One epoch, as Keras prints it: means over its images while the weights were changing.
@@ -175,22 +166,24 @@ impl Training<'_> {
         let device = self.device.clone().autodiff();
         let TrainingState { mut model, mut optimizer, mut progress } = state;
 
+        let batch_size = settings.batch_size.get() as usize;
         let epoch = progress.epochs.len() + 1;
         let order = epoch_order(self.config.seed, epoch, self.train.len());
         let rest = order.get(progress.epoch.images..).context("the checkpoint has seen other images")?;
         let batcher = self.batcher.clone().augmented(&settings.augmentation, self.config.seed, epoch);
         let mut ending = None;
         let mut clock = Instant::now();
-        for batch in loader::batches(self.train, rest, settings.batch_size.get() as usize, &batcher, &device)
-        {
+        for batch in loader::batches(self.train, rest, batch_size, &batcher, &device) {
             let batch = batch?;
             let targets = batch.targets.clone();
             let (trained, logits, loss) = step(model, &mut optimizer, settings.learning_rate.get(), batch);
             model = trained;
 
-            progress.epoch.add(logits, &loss, targets);
-            progress.epoch.seconds += clock.elapsed().as_secs_f64();
+            let step = step_sums(logits, &loss, targets);
+            progress.epoch.add(step);
+            progress.epoch_seconds += clock.elapsed().as_secs_f64();
             clock = Instant::now();
+            progress.curve.add(step, epoch, order.len().div_ceil(batch_size), progress.seconds());
             if !progress.epoch.loss.is_finite() {
                 ending = Some(Ending::Diverged);
             } else if watch.step(&progress).is_break() {
@@ -215,15 +208,15 @@ impl Training<'_> {
         if validation.as_ref().is_some_and(|validation| !validation.loss.is_finite()) {
             return Ok(Some(Ending::Diverged));
         }
-        let TrainingProgress { epochs, epoch } = &mut state.progress;
-        let epoch = std::mem::take(epoch);
+        let TrainingProgress { epochs, epoch, epoch_seconds, .. } = &mut state.progress;
+        let (epoch, seconds) = (std::mem::take(epoch), std::mem::take(epoch_seconds));
         epochs.push(EpochMetrics {
             epoch: epochs.len() + 1,
             train_loss: epoch.mean_loss(),
             train_accuracy: epoch.accuracy(),
             validation_loss: validation.as_ref().map(|validation| validation.loss),
             validation_accuracy: validation.as_ref().map(|validation| validation.accuracy),
-            seconds: epoch.seconds + clock.elapsed().as_secs_f64(),
+            seconds: seconds + clock.elapsed().as_secs_f64(),
         });
         Ok(None)
     }
@@ -238,23 +231,21 @@ impl Training<'_> {
     }
 }
 
-impl RunningMetrics {
-    fn add(&mut self, logits: Tensor<2>, loss: &Tensor<1>, targets: Tensor<1, Int>) {
-        let [images, _] = logits.dims();
-        let correct = logits.argmax(1).flatten::<1>(0, 1).equal(targets).int().sum();
-        self.images += images;
-        self.loss += f64::from(loss.clone().into_scalar::<f32>()) * images as f64;
-        self.correct += correct.into_scalar::<i64>() as usize;
+impl TrainingProgress {
+    /// Time spent so far, validation included.
+    pub fn seconds(&self) -> f64 {
+        self.epochs.iter().map(|epoch| epoch.seconds).sum::<f64>() + self.epoch_seconds
     }
+}
 
-    /// Mean loss over the images so far.
-    pub fn mean_loss(&self) -> f64 {
-        self.loss / self.images as f64
-    }
-
-    /// Fraction of the images so far that were classified correctly.
-    pub fn accuracy(&self) -> f64 {
-        self.correct as f64 / self.images as f64
+/// What the network made of a batch before it learned from it.
+fn step_sums(logits: Tensor<2>, loss: &Tensor<1>, targets: Tensor<1, Int>) -> Sums {
+    let [images, _] = logits.dims();
+    let correct = logits.argmax(1).flatten::<1>(0, 1).equal(targets).int().sum();
+    Sums {
+        images,
+        loss: f64::from(loss.clone().into_scalar::<f32>()) * images as f64,
+        correct: correct.into_scalar::<i64>() as usize,
     }
 }
 

@@ -104,6 +104,9 @@ fn presets() -> [(&'static str, Scaling); 8] {
     ]
 }
 
+/// Name of every scaling that is no preset.
+pub const CUSTOM: &str = "custom";
+
 /// Names of the presets.
 pub fn preset_names() -> Vec<&'static str> {
     presets().map(|(name, _)| name).to_vec()
@@ -121,9 +124,9 @@ impl FromStr for Scaling {
 }
 
 impl Scaling {
-    /// The name of the preset that this is, or `custom`.
+    /// The name of the preset that this is, or [`CUSTOM`].
     pub fn name(&self) -> &'static str {
-        presets().iter().find_map(|(name, preset)| (preset == self).then_some(*name)).unwrap_or("custom")
+        presets().iter().find_map(|(name, preset)| (preset == self).then_some(*name)).unwrap_or(CUSTOM)
     }
 
     fn check(&self) -> Result<(), ScalingError> {

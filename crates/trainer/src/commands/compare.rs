@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use burn::{data::dataset::Dataset, tensor::Device};
-use mnist_data::Scaling;
+use burn::tensor::Device;
 
 use crate::{
     cli::CompareArgs,
-    comparison::Comparison,
+    comparison::{ComparedRun, Comparison},
     config::{ComparisonConfig, ConfigFile},
     dataset::{ExperimentData, fit},
     device::in_pool,
@@ -30,12 +29,12 @@ pub fn run(args: CompareArgs, terminal: &Terminal) -> Result<()> {
     let config = ComparisonConfig::resolve(args.scalings, args.seeds, args.training, &file)?;
     let settings = &config.settings;
     let device = settings.backend.open()?;
-    let names: Vec<&str> = config.scalings.iter().map(Scaling::name).collect();
+    let names: Vec<&str> = config.scalings.iter().map(mnist_data::Scaling::name).collect();
     let destination = Destination::choose(&args.out, format!("compare-{}", names.join("-")), &CONTENTS)?;
     if args.out.resume {
-        // More scalings and more seeds are what there may be to add.
-        destination.check_same_config(&toml::to_string(&config)?, &["scalings", "seeds"])?;
-        config.check_grown_from(&destination.saved_config()?)?;
+        // More scalings, seeds and values of the grid are what there may be to add.
+        let may_grow = ["scalings", "seeds", "grid", "learning_rate", "batch_size"];
+        destination.check_same_config(&config.to_toml()?, &may_grow)?;
     }
     in_pool(settings.threads, || compare(&config, device, destination, args.out.force, terminal))
 }
@@ -48,7 +47,7 @@ fn compare(
     terminal: &Terminal,
 ) -> Result<()> {
     let settings = &config.settings;
-    let config_text = toml::to_string(config)?;
+    let config_text = config.to_toml()?;
     let (data, files) = ExperimentData::load_checked(
         &settings.dataset,
         settings.validation_split,
@@ -63,10 +62,13 @@ fn compare(
     folder.remove(RESULT)?;
     folder.write(CONFIG, config_text.as_bytes())?;
 
-    let mut results = Vec::new();
-    for fitted in &fitted {
-        for training in config.trainings(fitted.scaling()) {
-            let name = format!("{}-seed{}", training.scaling.name(), training.seed);
+    let mut runs = Vec::new();
+    let arms = config.arms();
+    for arm in &arms {
+        let fitted = &fitted[config.scalings.iter().position(|scaling| *scaling == arm.scaling).unwrap()];
+        for seed in 1..=config.seeds.get() {
+            let training = arm.training(seed.into());
+            let name = format!("{}-seed{}", arm.name, training.seed);
             let run = experiment.run(&training, fitted, &folder.path().join(RUNS).join(&name));
             let result = Interrupted::resumable(run, folder.path())?;
             match (result.status, result.test) {
@@ -76,11 +78,11 @@ fn compare(
                 }
                 _ => warn(format!("{name} diverged: its loss is no longer a number")),
             }
-            results.push(result);
+            runs.push(ComparedRun::read(&arm.name, result)?);
         }
     }
 
-    let comparison = Comparison::of(folder.path().to_owned(), &results, data.test.len());
+    let comparison = Comparison::of(folder.path().to_owned(), &arms, &runs);
     folder.write(REPORT, report::markdown::comparison(&comparison, &config_text).as_bytes())?;
     folder.write_json(RESULT, &comparison)?;
     terminal.result(&comparison, || {

@@ -1,7 +1,11 @@
 //! Ranking, pairing by seed, and the words of the verdict.
 
 use super::*;
-use crate::run::Scores;
+use crate::{
+    cli::TrainingFlags,
+    config::{ComparisonConfig, ConfigFile},
+    run::Scores,
+};
 
 fn run(scaling: &str, seed: u64, accuracy: Option<f64>) -> RunResult {
     RunResult {
@@ -9,6 +13,8 @@ fn run(scaling: &str, seed: u64, accuracy: Option<f64>) -> RunResult {
         status: if accuracy.is_some() { Status::Ok } else { Status::Diverged },
         scaling: scaling.into(),
         seed,
+        learning_rate: 0.001,
+        batch_size: 64,
         backend: "flex".into(),
         device: String::new(),
         threads: 1,
@@ -19,6 +25,7 @@ fn run(scaling: &str, seed: u64, accuracy: Option<f64>) -> RunResult {
         test: accuracy.map(|accuracy| Scores { loss: 0.1, accuracy }),
         confusion: None,
         train_images: 1,
+        test_images: 10_000,
         classes: 10,
         class_names: None,
         parameters: 1,
@@ -28,14 +35,23 @@ fn run(scaling: &str, seed: u64, accuracy: Option<f64>) -> RunResult {
     }
 }
 
-fn compare(runs: &[(&str, &[Option<f64>])]) -> Comparison {
-    let runs: Vec<RunResult> = runs
-        .iter()
-        .flat_map(|(scaling, accuracies)| {
-            (1..).zip(*accuracies).map(|(seed, &accuracy)| run(scaling, seed, accuracy))
-        })
-        .collect();
-    Comparison::of("here".into(), &runs, 10_000)
+fn arms(scalings: &[&str]) -> Vec<Arm> {
+    let scalings = scalings.iter().map(|name| name.parse().unwrap()).collect();
+    let file = ConfigFile::default();
+    ComparisonConfig::resolve(Some(scalings), None, TrainingFlags::default(), &file).unwrap().arms()
+}
+
+fn compare(results: &[(&str, &[Option<f64>])]) -> Comparison {
+    let mut runs = Vec::new();
+    for (scaling, accuracies) in results {
+        for (seed, &accuracy) in (1..).zip(*accuracies) {
+            let result = run(scaling, seed, accuracy);
+            let arm = (*scaling).to_owned();
+            runs.push(ComparedRun { arm, result, predictions: Vec::new(), curve: Vec::new() });
+        }
+    }
+    let names: Vec<&str> = results.iter().map(|(scaling, _)| *scaling).collect();
+    Comparison::of("here".into(), &arms(&names), &runs)
 }
 
 #[test]
