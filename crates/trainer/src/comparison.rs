@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::Arm,
+    config::ComparisonConfig,
     curve::CurvePoint,
     evaluation::Prediction,
     folder,
@@ -29,6 +29,12 @@ pub struct Comparison {
     pub pairs: Vec<Pair>,
     /// The answer in words.
     pub verdict: String,
+    /// Trainings that the configuration asks for.
+    pub planned: usize,
+    /// Trainings that came to an end, diverged ones among them.
+    pub finished: usize,
+    /// Trainings whose loss was no longer a number.
+    pub diverged: usize,
     /// Number of test images behind each accuracy.
     pub test_images: usize,
     /// Training time of all runs.
@@ -38,7 +44,7 @@ pub struct Comparison {
 
 /// One training of a comparison, as its folder has it.
 pub struct ComparedRun {
-    /// The name of its [`Arm`].
+    /// The name of its [`Arm`](crate::config::Arm).
     pub arm: String,
     pub result: RunResult,
     /// Of all test images, in order; none if the training diverged.
@@ -70,7 +76,11 @@ pub struct ScalingResult {
     pub scaling: String,
     pub learning_rate: f64,
     pub batch_size: u32,
+    /// 1 for the best; those that cannot be told apart share it. None where nothing could be tested.
+    pub rank: Option<usize>,
     pub accuracy: Accuracy,
+    /// How soon some train accuracies were reached.
+    pub milestones: Vec<Milestone>,
     pub runs: Vec<RunSummary>,
 }
 
@@ -82,6 +92,19 @@ pub struct Accuracy {
     pub std: Option<f64>,
     /// 95% confidence interval of the mean; none with fewer than two seeds.
     pub ci95: Option<[f64; 2]>,
+}
+
+/// How soon the runs of an arm reached a train accuracy, see [`first_reaching`](crate::curve::first_reaching).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Milestone {
+    /// The train accuracy, a fraction.
+    pub accuracy: f64,
+    /// Runs that reached it.
+    pub runs: usize,
+    /// Median of their steps until then.
+    pub steps: Option<f64>,
+    /// Median of their training time until then.
+    pub seconds: Option<f64>,
 }
 
 /// One run in short.
@@ -100,6 +123,8 @@ pub struct RunSummary {
 pub struct Pair {
     pub a: String,
     pub b: String,
+    /// Seeds with which both came to a usable end.
+    pub seeds: usize,
     /// Mean accuracy of `a` less that of `b`, over the seeds that both have.
     pub difference: Option<f64>,
     pub ci95: Option<[f64; 2]>,
@@ -107,11 +132,28 @@ pub struct Pair {
     pub p: Option<f64>,
     /// Adjusted for the number of pairs.
     pub p_holm: Option<f64>,
+    /// The smallest difference that so many seeds would have shown with a probability of 80%.
+    pub detectable: Option<f64>,
+    /// Of the two models, where there is one seed.
+    pub mcnemar: Option<McNemar>,
+}
+
+/// McNemar's exact test of two trained models on the same test images.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct McNemar {
+    /// Images that `a` alone classified correctly.
+    pub only_a: usize,
+    /// Images that `b` alone classified correctly.
+    pub only_b: usize,
+    pub p: f64,
+    /// Adjusted for the number of pairs.
+    pub p_holm: f64,
 }
 
 impl Comparison {
     /// Puts the runs together, ranked by mean accuracy. Arms without a run are left out.
-    pub fn of(folder: PathBuf, arms: &[Arm], runs: &[ComparedRun]) -> Self {
+    pub fn of(folder: PathBuf, config: &ComparisonConfig, runs: &[ComparedRun]) -> Self {
+        let arms = config.arms();
         let mut scalings: Vec<ScalingResult> = arms
             .iter()
             .map(|arm| ScalingResult {
@@ -119,7 +161,9 @@ impl Comparison {
                 scaling: arm.scaling_name.clone(),
                 learning_rate: arm.settings.learning_rate.get(),
                 batch_size: arm.settings.batch_size.get(),
+                rank: None,
                 accuracy: Accuracy { mean: None, std: None, ci95: None },
+                milestones: Vec::new(),
                 runs: runs.iter().filter(|run| run.arm == arm.name).map(summary).collect(),
             })
             .filter(|result| !result.runs.is_empty())
@@ -143,6 +187,9 @@ impl Comparison {
             verdict: verdict(&scalings, &pairs, test_images),
             scalings,
             pairs,
+            planned: arms.len() * config.seeds.get() as usize,
+            finished: runs.len(),
+            diverged: runs.iter().filter(|run| run.result.status == Status::Diverged).count(),
             test_images,
             seconds: runs.iter().map(|run| run.result.seconds).sum(),
             versions: Versions::current(),
@@ -178,10 +225,13 @@ fn pairs(scalings: &[ScalingResult]) -> Vec<Pair> {
             pairs.push(Pair {
                 a: a.name.clone(),
                 b: b.name.clone(),
+                seeds: differences.len(),
                 difference: mean(&differences),
                 ci95: confidence_interval(&differences),
                 p: paired_t_test(&differences),
                 p_holm: None,
+                detectable: None,
+                mcnemar: None,
             });
         }
     }

@@ -82,7 +82,7 @@ fn compare(
         }
     }
 
-    let comparison = Comparison::of(folder.path().to_owned(), &arms, &runs);
+    let comparison = Comparison::of(folder.path().to_owned(), config, &runs);
     folder.write(REPORT, report::markdown::comparison(&comparison, &config_text).as_bytes())?;
     folder.write_json(RESULT, &comparison)?;
     terminal.result(&comparison, || {

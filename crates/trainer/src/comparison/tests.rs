@@ -1,11 +1,9 @@
 //! Ranking, pairing by seed, and the words of the verdict.
 
+use std::num::NonZeroU32;
+
 use super::*;
-use crate::{
-    cli::TrainingFlags,
-    config::{ComparisonConfig, ConfigFile},
-    run::Scores,
-};
+use crate::{cli::TrainingFlags, config::ConfigFile, run::Scores};
 
 fn run(scaling: &str, seed: u64, accuracy: Option<f64>) -> RunResult {
     RunResult {
@@ -35,10 +33,10 @@ fn run(scaling: &str, seed: u64, accuracy: Option<f64>) -> RunResult {
     }
 }
 
-fn arms(scalings: &[&str]) -> Vec<Arm> {
+fn config(scalings: &[&str], seeds: usize) -> ComparisonConfig {
     let scalings = scalings.iter().map(|name| name.parse().unwrap()).collect();
-    let file = ConfigFile::default();
-    ComparisonConfig::resolve(Some(scalings), None, TrainingFlags::default(), &file).unwrap().arms()
+    let (seeds, file) = (NonZeroU32::new(seeds as u32), ConfigFile::default());
+    ComparisonConfig::resolve(Some(scalings), seeds, TrainingFlags::default(), &file).unwrap()
 }
 
 fn compare(results: &[(&str, &[Option<f64>])]) -> Comparison {
@@ -51,14 +49,14 @@ fn compare(results: &[(&str, &[Option<f64>])]) -> Comparison {
         }
     }
     let names: Vec<&str> = results.iter().map(|(scaling, _)| *scaling).collect();
-    Comparison::of("here".into(), &arms(&names), &runs)
+    Comparison::of("here".into(), &config(&names, results[0].1.len()), &runs)
 }
 
 #[test]
 fn one_seed_ranks_but_decides_nothing() {
     let comparison = compare(&[("center", &[Some(0.98)]), ("standardize", &[Some(0.99)])]);
     assert_eq!(comparison.scalings[0].scaling, "standardize");
-    let Pair { a, b, difference, ci95, p, p_holm } = &comparison.pairs[0];
+    let Pair { a, b, difference, ci95, p, p_holm, .. } = &comparison.pairs[0];
     assert_eq!((a.as_str(), b.as_str()), ("standardize", "center"));
     assert!((difference.unwrap() - 0.01).abs() < 1e-12);
     assert_eq!((*ci95, *p, *p_holm), (None, None, None));
