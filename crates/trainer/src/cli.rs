@@ -3,6 +3,7 @@
 use std::{num::NonZeroU32, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use mnist_data::{ColorMode, DatasetKind, Scaling, Size};
 
 use crate::{
@@ -37,8 +38,18 @@ pub enum Command {
     Compare(CompareArgs),
     /// Evaluate a run's model on the test images, scaled as the run scaled them
     Evaluate(EvaluateArgs),
+    /// Write a comparison's report again from what is on disk, training nothing
+    Report(ReportArgs),
     /// Time a training step, inference, fitting and batching on this machine
     Bench(BenchArgs),
+    /// Print a script that completes this program's arguments in a shell
+    #[command(
+        after_help = "Example: mnist-trainer completions bash > ~/.local/share/bash-completion/completions/mnist-trainer"
+    )]
+    Completions {
+        /// Shell that the script is for
+        shell: Shell,
+    },
     /// List the backends compiled in and the devices found
     #[command(after_help = "Example: mnist-trainer devices --format json")]
     Devices,
@@ -122,12 +133,24 @@ pub struct CompareArgs {
     /// Train each scaling with the seeds 1 to N [default: 1]
     #[arg(long, value_name = "N")]
     pub seeds: Option<NonZeroU32>,
+    /// Trainings at a time, which share the threads [default: one per thread, at most 8; on a GPU 1]
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZeroU32>,
     #[command(flatten)]
     pub training: TrainingFlags,
     #[command(flatten)]
     pub config: ConfigFlag,
     #[command(flatten)]
     pub out: OutFlags,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: mnist-trainer report runs/compare-normalize-center-standardize-20261122T120000Z"
+)]
+pub struct ReportArgs {
+    /// Comparison folder that `compare` wrote
+    pub comparison: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 mod comparison;
 
-pub use comparison::{Arm, ComparisonConfig, Grid};
+pub use comparison::{ComparisonConfig, Grid};
 
 use crate::{
     cli::{DatasetFlags, TrainingFlags},
@@ -249,6 +249,13 @@ impl TrainingConfig {
             settings: Settings::resolve(flags, file)?,
             scaling,
         })
+    }
+
+    /// All that its result depends on, but for the data and the program.
+    pub fn with_effect(&self) -> Result<toml::Table> {
+        let mut settings = toml::Table::try_from(self)?;
+        settings.retain(|key, _| !WITHOUT_EFFECT.contains(&key));
+        Ok(settings)
     }
 
     /// Reads back what a run saved.

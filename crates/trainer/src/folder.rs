@@ -42,7 +42,7 @@ impl Destination {
             bail!("{name} is a file; --out takes a folder");
         }
         let held = entries(&path).with_context(|| format!("cannot look into {name}"))?;
-        if let Some(stranger) = held.iter().find(|&entry| !contents.contains(&entry.as_str())) {
+        if let Some(stranger) = held.iter().find(|entry| !is_part(entry, contents)) {
             bail!("{name} holds `{stranger}`, which is no part of such a result; choose another --out");
         }
         if !held.is_empty() && ConfigFile::read(Some(&path.join(CONFIG))).is_err() {
@@ -63,11 +63,11 @@ impl Destination {
         }
     }
 
-    /// The configuration of the result that is there; an empty one if there is none.
-    pub fn saved_config(&self) -> Result<ConfigFile> {
+    /// The folder, if it has a name already.
+    pub fn path(&self) -> Option<&Path> {
         match self {
-            Self::Named(path) if path.join(CONFIG).exists() => ConfigFile::read(Some(&path.join(CONFIG))),
-            _ => Ok(ConfigFile::default()),
+            Self::Named(path) => Some(path),
+            Self::Fresh(_) => None,
         }
     }
 
@@ -77,8 +77,10 @@ impl Destination {
         match self {
             Self::Fresh(name) => create_fresh(&name),
             Self::Named(path) => {
-                for name in contents.iter().filter(|_| start_over) {
-                    remove(&path.join(name))?;
+                for entry in entries(&path)?.iter().filter(|_| start_over) {
+                    if is_part(entry, contents) {
+                        remove(&path.join(entry))?;
+                    }
                 }
                 OutputFolder::create(path)
             }
@@ -154,6 +156,12 @@ pub fn read_csv<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
 /// A value as indented JSON, with a last line end.
 pub fn json(value: &impl Serialize) -> Result<String> {
     Ok(serde_json::to_string_pretty(value)? + "\n")
+}
+
+/// Whether this is one of the `contents`, or what is left of one when a process is killed while it writes.
+fn is_part(entry: &str, contents: &[&str]) -> bool {
+    let unfinished = |name: &str| entry.strip_prefix('.')?.strip_prefix(name)?.strip_prefix('.');
+    contents.iter().any(|&name| entry == name || unfinished(name).is_some())
 }
 
 /// Names in a folder; none if it is not there.

@@ -2,20 +2,25 @@
 
 mod benchmark;
 mod checkpoint;
+mod claim;
 mod cli;
 mod commands;
 mod comparison;
+mod comparison_folder;
 mod config;
 mod curve;
 mod dataset;
 mod device;
 mod evaluation;
+mod experiment;
 mod failure;
 mod folder;
 mod interrupt;
 mod loader;
+mod plan;
 mod report;
 mod run;
+mod runner;
 mod significance;
 mod terminal;
 mod throughput;

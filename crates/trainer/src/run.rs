@@ -4,38 +4,34 @@
 
 use std::{
     fs,
-    ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use anyhow::{Context, Result, bail};
-use burn::{data::dataset::Dataset, module::Module, tensor::Device};
 use data_encoding::HEXLOWER;
-use indicatif::ProgressBar;
-use mnist_data::{FittedScaling, ScalingBatcher, source::FileSum};
-use mnist_model::{ModelConfig, ModelError};
+use mnist_data::{FittedScaling, source::FileSum};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    checkpoint,
+    claim::LOCK,
     config::TrainingConfig,
-    dataset::ExperimentData,
-    device,
-    evaluation::{Evaluation, evaluate},
-    failure::{Interrupted, UsageError},
-    folder::{self, CONFIG, OutputFolder, RESULT},
-    interrupt,
-    terminal::Terminal,
-    training::{Ending, EpochMetrics, Training, TrainingProgress, TrainingState, Watch, model_config},
+    folder::{self, CONFIG, RESULT},
+    training::EpochMetrics,
     weights,
 };
 
-const SCALING: &str = "scaling.json";
-const WEIGHTS: &str = "model.safetensors";
-const DATA: &str = "data.json";
-const METRICS: &str = "metrics.csv";
+/// The fitted scaling.
+pub const SCALING: &str = "scaling.json";
+
+/// The weights; none if the training diverged.
+pub const WEIGHTS: &str = "model.safetensors";
+
+/// Checksums of the data files.
+pub const DATA: &str = "data.json";
+
+/// A row per epoch: [`EpochMetrics`].
+pub const METRICS: &str = "metrics.csv";
 
 /// The learning curve: rows of [`CurvePoint`](crate::curve::CurvePoint).
 pub const CURVE: &str = "curve.csv";
@@ -44,11 +40,12 @@ pub const CURVE: &str = "curve.csv";
 /// training diverged.
 pub const PREDICTIONS: &str = "predictions.csv";
 
-const CHECKPOINTS: &str = "checkpoints";
+/// See [`crate::checkpoint`].
+pub const CHECKPOINTS: &str = "checkpoints";
 
 /// All that a run folder may hold.
-pub const CONTENTS: [&str; 9] =
-    [CONFIG, SCALING, WEIGHTS, RESULT, DATA, METRICS, CURVE, PREDICTIONS, CHECKPOINTS];
+pub const CONTENTS: [&str; 10] =
+    [CONFIG, SCALING, WEIGHTS, RESULT, DATA, METRICS, CURVE, PREDICTIONS, CHECKPOINTS, LOCK];
 
 /// Whether a training came to a usable end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,228 +116,14 @@ impl Versions {
     }
 }
 
-/// What all runs of an experiment share.
-pub struct Experiment<'a> {
-    data: &'a ExperimentData,
-    files: Vec<FileSum>,
-    model: ModelConfig,
-    device: Device,
-    terminal: &'a Terminal,
-}
-
-impl<'a> Experiment<'a> {
-    /// Refuses images that the network cannot take, before anything is written.
-    pub fn new(
-        data: &'a ExperimentData,
-        files: Vec<FileSum>,
-        device: Device,
-        terminal: &'a Terminal,
-    ) -> Result<Self, ModelError> {
-        let model = model_config(data.train.shape(), data.classes);
-        model.flat_features()?;
-        Ok(Self { data, files, model, device, terminal })
-    }
-
-    /// Trains in the folder `path`, or goes on where an earlier attempt in it stopped, or gives its result if
-    /// it is whole.
-    pub fn run(
-        &self,
-        config: &TrainingConfig,
-        fitted: &Arc<FittedScaling>,
-        path: &Path,
-    ) -> Result<RunResult> {
-        if let Some(whole) = self.check_earlier(config, fitted, path)? {
-            return Ok(whole);
-        }
-        let fresh = TrainingState::new(&self.model, config.seed, &self.device)?;
-        let checkpoints = path.join(CHECKPOINTS);
-        let state = checkpoint::load_newest(&checkpoints, fresh)?;
-        let folder = OutputFolder::create(path.to_owned())?;
-        folder.write(CONFIG, toml::to_string(config)?.as_bytes())?;
-        folder.write_json(DATA, &self.files)?;
-        let scaling = folder::json(fitted.as_ref())?;
-        folder.write(SCALING, scaling.as_bytes())?;
-
-        let training = Training {
-            config,
-            train: &self.data.train,
-            validation: self.data.validation.as_ref(),
-            classes: self.data.classes,
-            batcher: ScalingBatcher::new(fitted.clone())
-                .whitening_on_device(config.settings.backend.is_gpu()),
-            device: self.device.clone(),
-        };
-        let mut monitor = Monitor::new(self.terminal, &training, &folder);
-        let (ending, state) = training.run(state, &mut monitor)?;
-        monitor.bar.finish_and_clear();
-        if ending == Ending::Stopped {
-            checkpoint::save(&checkpoints, &state)?;
-            return Err(Interrupted::Resumable(path.to_owned()).into());
-        }
-        Interrupted::resumable(
-            self.conclude(&training, ending, &state, &folder, sha256(scaling.as_bytes())),
-            path,
-        )
-    }
-
-    /// Refuses a folder of another configuration or other data; gives the result if it is there.
-    fn check_earlier(
-        &self,
-        config: &TrainingConfig,
-        fitted: &FittedScaling,
-        path: &Path,
-    ) -> Result<Option<RunResult>> {
-        folder::check_same_config(&path.join(CONFIG), &toml::to_string(config)?, &[])?;
-        if path.join(DATA).exists() && folder::read_json::<Vec<FileSum>>(&path.join(DATA))? != self.files {
-            return Err(UsageError(format!(
-                "the data files are not those that {} began with",
-                path.display()
-            ))
-            .into());
-        }
-        let scaling = path.join(SCALING);
-        if scaling.exists() && folder::read_json::<FittedScaling>(&scaling)? != *fitted {
-            // It was edited, or another kind of CPU rounds a whitening differently.
-            return Err(UsageError(format!(
-                "{} is not what is fitted now; go on where it was fitted, or start over with --force",
-                scaling.display()
-            ))
-            .into());
-        }
-        if !path.join(RESULT).exists() {
+impl RunResult {
+    /// Reads the result in a run's folder; none if the run is not whole.
+    pub fn read(path: &Path) -> Result<Option<Self>> {
+        let file = path.join(RESULT);
+        if !file.exists() {
             return Ok(None);
         }
-        let result: RunResult = folder::read_json(&path.join(RESULT))?;
-        self.terminal.line(format!("{}: whole already", path.display()));
-        Ok(Some(RunResult { run: path.to_owned(), ..result }))
-    }
-
-    /// Looks at the test images and writes weights and result.
-    fn conclude(
-        &self,
-        training: &Training,
-        ending: Ending,
-        state: &TrainingState,
-        folder: &OutputFolder,
-        scaling_sha256: String,
-    ) -> Result<RunResult> {
-        let TrainingConfig { seed, settings, scaling } = training.config;
-        let model = state.model.valid();
-        let mut test: Option<Evaluation> = None;
-        if ending == Ending::Finished {
-            let evaluation = evaluate(
-                &model,
-                &self.data.test,
-                self.data.classes,
-                settings.batch_size.get() as usize,
-                &training.batcher,
-                &self.device,
-            )?;
-            // The last step may have been the one too many.
-            test = Some(evaluation).filter(|evaluation| evaluation.loss.is_finite());
-        }
-        folder.write_csv(CURVE, &state.progress.curve.points)?;
-        let mut weights_sha256 = None;
-        if let Some(test) = &test {
-            folder.write_csv(PREDICTIONS, &test.predictions)?;
-            let weights = weights::to_safetensors(&model)?;
-            folder.write(WEIGHTS, &weights)?;
-            weights_sha256 = Some(weights::sha256(&weights)?);
-        }
-        let epochs = &state.progress.epochs;
-        let validation = epochs.last().and_then(|epoch| {
-            Some(Scores { loss: epoch.validation_loss?, accuracy: epoch.validation_accuracy? })
-        });
-        let result = RunResult {
-            run: folder.path().to_owned(),
-            status: if test.is_some() { Status::Ok } else { Status::Diverged },
-            scaling: scaling.name().into(),
-            seed: *seed,
-            learning_rate: settings.learning_rate.get(),
-            batch_size: settings.batch_size.get() as usize,
-            backend: settings.backend.to_string(),
-            device: device::describe(&self.device),
-            threads: rayon::current_num_threads(),
-            weights_sha256,
-            scaling_sha256: Some(scaling_sha256),
-            epochs: epochs.clone(),
-            validation,
-            test: test.as_ref().map(|test| Scores { loss: test.loss, accuracy: test.accuracy }),
-            confusion: test.map(|test| test.confusion),
-            train_images: training.train.len(),
-            test_images: self.data.test.len(),
-            classes: training.classes,
-            class_names: self.data.class_names.clone(),
-            parameters: model.num_params(),
-            seconds: state.progress.seconds(),
-            versions: Versions::current(),
-            data: self.files.clone(),
-        };
-        folder.write_json(RESULT, &result)?;
-        Ok(result)
-    }
-}
-
-/// Shows a training on the terminal and keeps its folder up to date.
-struct Monitor<'a> {
-    terminal: &'a Terminal,
-    bar: ProgressBar,
-    steps_per_epoch: usize,
-    batch_size: usize,
-    epochs: usize,
-    folder: &'a OutputFolder,
-}
-
-impl<'a> Monitor<'a> {
-    fn new(terminal: &'a Terminal, training: &Training, folder: &'a OutputFolder) -> Self {
-        let TrainingConfig { seed, settings, scaling } = training.config;
-        let batch_size = settings.batch_size.get() as usize;
-        let steps_per_epoch = training.train.len().div_ceil(batch_size);
-        let epochs = settings.epochs.get() as usize;
-        let bar = terminal.training_bar((steps_per_epoch * epochs) as u64);
-        bar.set_prefix(format!("{} seed {seed}", scaling.name()));
-        Self { terminal, bar, steps_per_epoch, batch_size, epochs, folder }
-    }
-}
-
-impl Watch for Monitor<'_> {
-    fn step(&mut self, progress: &TrainingProgress) -> ControlFlow<()> {
-        let steps =
-            progress.epochs.len() * self.steps_per_epoch + progress.epoch.images.div_ceil(self.batch_size);
-        self.bar.set_position(steps as u64);
-        let (loss, accuracy) = (progress.epoch.mean_loss(), progress.epoch.accuracy());
-        self.bar.set_message(format!("loss {loss:.4}, accuracy {:.2}%", 100.0 * accuracy));
-        if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    }
-
-    fn epoch(&mut self, state: &TrainingState) -> Result<()> {
-        checkpoint::save(&self.folder.path().join(CHECKPOINTS), state)?;
-        self.folder.write_csv(METRICS, &state.progress.epochs)?;
-        if let Some(epoch) = state.progress.epochs.last() {
-            let line = self.describe(epoch); // Before `suspend`, which holds the bar's lock.
-            self.bar.suspend(|| self.terminal.line(line));
-        }
-        Ok(())
-    }
-}
-
-impl Monitor<'_> {
-    fn describe(&self, epoch: &EpochMetrics) -> String {
-        let validation = match (epoch.validation_loss, epoch.validation_accuracy) {
-            (Some(loss), Some(accuracy)) => {
-                format!(", validation loss {loss:.4}, accuracy {:.2}%", 100.0 * accuracy)
-            }
-            _ => String::new(),
-        };
-        format!(
-            "{}: epoch {}/{}: loss {:.4}, accuracy {:.2}%{validation} ({:.1} s)",
-            self.bar.prefix(),
-            epoch.epoch,
-            self.epochs,
-            epoch.train_loss,
-            100.0 * epoch.train_accuracy,
-            epoch.seconds,
-        )
+        Ok(Some(Self { run: path.to_owned(), ..folder::read_json(&file)? }))
     }
 }
 
@@ -393,6 +176,6 @@ impl FinishedRun {
 }
 
 /// In hexadecimal.
-fn sha256(bytes: &[u8]) -> String {
+pub fn sha256(bytes: &[u8]) -> String {
     HEXLOWER.encode(&Sha256::digest(bytes))
 }

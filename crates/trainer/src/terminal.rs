@@ -2,14 +2,18 @@
 
 use std::{
     io::{self, Write},
+    sync::LazyLock,
     time::Duration,
 };
 
 use anyhow::Result;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::cli::{Format, OutputFlags};
+
+/// Every bar on the screen; lines are written above them.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// Where progress and results go.
 pub struct Terminal {
@@ -24,7 +28,7 @@ pub fn warn(text: impl AsRef<str>) {
 
 /// A line on standard error; a reader who has gone is no reason to stop.
 pub fn write_line(text: impl AsRef<str>) {
-    let _ = writeln!(io::stderr(), "{}", text.as_ref());
+    let _ = BARS.suspend(|| writeln!(io::stderr(), "{}", text.as_ref()));
 }
 
 impl Terminal {
@@ -40,9 +44,16 @@ impl Terminal {
         }
     }
 
-    /// A bar for the steps of a training.
-    pub fn training_bar(&self, steps: u64) -> ProgressBar {
-        self.bar(steps, "{prefix} {wide_bar} {pos}/{len} steps, {eta} left, {msg}")
+    /// A bar for the images of a training, with a line below it.
+    pub fn training_bar(&self, images: u64) -> ProgressBar {
+        let bar = self.bar(images, "{prefix} {wide_bar} {percent:>3}%, {eta} left\n  {msg}");
+        bar.reset_eta();
+        bar
+    }
+
+    /// A bar for the images of several trainings; to be made before theirs, which appear above it.
+    pub fn overall_bar(&self, images: u64) -> ProgressBar {
+        self.bar(images, "all trainings {wide_bar} {percent:>3}%, {eta} left")
     }
 
     /// A bar for bytes that arrive.
@@ -51,10 +62,10 @@ impl Terminal {
     }
 
     fn bar(&self, length: u64, template: &str) -> ProgressBar {
-        // Drawn only where standard error is a terminal; indicatif sees to that.
-        let target = if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = ProgressBar::with_draw_target(Some(length), target).with_style(style);
+        let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::hidden()).with_style(style);
+        // The newest above the others. Drawn only where standard error is a terminal; indicatif sees to that.
+        let bar = if self.quiet { bar } else { BARS.insert(0, bar) };
         bar.enable_steady_tick(Duration::from_millis(200));
         bar
     }

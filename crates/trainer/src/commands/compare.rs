@@ -1,91 +1,141 @@
 //! `compare`: every scaling × every seed, ranked.
 
-use std::sync::Arc;
+use std::{
+    num::NonZeroU32,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use anyhow::Result;
-use burn::tensor::Device;
+use anyhow::{Context, Result};
+use burn::{data::dataset::Dataset, tensor::Device};
+use indicatif::{HumanDuration, ProgressBar};
+use mnist_data::{FittedScaling, Scaling};
 
 use crate::{
     cli::CompareArgs,
-    comparison::{ComparedRun, Comparison},
+    comparison_folder::{CONTENTS, ComparisonFolder},
     config::{ComparisonConfig, ConfigFile},
     dataset::{ExperimentData, fit},
     device::in_pool,
+    experiment::Experiment,
     failure::Interrupted,
-    folder::{CONFIG, Destination, RESULT},
+    folder::{CONFIG, Destination},
+    plan::{Plan, PlannedRun, RUNS},
     report,
-    run::{Experiment, Status},
+    run::RunResult,
+    runner::{Job, Shares, train_all},
     terminal::{Terminal, warn},
 };
-
-const REPORT: &str = "report.md";
-const RUNS: &str = "runs";
-
-/// All that a comparison folder may hold.
-const CONTENTS: [&str; 4] = [CONFIG, RESULT, REPORT, RUNS];
 
 pub fn run(args: CompareArgs, terminal: &Terminal) -> Result<()> {
     let file = ConfigFile::read(args.config.config.as_deref())?;
     let config = ComparisonConfig::resolve(args.scalings, args.seeds, args.training, &file)?;
-    let settings = &config.settings;
-    let device = settings.backend.open()?;
-    let names: Vec<&str> = config.scalings.iter().map(mnist_data::Scaling::name).collect();
+    let device = config.settings.backend.open()?;
+    let names: Vec<&str> = config.scalings.iter().map(Scaling::name).collect();
     let destination = Destination::choose(&args.out, format!("compare-{}", names.join("-")), &CONTENTS)?;
-    if args.out.resume {
-        // More scalings, seeds and values of the grid are what there may be to add.
-        let may_grow = ["scalings", "seeds", "grid", "learning_rate", "batch_size"];
-        destination.check_same_config(&config.to_toml()?, &may_grow)?;
+    if let (Some(path), true) = (destination.path(), args.out.resume) {
+        config.check_resumes(&path.join(CONFIG))?;
     }
-    in_pool(settings.threads, || compare(&config, device, destination, args.out.force, terminal))
+    in_pool(config.settings.threads, || {
+        compare(&config, args.jobs, device, destination, args.out.force, terminal)
+    })
 }
 
 fn compare(
     config: &ComparisonConfig,
+    jobs: Option<NonZeroU32>,
     device: Device,
     destination: Destination,
     force: bool,
     terminal: &Terminal,
 ) -> Result<()> {
     let settings = &config.settings;
-    let config_text = config.to_toml()?;
+    let shares = Shares::new(jobs, settings.backend.is_gpu())?;
     let (data, files) = ExperimentData::load_checked(
         &settings.dataset,
         settings.validation_split,
         &config.scalings,
         terminal,
     )?;
-    let fit = |scaling| fit(scaling, &data.train, terminal).map(Arc::new);
-    let fitted = config.scalings.iter().map(fit).collect::<Result<Vec<_>>>()?;
     let experiment = Experiment::new(&data, files, device, terminal)?;
-    let folder = destination.create(force, &CONTENTS)?;
-    // Until there is a new one, the result of fewer runs must not pass for that of this configuration.
-    folder.remove(RESULT)?;
-    folder.write(CONFIG, config_text.as_bytes())?;
+    let plan = Plan::new(config, experiment.files())?;
+    let missing = match destination.path() {
+        Some(path) if !force => plan.missing(path),
+        _ => (0..plan.runs.len()).collect(),
+    };
+    let jobs = jobs_to_do(config, &plan, &missing, &data, terminal)?;
+    let mut folder = ComparisonFolder::begin(destination, force, config, plan)?;
 
-    let mut runs = Vec::new();
-    let arms = config.arms();
-    for arm in &arms {
-        let fitted = &fitted[config.scalings.iter().position(|scaling| *scaling == arm.scaling).unwrap()];
-        for seed in 1..=config.seeds.get() {
-            let training = arm.training(seed.into());
-            let name = format!("{}-seed{}", arm.name, training.seed);
-            let run = experiment.run(&training, fitted, &folder.path().join(RUNS).join(&name));
-            let result = Interrupted::resumable(run, folder.path())?;
-            match (result.status, result.test) {
-                (Status::Ok, Some(test)) => {
-                    let accuracy = report::percent(test.accuracy);
-                    terminal.line(format!("{name}: test accuracy {accuracy} ({:.0} s)", result.seconds));
-                }
-                _ => warn(format!("{name} diverged: its loss is no longer a number")),
-            }
-            runs.push(ComparedRun::read(&arm.name, result)?);
-        }
+    let (whole, all) = (folder.whole(), folder.plan().runs.len());
+    if whole > 0 {
+        terminal.line(format!("{whole} of {all} trainings are whole already"));
     }
-
-    let comparison = Comparison::of(folder.path().to_owned(), config, &runs);
-    folder.write(REPORT, report::markdown::comparison(&comparison, &config_text).as_bytes())?;
-    folder.write_json(RESULT, &comparison)?;
+    let images = data.train.len() as u64 * u64::from(settings.epochs.get());
+    let overall = terminal.overall_bar(images * jobs.len() as u64);
+    let experiment = experiment.with_overall(overall.clone());
+    let path = folder.path().to_owned();
+    let begun = Instant::now();
+    let trained = train_all(&experiment, jobs, shares, &path.join(RUNS), |number, result| {
+        let line = describe(&folder.plan().runs[number], &result);
+        folder.add(number, result)?;
+        let left = time_left(begun.elapsed(), &overall);
+        terminal.line(format!("{line}; {} of {all} done{left}", folder.whole()));
+        folder.write_report().map(drop)
+    });
+    overall.finish_and_clear();
+    Interrupted::resumable(trained, &path)?;
+    let comparison = folder.conclude()?;
+    if comparison.diverged > 0 {
+        warn(format!("{} of {all} trainings diverged; they are left out of the means", comparison.diverged));
+    }
     terminal.result(&comparison, || {
-        format!("{}\ncomparison: {}", report::text::comparison(&comparison), folder.path().display())
+        format!("{}\ncomparison: {}", report::text::comparison(&comparison), path.display())
     })
+}
+
+/// The trainings that are missing, with what their scalings were fitted to.
+fn jobs_to_do(
+    config: &ComparisonConfig,
+    plan: &Plan,
+    missing: &[usize],
+    data: &ExperimentData,
+    terminal: &Terminal,
+) -> Result<Vec<Job>> {
+    let mut fitted: Vec<Arc<FittedScaling>> = Vec::new();
+    let arms = config.arms();
+    missing
+        .iter()
+        .map(|&number| {
+            let PlannedRun { arm, seed, name } = &plan.runs[number];
+            let arm = arms.iter().find(|known| known.name == *arm).context("a plan of other arms")?;
+            let fitted = match fitted.iter().find(|fitted| *fitted.scaling() == arm.scaling) {
+                Some(fitted) => fitted.clone(),
+                None => {
+                    fitted.push(Arc::new(fit(&arm.scaling, &data.train, terminal)?));
+                    fitted[fitted.len() - 1].clone()
+                }
+            };
+            Ok(Job { number, training: arm.training(*seed), fitted, name: name.clone() })
+        })
+        .collect()
+}
+
+/// What became of a training, in a line.
+fn describe(run: &PlannedRun, result: &RunResult) -> String {
+    let PlannedRun { arm, seed, .. } = run;
+    let outcome = result.test.map_or("diverged, its loss is no longer a number".to_owned(), |test| {
+        format!("test accuracy {}", report::percent(test.accuracy))
+    });
+    format!("{arm} seed {seed}: {outcome} ({:.0} s)", result.seconds)
+}
+
+/// How long the rest will take, if it goes on as it has gone since the start.
+fn time_left(elapsed: Duration, overall: &ProgressBar) -> String {
+    let (done, all) = (overall.position(), overall.length().unwrap_or_default());
+    if done == 0 || done >= all {
+        return String::new();
+    }
+    let left = elapsed.mul_f64((all - done) as f64 / done as f64);
+    // Whole seconds: nobody believes more.
+    format!(", about {} left", HumanDuration(Duration::from_secs(left.as_secs())))
 }

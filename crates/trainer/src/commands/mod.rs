@@ -2,9 +2,11 @@
 
 mod bench;
 mod compare;
+mod completions;
 mod data;
 mod devices;
 mod evaluate;
+mod report;
 mod scale;
 mod train;
 
@@ -24,6 +26,8 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Train(args) => train::run(args, &terminal),
         Command::Compare(args) => compare::run(args, &terminal),
         Command::Evaluate(args) => evaluate::run(args, &terminal),
+        Command::Report(args) => report::run(&args, &terminal),
+        Command::Completions { shell } => completions::run(shell),
         Command::Bench(args) => bench::run(args, &terminal),
         Command::Devices => devices::run(&terminal),
     }

@@ -6,13 +6,15 @@ use anyhow::{Result, bail};
 use burn::tensor::Device;
 
 use crate::{
+    claim,
     cli::TrainArgs,
     config::{ConfigFile, TrainingConfig},
     dataset::{ExperimentData, fit},
     device::in_pool,
+    experiment::Experiment,
     folder::Destination,
     report::percent,
-    run::{self, Experiment, RunResult, Status},
+    run::{self, RunResult, Status},
     terminal::Terminal,
 };
 
@@ -42,8 +44,13 @@ fn train(
         ExperimentData::load_checked(&settings.dataset, settings.validation_split, scalings, terminal)?;
     let fitted = Arc::new(fit(&config.scaling, &data.train, terminal)?);
     let experiment = Experiment::new(&data, files, device, terminal)?;
+    if let (Some(path), true) = (destination.path(), force) {
+        claim::check_free(path)?;
+    }
     let folder = destination.create(force, &run::CONTENTS)?;
-    let result = experiment.run(config, &fitted, folder.path())?;
+    let Some(result) = experiment.run(config, &fitted, folder.path())? else {
+        bail!("another process is training in {}", folder.path().display());
+    };
 
     terminal.result(&result, || describe(&result))?;
     match result.status {

@@ -1,13 +1,13 @@
 //! What a comparison compares: arms, each trained with every seed.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, path::Path};
 
 use anyhow::Result;
 use mnist_data::{Scaling, scaling::CUSTOM};
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigFile, Positive, Settings, TrainingConfig};
-use crate::{cli::TrainingFlags, failure::UsageError};
+use crate::{cli::TrainingFlags, failure::UsageError, folder::check_same_config};
 
 /// Values that are combined with every scaling; where there are none, the one of the settings is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -91,6 +91,11 @@ impl ComparisonConfig {
         })
     }
 
+    /// Reads back what a comparison saved.
+    pub fn read(path: &Path) -> Result<Self> {
+        Self::resolve(None, None, TrainingFlags::default(), &ConfigFile::read(Some(path))?)
+    }
+
     /// Every arm, scaling by scaling.
     pub fn arms(&self) -> Vec<Arm> {
         let learning_rates = or_else_one(&self.grid.learning_rate, self.settings.learning_rate);
@@ -135,8 +140,18 @@ impl ComparisonConfig {
         Ok(toml::to_string(&table)?)
     }
 
-    /// Refuses a comparison that lacks what `saved` has: resuming adds and takes nothing away.
-    pub fn check_grown_from(&self, saved: &Self) -> Result<()> {
+    /// Refuses to add to a comparison of other settings, or to one that has what this one lacks: resuming
+    /// adds and takes nothing away.
+    pub fn check_resumes(&self, path: &Path) -> Result<()> {
+        if !path.exists() {
+            return Ok(());
+        }
+        check_same_config(
+            path,
+            &self.to_toml()?,
+            &["scalings", "seeds", "grid", "learning_rate", "batch_size"],
+        )?;
+        let saved = Self::read(path)?;
         let is_kept = |of: fn(&Arm) -> String| {
             let ours: Vec<String> = self.arms().iter().map(of).collect();
             saved.arms().iter().map(of).all(|saved| ours.contains(&saved))

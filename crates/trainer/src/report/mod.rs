@@ -6,6 +6,9 @@ pub mod text;
 
 use crate::{comparison::ScalingResult, run::Status};
 
+/// The report as Markdown, in a comparison's folder.
+pub const REPORT: &str = "report.md";
+
 /// The cells of a comparison's table, one row per scaling, best first.
 const HEADER: [&str; 6] = ["rank", "scaling", "test accuracy", "95% interval", "test loss", "training"];
 

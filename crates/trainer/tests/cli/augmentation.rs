@@ -9,7 +9,7 @@ use crate::{
     bad_input::failing,
     idx_bytes, json, on_threads,
     pictures::{folder_with_fruit, trainer_on_pictures},
-    read_json, stderr, trainer, trainer_in, write_digits,
+    read_json, run_of, stderr, trainer, trainer_in, write_digits,
 };
 
 pub const EVERY_FIELD: &str = "[augmentation]
@@ -146,7 +146,7 @@ fn comparison_augments_each_scaling_as_train_alone_would() {
     let compared = json(&mut trainer_in(folder.path(), compare));
     assert_eq!(compared["scalings"].as_array().unwrap().len(), 2);
     let alone = train(folder.path(), "--epochs 1 --out one");
-    let together = read_json(&folder.path().join("all/runs/standardize-seed1/result.json"));
+    let together = read_json(&run_of(&folder.path().join("all"), "standardize-seed1").join("result.json"));
     assert_eq!(together["weights_sha256"], alone["weights_sha256"]);
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use tempfile::tempdir;
 
-use crate::{augmentation::EVERY_FIELD, json, read_json, stderr, trainer_in, write_digits};
+use crate::{augmentation::EVERY_FIELD, json, read_json, run_of, stderr, trainer_in, write_digits};
 
 /// Starts the command, waits until `ready`, sends SIGINT, and waits for its end.
 fn interrupt(mut command: Command, ready: impl Fn() -> bool) -> Output {
@@ -70,16 +70,19 @@ fn interrupted_augmented_training_resumes_to_the_bits_of_an_uninterrupted_one() 
 fn interrupted_comparison_keeps_its_whole_runs_and_resumes() {
     let folder = tempdir().unwrap();
     write_digits(&folder.path().join("data"));
-    let arguments = "compare --scalings none,center --epochs 30 --batch-size 16 --out all";
-    let second = folder.path().join("all/runs/center-seed1");
+    let arguments = "compare --scalings none,center --epochs 30 --batch-size 16 --jobs 1 --out all";
+    let all = folder.path().join("all");
+    let runs = || fs::read_dir(all.join("runs")).map_or(0, Iterator::count);
+    let second = || run_of(&all, "center-seed1");
 
-    let output = interrupt(trainer_in(folder.path(), arguments), || has_checkpoint(&second));
+    let output = interrupt(trainer_in(folder.path(), arguments), || runs() == 2 && has_checkpoint(&second()));
     assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
     assert!(stderr(&output).contains("--out all --resume"), "{}", stderr(&output));
-    assert!(folder.path().join("all/runs/none-seed1/result.json").exists());
+    assert!(run_of(&all, "none-seed1").join("result.json").exists());
+    assert!(fs::read_to_string(all.join("report.md")).unwrap().contains("none"), "what is done is reported");
     assert!(!folder.path().join("all/result.json").exists());
 
     let resumed = json(trainer_in(folder.path(), arguments).arg("--resume"));
     assert_eq!(resumed["scalings"].as_array().unwrap().len(), 2);
-    assert_eq!(read_json(&second.join("result.json"))["status"], "ok");
+    assert_eq!(read_json(&second().join("result.json"))["status"], "ok");
 }

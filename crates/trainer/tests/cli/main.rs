@@ -4,6 +4,7 @@ mod augmentation;
 mod bad_input;
 mod bad_pictures;
 mod commands;
+mod comparison;
 mod contact_sheet;
 mod interruption;
 mod mnist;
@@ -12,7 +13,7 @@ mod scalings;
 
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
 
@@ -61,6 +62,16 @@ fn stderr(output: &Output) -> String {
 
 fn read_json(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+/// The run of a comparison whose folder's name begins with this, such as `center-seed1`.
+fn run_of(comparison: &Path, name: &str) -> PathBuf {
+    let entries = fs::read_dir(comparison.join("runs")).unwrap().map(|entry| entry.unwrap().path());
+    let begins =
+        |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(&format!("{name}-"));
+    let runs: Vec<PathBuf> = entries.filter(begins).collect();
+    assert_eq!(runs.len(), 1, "{name}: {runs:?}");
+    runs[0].clone()
 }
 
 fn idx_bytes(magic: u32, dimensions: &[u32], values: &[u8]) -> Vec<u8> {

@@ -1,0 +1,142 @@
+//! A comparison's folder: its configuration, its plan, and the runs of it that are whole.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    claim::{self, Claim, LOCK},
+    comparison::{ComparedRun, Comparison},
+    config::{ComparisonConfig, first_difference},
+    folder::{self, CONFIG, Destination, OutputFolder, RESULT},
+    plan::{PLAN, Plan, RUNS},
+    report::{self, REPORT},
+    run::RunResult,
+};
+
+/// All that such a folder may hold.
+pub const CONTENTS: [&str; 6] = [CONFIG, PLAN, RESULT, REPORT, RUNS, LOCK];
+
+pub struct ComparisonFolder {
+    folder: OutputFolder,
+    config: ComparisonConfig,
+    plan: Plan,
+    /// Numbers in the plan of the whole runs, ascending.
+    numbers: Vec<usize>,
+    /// The whole runs, in the same order.
+    runs: Vec<ComparedRun>,
+}
+
+impl ComparisonFolder {
+    /// Begins a comparison, or takes up one with the runs that are whole, or joins one that another process
+    /// is at work on.
+    pub fn begin(
+        destination: Destination,
+        start_over: bool,
+        config: &ComparisonConfig,
+        plan: Plan,
+    ) -> Result<Self> {
+        if let (Some(path), true) = (destination.path(), start_over) {
+            for run in fs::read_dir(path.join(RUNS)).into_iter().flatten() {
+                claim::check_free(&run?.path())?;
+            }
+        }
+        let folder = destination.create(start_over, &CONTENTS)?;
+        // Two processes may begin at the same time, one of them with more seeds.
+        let _claim = Claim::wait_for(folder.path())?;
+        config.check_resumes(&folder.path().join(CONFIG))?;
+        plan.check_resumes(&folder.path().join(PLAN))?;
+        // Until there is a new one, the result of fewer runs must not pass for that of this configuration.
+        folder.remove(RESULT)?;
+        folder.write(CONFIG, config.to_toml()?.as_bytes())?;
+        folder.write_json(PLAN, &plan)?;
+        Self { folder, config: config.clone(), plan, numbers: Vec::new(), runs: Vec::new() }.with_whole_runs()
+    }
+
+    /// Opens a folder that [`begin`](Self::begin) made.
+    pub fn open(path: &Path) -> Result<Self> {
+        let name = path.display();
+        if !path.is_dir() {
+            bail!("the comparison {name} does not exist or is not a folder");
+        }
+        if !path.join(PLAN).exists() {
+            bail!("{name} is not a comparison: it has no {PLAN}");
+        }
+        let config = ComparisonConfig::read(&path.join(CONFIG))?;
+        let plan = folder::read_json(&path.join(PLAN))?;
+        let folder = OutputFolder::create(path.to_owned())?;
+        Self { folder, config, plan, numbers: Vec::new(), runs: Vec::new() }.with_whole_runs()
+    }
+
+    fn with_whole_runs(mut self) -> Result<Self> {
+        for number in 0..self.plan.runs.len() {
+            let run = self.folder.path().join(RUNS).join(&self.plan.runs[number].name);
+            if let Some(result) = RunResult::read(&run)? {
+                self.add(number, result)?;
+            }
+        }
+        Ok(self)
+    }
+
+    /// Takes in the result of the run with this number in the plan.
+    pub fn add(&mut self, number: usize, result: RunResult) -> Result<()> {
+        let run = ComparedRun::read(&self.plan.runs[number].arm, result)?;
+        let place = self.numbers.partition_point(|&earlier| earlier < number);
+        self.numbers.insert(place, number);
+        self.runs.insert(place, run);
+        Ok(())
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Number of whole runs.
+    pub fn whole(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// Writes the report of the whole runs, and gives its files.
+    ///
+    /// None where another process has added seeds or scalings: the report is then of them all, and not this
+    /// process's to write.
+    pub fn write_report(&self) -> Result<Vec<PathBuf>> {
+        if !self.is_current()? {
+            return Ok(Vec::new());
+        }
+        let config = self.config.to_toml()?;
+        let text = report::markdown::comparison(&self.comparison(), &config);
+        self.folder.write(REPORT, text.as_bytes())?;
+        Ok(vec![self.folder.path().join(REPORT)])
+    }
+
+    /// What the whole runs say together, written down if they are all.
+    pub fn conclude(&self) -> Result<Comparison> {
+        let comparison = self.comparison();
+        self.write_report()?;
+        if self.is_current()? && comparison.finished == comparison.planned {
+            self.folder.write_json(RESULT, &comparison)?;
+        }
+        Ok(comparison)
+    }
+
+    fn comparison(&self) -> Comparison {
+        Comparison::of(self.folder.path().to_owned(), &self.config, &self.runs)
+    }
+
+    /// Whether the folder's configuration still is this one.
+    fn is_current(&self) -> Result<bool> {
+        let path = self.folder.path().join(CONFIG);
+        let saved = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(first_difference(&saved, &self.config.to_toml()?, &[])?.is_none())
+    }
+}
