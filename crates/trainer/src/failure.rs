@@ -8,7 +8,7 @@ use std::{
 use anyhow::Result;
 use mnist_data::{DataError, ScalingError};
 
-use crate::terminal::write_line;
+use crate::terminal::{clear_bars, write_line};
 
 /// Exit status of bad arguments or a bad configuration, as clap has it.
 pub const USAGE: u8 = 2;
@@ -45,6 +45,7 @@ impl Interrupted {
 
 /// Prints the error on one line and chooses the exit status.
 pub fn report(error: &anyhow::Error) -> ExitCode {
+    clear_bars();
     // Some libraries' messages have several lines.
     write_line(format!("error: {error:#}").trim_end().replace('\n', "; "));
     let is_interrupt = error.is::<Interrupted>()

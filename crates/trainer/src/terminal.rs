@@ -21,6 +21,12 @@ pub struct Terminal {
     quiet: bool,
 }
 
+/// Takes away every bar, where the work that they show has been given up.
+pub fn clear_bars() {
+    // What cannot be written to is no reason to fail.
+    let _ = BARS.clear();
+}
+
 /// A line on standard error that is shown even under `--quiet`.
 pub fn warn(text: impl AsRef<str>) {
     write_line(format!("warning: {}", text.as_ref()));
@@ -59,6 +65,12 @@ impl Terminal {
     /// A bar for bytes that arrive.
     pub fn bytes_bar(&self) -> ProgressBar {
         self.bar(0, "{spinner} {msg} {wide_bar} {bytes}/{total_bytes} {eta}")
+    }
+
+    /// Takes a bar off the screen.
+    pub fn take_away(&self, bar: &ProgressBar) {
+        bar.finish_and_clear();
+        BARS.remove(bar);
     }
 
     fn bar(&self, length: u64, template: &str) -> ProgressBar {

@@ -79,7 +79,7 @@ fn compare(
         let line = describe(&folder.plan().runs[number], &result);
         folder.add(number, result)?;
         let left = time_left(begun.elapsed(), &overall);
-        terminal.line(format!("{line}; {} of {all} done{left}", folder.whole()));
+        terminal.line(format!("{line}; {}/{all}{left}", folder.whole()));
         folder.write_report().map(drop)
     });
     overall.finish_and_clear();
@@ -123,9 +123,9 @@ fn jobs_to_do(
 /// What became of a training, in a line.
 fn describe(run: &PlannedRun, result: &RunResult) -> String {
     let PlannedRun { arm, seed, .. } = run;
-    let outcome = result.test.map_or("diverged, its loss is no longer a number".to_owned(), |test| {
-        format!("test accuracy {}", report::percent(test.accuracy))
-    });
+    let outcome = result
+        .test
+        .map_or("diverged".to_owned(), |test| format!("test accuracy {}", report::percent(test.accuracy)));
     format!("{arm} seed {seed}: {outcome} ({:.0} s)", result.seconds)
 }
 
@@ -137,5 +137,5 @@ fn time_left(elapsed: Duration, overall: &ProgressBar) -> String {
     }
     let left = elapsed.mul_f64((all - done) as f64 / done as f64);
     // Whole seconds: nobody believes more.
-    format!(", about {} left", HumanDuration(Duration::from_secs(left.as_secs())))
+    format!(", {} left", HumanDuration(Duration::from_secs(left.as_secs())))
 }

@@ -38,7 +38,7 @@ impl<'a> Monitor<'a> {
 
     /// Takes the bar away. The overall one counts the images that a training which diverged never saw.
     pub fn close(&mut self) {
-        self.bar.finish_and_clear();
+        self.experiment.terminal.take_away(&self.bar);
         self.count(self.bar.length().unwrap_or_default());
     }
 
