@@ -8,16 +8,21 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use burn::tensor::Device;
 use data_encoding::HEXLOWER;
-use mnist_data::{FittedScaling, source::FileSum};
+use mnist_data::{DatasetKind, FittedScaling, Images, source::FileSum};
+use mnist_model::Model;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
     claim::LOCK,
-    config::TrainingConfig,
+    cli::DatasetFlags,
+    config::{ConfigFile, DatasetConfig, TrainingConfig},
+    dataset::load_splits,
     folder::{self, CONFIG, RESULT},
-    training::EpochMetrics,
+    terminal::Terminal,
+    training::{EpochMetrics, model_config},
     weights,
 };
 
@@ -172,6 +177,39 @@ impl FinishedRun {
             class_names: result.class_names,
             weights,
         })
+    }
+
+    /// The model, with its weights on `device`.
+    pub fn model(&self, device: &Device) -> Result<Model> {
+        let fresh = model_config(self.fitted.shape(), self.classes).init(self.config.seed, device)?;
+        weights::load(&self.weights, fresh)
+    }
+
+    /// The test images of the data set it was trained on, or of that which the flags name; images that the
+    /// model was not made for are refused.
+    pub fn test_images(&self, flags: DatasetFlags, terminal: &Terminal) -> Result<Images> {
+        let of_run = &self.config.settings.dataset;
+        let of_pictures = flags.dataset.is_none_or(|kind| kind == DatasetKind::Folder);
+        let trained_on = ConfigFile {
+            dataset: Some(of_run.dataset),
+            data_dir: of_run.data_dir.clone(),
+            resize: of_run.resize.filter(|_| of_pictures),
+            color_mode: of_run.color_mode.filter(|_| of_pictures),
+            ..ConfigFile::default()
+        };
+        let dataset = DatasetConfig::resolve(flags, None, &trained_on)?;
+        let splits = load_splits(&dataset, terminal)?;
+        self.fitted.check_shape(splits.test.shape())?;
+        if splits.classes > self.classes {
+            bail!("the data has {} classes, the model tells {} apart", splits.classes, self.classes);
+        }
+        if splits.class_names.is_some()
+            && self.class_names.is_some()
+            && splits.class_names != self.class_names
+        {
+            bail!("the classes of the data have other names than those the model was trained on");
+        }
+        Ok(splits.test)
     }
 }
 

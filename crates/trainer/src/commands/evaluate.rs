@@ -2,22 +2,17 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use anyhow::{Result, bail};
-
-use mnist_data::{DatasetKind, ScalingBatcher};
+use anyhow::Result;
+use mnist_data::ScalingBatcher;
 use serde::Serialize;
 
 use crate::{
     cli::EvaluateArgs,
-    config::{ConfigFile, DatasetConfig},
-    dataset::load_splits,
     device::in_pool,
     evaluation::{Evaluation, evaluate},
     report::{percent, text::table},
     run::FinishedRun,
     terminal::Terminal,
-    training::model_config,
-    weights,
 };
 
 #[derive(Serialize)]
@@ -33,32 +28,13 @@ pub fn run(args: EvaluateArgs, terminal: &Terminal) -> Result<()> {
 
 fn run_model(args: EvaluateArgs, terminal: &Terminal) -> Result<()> {
     let run = FinishedRun::open(&args.run)?;
-    let settings = &run.config.settings;
-    let backend = args.compute.backend.unwrap_or(settings.backend);
+    let backend = args.compute.backend.unwrap_or(run.config.settings.backend);
     let device = backend.open()?;
-    let of_pictures = args.dataset.dataset.is_none_or(|kind| kind == DatasetKind::Folder);
-    let trained_on = ConfigFile {
-        dataset: Some(settings.dataset.dataset),
-        data_dir: settings.dataset.data_dir.clone(),
-        resize: settings.dataset.resize.filter(|_| of_pictures),
-        color_mode: settings.dataset.color_mode.filter(|_| of_pictures),
-        ..ConfigFile::default()
-    };
-    let dataset = DatasetConfig::resolve(args.dataset, None, &trained_on)?;
-    let splits = load_splits(&dataset, terminal)?;
-    run.fitted.check_shape(splits.test.shape())?;
-
-    let fresh = model_config(run.fitted.shape(), run.classes).init(run.config.seed, &device)?;
-    if splits.classes > run.classes {
-        bail!("the data has {} classes, the model tells {} apart", splits.classes, run.classes);
-    }
-    if splits.class_names.is_some() && run.class_names.is_some() && splits.class_names != run.class_names {
-        bail!("the classes of the data have other names than those the model was trained on");
-    }
-    let model = weights::load(&run.weights, fresh)?;
-    let batch_size = args.batch_size.unwrap_or(settings.batch_size).get() as usize;
+    let test = run.test_images(args.dataset, terminal)?;
+    let model = run.model(&device)?;
+    let batch_size = args.batch_size.unwrap_or(run.config.settings.batch_size).get() as usize;
     let batcher = ScalingBatcher::new(Arc::new(run.fitted)).whitening_on_device(backend.is_gpu());
-    let evaluation = evaluate(&model, &splits.test, run.classes, batch_size, &batcher, &device)?;
+    let evaluation = evaluate(&model, &test, run.classes, batch_size, &batcher, &device)?;
     let result = EvaluateResult { run: args.run, evaluation };
     terminal.result(&result, || describe(&result.evaluation))
 }
