@@ -9,6 +9,7 @@ use mnist_data::{ColorMode, DatasetKind, Scaling, Size};
 use crate::{
     config::{Fraction, Positive},
     device::Backend,
+    export::ExportFormat,
     failure::USAGE,
 };
 
@@ -40,6 +41,8 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Write a comparison's report again from what is on disk, training nothing
     Report(ReportArgs),
+    /// Write a run's model, with its scaling, for PyTorch or as ONNX
+    Export(ExportArgs),
     /// Time a training step, inference, fitting and batching on this machine
     Bench(BenchArgs),
     /// Print a script that completes this program's arguments in a shell
@@ -169,6 +172,24 @@ pub struct EvaluateArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
+  mnist-trainer export runs/train-standardize-seed1-20261122T120000Z --to onnx
+  mnist-trainer export runs/center --to safetensors --out exported")]
+pub struct ExportArgs {
+    /// Run folder that `train` or `compare` wrote
+    pub run: PathBuf,
+    /// What to write
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub to: ExportFormat,
+    #[command(flatten)]
+    pub dataset: DatasetFlags,
+    #[command(flatten)]
+    pub compute: ComputeFlags,
+    #[command(flatten)]
+    pub out: WholeOutFlags,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
   mnist-trainer bench
   mnist-trainer bench --backend flex --threads 1 --batch-size 256 --format json")]
 pub struct BenchArgs {
@@ -256,6 +277,17 @@ pub struct OutFlags {
     /// Add what is missing in the folder; the configuration must be the same
     #[arg(long, requires = "out", conflicts_with = "force")]
     pub resume: bool,
+    /// Start over in a folder that holds an earlier result
+    #[arg(long, requires = "out")]
+    pub force: bool,
+}
+
+/// Where to write what is written at once, so that there is nothing to resume.
+#[derive(Debug, Default, Args)]
+pub struct WholeOutFlags {
+    /// Folder to write [default: a new one under runs/]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
     /// Start over in a folder that holds an earlier result
     #[arg(long, requires = "out")]
     pub force: bool,

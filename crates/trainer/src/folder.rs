@@ -11,7 +11,7 @@ use atomic_write_file::AtomicWriteFile;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    cli::OutFlags,
+    cli::{OutFlags, WholeOutFlags},
     config::{ConfigFile, first_difference},
     failure::UsageError,
 };
@@ -37,19 +37,26 @@ impl Destination {
     /// else, or no configuration of ours, is somebody else's and refused.
     pub fn choose(flags: &OutFlags, default_name: String, contents: &[&str]) -> Result<Self> {
         let Some(path) = flags.out.clone() else { return Ok(Self::Fresh(default_name)) };
-        let name = path.display();
-        if path.exists() && !path.is_dir() {
-            bail!("{name} is a file; --out takes a folder");
-        }
-        let held = entries(&path).with_context(|| format!("cannot look into {name}"))?;
-        if let Some(stranger) = held.iter().find(|entry| !is_part(entry, contents)) {
-            bail!("{name} holds `{stranger}`, which is no part of such a result; choose another --out");
-        }
-        if !held.is_empty() && ConfigFile::read(Some(&path.join(CONFIG))).is_err() {
-            bail!("{name} holds `{}`, but no {CONFIG} of a result; choose another --out", held[0]);
-        }
-        if !held.is_empty() && !flags.resume && !flags.force {
+        let has_config = |path: &Path| ConfigFile::read(Some(&path.join(CONFIG))).is_ok();
+        let is_empty = check_held(&path, contents, CONFIG, has_config)?;
+        if !is_empty && !flags.resume && !flags.force {
+            let name = path.display();
             bail!("{name} already holds a result; choose another --out, or say --resume or --force");
+        }
+        Ok(Self::Named(path))
+    }
+
+    /// As [`choose`](Self::choose), for a result that is written at once and keeps no configuration. It is known
+    /// as ours by the file `mark` and what the function beside it says of the folder.
+    pub fn choose_whole(
+        flags: &WholeOutFlags,
+        default_name: String,
+        contents: &[&str],
+        (mark, is_ours): (&str, fn(&Path) -> bool),
+    ) -> Result<Self> {
+        let Some(path) = flags.out.clone() else { return Ok(Self::Fresh(default_name)) };
+        if !check_held(&path, contents, mark, is_ours)? && !flags.force {
+            bail!("{} already holds a result; choose another --out, or say --force", path.display());
         }
         Ok(Self::Named(path))
     }
@@ -162,6 +169,23 @@ pub fn json(value: &impl Serialize) -> Result<String> {
 fn is_part(entry: &str, contents: &[&str]) -> bool {
     let unfinished = |name: &str| entry.strip_prefix('.')?.strip_prefix(name)?.strip_prefix('.');
     contents.iter().any(|&name| entry == name || unfinished(name).is_some())
+}
+
+/// Refuses a folder that holds anything else than a result of ours: `contents` are the names in one, and `mark`
+/// is the one that `is_ours` judges by. Gives whether it is empty, or not there.
+fn check_held(path: &Path, contents: &[&str], mark: &str, is_ours: impl Fn(&Path) -> bool) -> Result<bool> {
+    let name = path.display();
+    if path.exists() && !path.is_dir() {
+        bail!("{name} is a file; --out takes a folder");
+    }
+    let held = entries(path).with_context(|| format!("cannot look into {name}"))?;
+    if let Some(stranger) = held.iter().find(|entry| !is_part(entry, contents)) {
+        bail!("{name} holds `{stranger}`, which is no part of such a result; choose another --out");
+    }
+    if !held.is_empty() && !is_ours(path) {
+        bail!("{name} holds `{}`, but no {mark} of a result; choose another --out", held[0]);
+    }
+    Ok(held.is_empty())
 }
 
 /// Names in a folder; none if it is not there.

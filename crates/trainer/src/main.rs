@@ -13,6 +13,7 @@ mod dataset;
 mod device;
 mod evaluation;
 mod experiment;
+mod export;
 mod failure;
 mod folder;
 mod interrupt;

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result, anyhow};
-use burn::store::{ModuleSnapshot, SafetensorsStore};
+use burn::store::{BurnToPyTorchAdapter, ModuleSnapshot, SafetensorsStore};
 use data_encoding::HEXLOWER;
 use mnist_model::Model;
 use safetensors::SafeTensors;
@@ -12,6 +12,13 @@ use sha2::{Digest, Sha256};
 /// The weights under their names in the model, such as `conv1.weight`.
 pub fn to_safetensors(model: &Model) -> Result<Vec<u8>> {
     let mut store = SafetensorsStore::from_bytes(None);
+    model.save_into(&mut store)?;
+    Ok(store.get_bytes()?)
+}
+
+/// As [`to_safetensors`], in PyTorch's layouts: its dense weights are output × input, Burn's input × output.
+pub fn to_pytorch(model: &Model) -> Result<Vec<u8>> {
+    let mut store = SafetensorsStore::from_bytes(None).with_to_adapter(BurnToPyTorchAdapter);
     model.save_into(&mut store)?;
     Ok(store.get_bytes()?)
 }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What Keras adds to a standard deviation before dividing by it, so that constant images stay finite.
-const STD_EPSILON: f64 = 1e-6;
+pub const STD_EPSILON: f64 = 1e-6;
 
 /// A scaling with its statistics: the only thing that turns pixels into network input.
 ///

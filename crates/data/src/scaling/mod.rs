@@ -17,7 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::{ScalingError, images::ImageShape};
 
-pub use fitted::{FittedScaling, Pixel};
+pub use fitted::{FittedScaling, Pixel, STD_EPSILON};
 pub use whitening::{Whitening, WhiteningCost};
 
 /// Over which pixels of an image one feature-wise statistic is taken.

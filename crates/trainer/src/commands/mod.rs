@@ -6,6 +6,7 @@ mod completions;
 mod data;
 mod devices;
 mod evaluate;
+mod export;
 mod report;
 mod scale;
 mod train;
@@ -28,6 +29,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Evaluate(args) => evaluate::run(args, &terminal),
         Command::Report(args) => report::run(&args, &terminal),
         Command::Completions { shell } => completions::run(shell),
+        Command::Export(args) => export::run(args, &terminal),
         Command::Bench(args) => bench::run(args, &terminal),
         Command::Devices => devices::run(&terminal),
     }

@@ -6,6 +6,7 @@ mod bad_pictures;
 mod commands;
 mod comparison;
 mod contact_sheet;
+mod export;
 mod interruption;
 mod mnist;
 mod pictures;

@@ -1,0 +1,335 @@
+//! `export`: what other programs get, and what is refused. That they compute the same with it is for
+//! `scripts/check_export.py`.
+
+use std::{collections::HashMap, fs, path::Path, process::Output};
+
+use onnx_rs::ast::{DataType, Dimension, OpType, TypeValue, ValueInfo};
+use safetensors::{Dtype, SafeTensors};
+use serde_json::{Value, json};
+use tempfile::{TempDir, tempdir};
+
+use crate::{json, read_json, stderr, trainer, trainer_in, write_digits};
+
+/// A folder with the small data set and a run on it; its test split is cut to the 16 images that exports hold.
+fn folder_with_run(arguments: &str) -> TempDir {
+    let folder = tempdir().unwrap();
+    let data = folder.path().join("data");
+    write_digits(&data);
+    for (file, header, size) in [("t10k-images-idx3-ubyte", 16, 144), ("t10k-labels-idx1-ubyte", 8, 1)] {
+        let mut bytes = fs::read(data.join(file)).unwrap();
+        bytes.truncate(header + 16 * size);
+        bytes[4..8].copy_from_slice(&16_u32.to_be_bytes());
+        fs::write(data.join(file), bytes).unwrap();
+    }
+    json(&mut trainer_in(folder.path(), &format!("train --epochs 2 --batch-size 16 --out run {arguments}")));
+    folder
+}
+
+/// Exports the run into a folder of the format's name; gives the bytes of the model.
+fn export(folder: &Path, format: &str) -> Vec<u8> {
+    let arguments = ["export", "run", "--to", format, "--out", format, "--force"];
+    let exported = json(trainer().current_dir(folder).args(arguments));
+    fs::read(folder.join(exported["files"][0].as_str().unwrap())).unwrap()
+}
+
+fn refusal(folder: &Path, arguments: &str) -> (Option<i32>, String) {
+    let Output { status, stdout, stderr } =
+        trainer().current_dir(folder).args(arguments.split_whitespace()).output().unwrap();
+    assert!(stdout.is_empty(), "{arguments}");
+    (status.code(), String::from_utf8(stderr).unwrap())
+}
+
+fn metadata(file: &[u8]) -> HashMap<String, String> {
+    SafeTensors::read_metadata(file).unwrap().1.metadata().clone().unwrap()
+}
+
+fn floats(file: &SafeTensors, name: &str) -> (Vec<usize>, Vec<f32>) {
+    let tensor = file.tensor(name).unwrap();
+    assert_eq!(tensor.dtype(), Dtype::F32, "{name}");
+    let values = tensor.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes));
+    (tensor.shape().to_vec(), values.collect())
+}
+
+#[test]
+fn exported_files_are_named_and_there() {
+    let folder = folder_with_run("--scaling center");
+    for (format, model) in [("safetensors", "model.safetensors"), ("onnx", "model.onnx")] {
+        let mut command = trainer();
+        let exported = json(command.current_dir(folder.path()).args(["export", "run", "--to", format]));
+        assert_eq!(exported["run"], "run");
+        let files: Vec<&str> =
+            exported["files"].as_array().unwrap().iter().map(|file| file.as_str().unwrap()).collect();
+        let [first, second] = files[..] else { panic!("{exported}") };
+        let start = format!("runs/export-{format}-20");
+        assert!(first.starts_with(&start) && first.ends_with(&format!("Z/{model}")), "{first}");
+        assert!(second.starts_with(&start) && second.ends_with("Z/golden.safetensors"), "{second}");
+        let held = fs::read_dir(folder.path().join(first).parent().unwrap()).unwrap();
+        assert_eq!(held.count(), 2);
+        assert!(folder.path().join(first).exists() && folder.path().join(second).exists());
+    }
+    let output =
+        trainer().current_dir(folder.path()).args(["export", "run", "--to", "onnx"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("model.onnx: scaling and network in one graph"), "{text}");
+}
+
+#[test]
+fn safetensors_hold_the_weights_of_the_run_in_the_layouts_of_pytorch() {
+    let folder = folder_with_run("--scaling standardize");
+    let exported = export(folder.path(), "safetensors");
+    let exported = SafeTensors::deserialize(&exported).unwrap();
+    let run = fs::read(folder.path().join("run/model.safetensors")).unwrap();
+    let run = SafeTensors::deserialize(&run).unwrap();
+    for (name, shape) in [
+        ("conv1.weight", vec![32, 1, 3, 3]),
+        ("conv1.bias", vec![32]),
+        ("conv2.weight", vec![64, 32, 3, 3]),
+        ("conv2.bias", vec![64]),
+        ("dense1.weight", vec![64, 64]), // 12×12 pixels leave 1×1 of each of the 64 channels
+        ("dense1.bias", vec![64]),
+        ("dense2.weight", vec![3, 64]),
+        ("dense2.bias", vec![3]),
+    ] {
+        let (found, values) = floats(&exported, name);
+        assert_eq!(found, shape, "{name}");
+        let (_, mut expected) = floats(&run, name);
+        if name.starts_with("dense") && name.ends_with("weight") {
+            let [outputs, inputs] = shape[..] else { panic!("{shape:?}") };
+            let element = |output: usize, input: usize| expected[input * outputs + output];
+            expected = (0..outputs * inputs).map(|i| element(i / inputs, i % inputs)).collect();
+        }
+        assert_eq!(values, expected, "{name}");
+    }
+    assert_eq!(exported.len(), 8);
+}
+
+#[test]
+fn safetensors_metadata_are_the_scaling_and_what_the_model_is() {
+    for scaling in ["none", "sample-standardize", "zca"] {
+        let folder = folder_with_run(&format!("--scaling {scaling}"));
+        let metadata = metadata(&export(folder.path(), "safetensors"));
+        let written = fs::read_to_string(folder.path().join("run/scaling.json")).unwrap();
+        assert_eq!(metadata["scaling_json"], written, "{scaling}");
+        assert_eq!((&*metadata["format"], &*metadata["scaling"]), ("pt", scaling));
+        assert_eq!(metadata["image_shape"], r#"{"channels":1,"height":12,"width":12}"#);
+        assert_eq!((&*metadata["classes"], &*metadata["class_names"]), ("3", "null"));
+        assert_eq!(metadata["producer"], "mnist-trainer");
+        assert_eq!(metadata["producer_version"], env!("CARGO_PKG_VERSION"));
+    }
+}
+
+#[test]
+fn golden_logits_are_what_evaluate_judges_the_model_by() {
+    let folder = folder_with_run("--scaling zca");
+    export(folder.path(), "onnx");
+    let file = fs::read(folder.path().join("onnx/golden.safetensors")).unwrap();
+    let golden = SafeTensors::deserialize(&file).unwrap();
+
+    let pixels = golden.tensor("pixels").unwrap();
+    assert_eq!((pixels.dtype(), pixels.shape()), (Dtype::U8, &[16, 1, 12, 12][..]));
+    assert_eq!(pixels.data(), &fs::read(folder.path().join("data/t10k-images-idx3-ubyte")).unwrap()[16..]);
+    let labels = golden.tensor("labels").unwrap();
+    let labels: Vec<i64> =
+        labels.data().as_chunks().0.iter().map(|&bytes| i64::from_le_bytes(bytes)).collect();
+    assert_eq!(labels, (0..16).map(|i| i % 3).collect::<Vec<_>>());
+
+    let (shape, logits) = floats(&golden, "logits");
+    assert_eq!(shape, [16, 3]);
+    let (mut loss, mut confusion) = (0.0, [[0; 3]; 3]);
+    for (logits, &label) in logits.chunks_exact(3).zip(&labels) {
+        let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let exponentials = logits.iter().map(|&logit| f64::from(logit - most).exp());
+        loss += exponentials.sum::<f64>().ln() - f64::from(logits[label as usize] - most);
+        let answer = logits.iter().position(|logit| logit.to_bits() == most.to_bits()).unwrap();
+        confusion[label as usize][answer] += 1;
+    }
+    let evaluated = json(trainer().current_dir(folder.path()).args(["evaluate", "run"]));
+    assert_eq!(evaluated["confusion"], json!(confusion));
+    let expected = evaluated["loss"].as_f64().unwrap();
+    assert!((loss / 16.0 - expected).abs() <= 1e-5 * expected.max(1.0), "{} and {expected}", loss / 16.0);
+}
+
+/// Name, element type and shape, -1 for any number.
+fn described(value: &ValueInfo) -> (String, DataType, Vec<i64>) {
+    let Some(TypeValue::Tensor(tensor)) = value.r#type.as_ref().and_then(|r#type| r#type.value.as_ref())
+    else {
+        panic!("{value:?}")
+    };
+    let side = |dimension: &Dimension| match dimension {
+        Dimension::Value(side) => *side,
+        Dimension::Param(_) => -1,
+    };
+    let shape = tensor.shape.as_ref().unwrap().dim.iter().map(|dimension| side(&dimension.value));
+    assert!(!value.doc_string.is_empty());
+    (value.name.into(), tensor.elem_type, shape.collect())
+}
+
+#[test]
+fn onnx_takes_bytes_and_gives_logits_and_probabilities() {
+    let folder = folder_with_run("--scaling normalize");
+    let bytes = export(folder.path(), "onnx");
+    let model = onnx_rs::parse(&bytes).unwrap();
+    assert_eq!((model.ir_version, model.opset_import[0].version, model.opset_import.len()), (8, 17, 1));
+    assert_eq!((model.producer_name, model.producer_version), ("mnist-trainer", env!("CARGO_PKG_VERSION")));
+    let properties: HashMap<&str, &str> =
+        model.metadata_props.iter().map(|entry| (entry.key, entry.value)).collect();
+    assert_eq!((properties["scaling"], properties["class_names"]), ("normalize", "null"));
+
+    let graph = model.graph.unwrap();
+    let inputs: Vec<_> = graph.input.iter().map(described).collect();
+    assert_eq!(inputs, [("pixels".into(), DataType::Uint8, vec![-1, 1, 12, 12])]);
+    let outputs: Vec<_> = graph.output.iter().map(described).collect();
+    let output = |name: &str| (name.to_owned(), DataType::Float, vec![-1, 3]);
+    assert_eq!(outputs, [output("logits"), output("probabilities")]);
+
+    let weights = export(folder.path(), "safetensors");
+    let weights = SafeTensors::deserialize(&weights).unwrap();
+    let of_model = graph.initializer.iter().filter(|tensor| tensor.data_type() == DataType::Float);
+    let mut count = 0;
+    for tensor in of_model {
+        let (shape, values) = floats(&weights, tensor.name());
+        assert_eq!(tensor.dims(), shape.iter().map(|&side| side as i64).collect::<Vec<_>>());
+        assert_eq!(*tensor.as_f32().unwrap(), values, "{}", tensor.name());
+        count += 1;
+    }
+    assert_eq!(count, 8);
+}
+
+#[test]
+fn onnx_graph_begins_with_the_steps_of_the_scaling() {
+    use OpType::{Add, Cast, Div, Flatten, MatMul, Mul, ReduceMean, Reshape, Sqrt, Sub};
+    let spelled_out = |granularity: &str| {
+        format!(
+            "[scaling]\nrescale = 0.5\nsamplewise_center = true\nsamplewise_std_normalization = true\n\
+             featurewise_center = true\nfeaturewise_std_normalization = true\ngranularity = '{granularity}'\n"
+        )
+    };
+    let sample = [Mul, ReduceMean, Sub, Mul, ReduceMean, Sqrt, Add, Div];
+    let all = || [&sample[..], &[Sub, Div]].concat();
+    for (config, expected, constant, shape) in [
+        ("scaling = 'none'".to_owned(), vec![], "conv1.bias", vec![32]),
+        ("scaling = 'normalize'".to_owned(), vec![Mul], "rescale", vec![]),
+        ("scaling = 'zca'".to_owned(), vec![Sub, Flatten, MatMul, Reshape], "zca_matrix", vec![144, 144]),
+        (spelled_out("global"), all(), "feature_mean", vec![1, 1, 1, 1]),
+        (spelled_out("channel"), all(), "feature_mean", vec![1, 1, 1, 1]),
+        (spelled_out("pixel"), all(), "feature_divisor", vec![1, 1, 12, 12]),
+    ] {
+        let folder = tempdir().unwrap();
+        write_digits(&folder.path().join("data"));
+        fs::write(folder.path().join("c.toml"), format!("epochs = 1\n{config}")).unwrap();
+        json(&mut trainer_in(folder.path(), "train --config c.toml --out run"));
+        let bytes = export(folder.path(), "onnx");
+        let graph = onnx_rs::parse(&bytes).unwrap().graph.unwrap();
+        let operators: Vec<_> = graph.node.iter().map(|node| node.op_type.clone()).collect();
+        let end = operators.iter().position(|operator| *operator == OpType::Conv).unwrap();
+        assert_eq!(operators[..end], [&[Cast], &expected[..], &[Cast]].concat(), "{config}");
+        let constant = graph.initializer.iter().find(|tensor| tensor.name() == constant).unwrap();
+        assert_eq!(constant.dims(), shape, "{config}");
+    }
+}
+
+#[test]
+fn onnx_statistics_are_those_of_the_run() {
+    let folder = folder_with_run("--scaling standardize");
+    let bytes = export(folder.path(), "onnx");
+    let graph = onnx_rs::parse(&bytes).unwrap().graph.unwrap();
+    let scaling = read_json(&folder.path().join("run/scaling.json"));
+    let constant = |name: &str| {
+        let tensor = graph.initializer.iter().find(|tensor| tensor.name() == name).unwrap();
+        assert_eq!(tensor.data_type(), DataType::Double);
+        tensor.as_f64().unwrap().to_vec()
+    };
+    let statistic = |name: &str| scaling[name][0].as_f64().unwrap();
+    assert_eq!(constant("feature_mean"), [statistic("mean")]);
+    assert_eq!(constant("feature_divisor"), [statistic("std") + 1e-6]);
+}
+
+#[test]
+fn exporting_again_gives_the_same_bytes() {
+    let folder = folder_with_run("--scaling center");
+    for format in ["safetensors", "onnx"] {
+        let first = export(folder.path(), format);
+        let golden = folder.path().join(format).join("golden.safetensors");
+        let first_golden = fs::read(&golden).unwrap();
+        for _ in 0..3 {
+            assert_eq!(export(folder.path(), format), first, "{format}");
+            assert_eq!(fs::read(&golden).unwrap(), first_golden, "{format}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_exported_is_refused_and_nothing_is_written() {
+    let folder = folder_with_run("--scaling center");
+    let diverging = "train --scaling none --learning-rate 1e30 --epochs 1 --out diverged";
+    assert_eq!(trainer_in(folder.path(), diverging).output().unwrap().status.code(), Some(1));
+    for (arguments, status, what) in [
+        ("nothing --to onnx", 1, "does not exist"),
+        ("data --to onnx", 1, "is not a whole run"),
+        ("diverged --to onnx", 1, "diverged"),
+        ("run --to tflite", 2, "invalid value 'tflite'"),
+        ("run", 2, "--to"),
+        ("run --to onnx --resume", 2, "--resume"),
+        ("run --to onnx --force", 2, "--out"),
+        ("run --to onnx --data-dir elsewhere", 1, "name their folder with --data-dir"),
+    ] {
+        let (code, error) = refusal(folder.path(), &format!("export {arguments}"));
+        assert_eq!(code, Some(status), "{arguments}: {error}");
+        assert!(error.contains(what), "{arguments}: {error}");
+    }
+    assert!(!folder.path().join("runs").exists());
+}
+
+#[test]
+fn folder_of_an_export_is_replaced_by_force_only_and_no_other_ever() {
+    let folder = folder_with_run("--scaling center");
+    export(folder.path(), "onnx");
+    let (code, error) = refusal(folder.path(), "export run --to safetensors --out onnx");
+    assert_eq!((code, error.contains("already holds a result")), (Some(1), true), "{error}");
+    let forced = trainer()
+        .current_dir(folder.path())
+        .args(["export", "run", "--to", "safetensors", "--out", "onnx", "--force"])
+        .output()
+        .unwrap();
+    assert!(forced.status.success(), "{}", stderr(&forced));
+    assert!(!folder.path().join("onnx/model.onnx").exists(), "nothing of the earlier export is left");
+
+    let (code, error) = refusal(folder.path(), "export run --to onnx --out run --force");
+    assert_eq!((code, error.contains("no part of such a result")), (Some(1), true), "{error}");
+    let mine = folder.path().join("mine");
+    fs::create_dir(&mine).unwrap();
+    fs::write(mine.join("model.onnx"), "months of training").unwrap();
+    let (code, error) = refusal(folder.path(), "export run --to onnx --out mine --force");
+    assert_eq!((code, error.contains("no golden.safetensors")), (Some(1), true), "{error}");
+    assert_eq!(fs::read_to_string(mine.join("model.onnx")).unwrap(), "months of training");
+}
+
+#[test]
+fn class_names_of_pictures_are_in_every_file() {
+    let folder = tempdir().unwrap();
+    for (split, count) in [("train", 6), ("test", 2)] {
+        for class in ["cat", "dog"] {
+            let class = folder.path().join("pictures").join(split).join(class);
+            fs::create_dir_all(&class).unwrap();
+            for number in 0..count {
+                let picture = image::RgbImage::from_fn(12, 12, |x, y| {
+                    image::Rgb([(x * 20) as u8, (y * 20) as u8, 10 * number])
+                });
+                picture.save(class.join(format!("{number}.png"))).unwrap();
+            }
+        }
+    }
+    let mut train = trainer();
+    train.current_dir(folder.path()).args(["train", "--dataset", "folder", "--data-dir", "pictures"]);
+    json(train.args(["--scaling", "standardize", "--epochs", "1", "--out", "run"]));
+    let names: Value = json!(["cat", "dog"]);
+    let weights = metadata(&export(folder.path(), "safetensors"));
+    let golden = metadata(&fs::read(folder.path().join("safetensors/golden.safetensors")).unwrap());
+    let bytes = export(folder.path(), "onnx");
+    let model = onnx_rs::parse(&bytes).unwrap();
+    let of_onnx = model.metadata_props.iter().find(|entry| entry.key == "class_names").unwrap().value;
+    for held in [weights["class_names"].as_str(), golden["class_names"].as_str(), of_onnx] {
+        assert_eq!(serde_json::from_str::<Value>(held).unwrap(), names);
+    }
+    assert_eq!(described(&model.graph.unwrap().input[0]).2, [-1, 3, 12, 12]);
+}
