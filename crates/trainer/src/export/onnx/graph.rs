@@ -4,7 +4,7 @@ use anyhow::Result;
 use onnx_rs::ast::{Attribute, AttributeType, DataType, Node, OpType, TensorProto};
 use safetensors::SafeTensors;
 
-/// Chain, each of which takes the output of the one before, and the constants that they take besides.
+/// Nodes, each of which takes the output of the one before, and the constants that they take besides.
 pub struct Chain<'a> {
     pub nodes: Vec<Node<'a>>,
     pub initializers: Vec<TensorProto<'a>>,
