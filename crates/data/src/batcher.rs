@@ -63,6 +63,14 @@ impl ScalingBatcher {
         Self { augmentation: Some(epoch).filter(|epoch| !epoch.augmentation.is_identity()), ..self }
     }
 
+    /// Images without labels, each C×H×W, scaled: shape `[batch, channels, height, width]`.
+    ///
+    /// # Panics
+    /// When an image is not of the shape the scaling was fitted on.
+    pub fn batch_unlabelled(&self, images: &[&[u8]], device: &Device) -> Tensor<4> {
+        self.scale(images, device)
+    }
+
     fn scale<P: Pixel>(&self, images: &[&[P]], device: &Device) -> Tensor<4> {
         let ImageShape { channels, height, width } = self.scaling.shape();
         let shape = [images.len(), channels, height, width];

@@ -3,7 +3,9 @@
 use std::{io, path::PathBuf};
 
 use crate::{
+    ImageShape,
     pictures::{ColorMode, Size},
+    preparation::{Blank, PREPARED},
     source::DatasetKind,
 };
 
@@ -177,6 +179,40 @@ pub enum DataError {
         /// Size of the first train picture.
         expected: Size,
     },
+    /// A file that holds neither a picture nor one raw image.
+    #[error("{} is neither a picture (png, jpg, bmp, webp) nor a raw image: it holds {found} bytes, an image of {expected} has {}", path.display(), expected.pixels())]
+    NoImage {
+        /// The file.
+        path: PathBuf,
+        /// Its length in bytes.
+        found: usize,
+        /// Shape of a raw image.
+        expected: ImageShape,
+    },
+    /// A picture of another size than a model takes.
+    #[error("{} is {found} pixels, but the model takes {}x{}; {}", path.display(), expected.height, expected.width, how_to_fit(*.expected))]
+    ImageSize {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        found: Size,
+        /// Shape of the model's images.
+        expected: ImageShape,
+    },
+    /// A picture that shows nothing which could be prepared.
+    #[error("{}: {cause}", path.display())]
+    Blank {
+        /// The file.
+        path: PathBuf,
+        /// Says so.
+        cause: Blank,
+    },
+    /// Images that pictures cannot become.
+    #[error("pictures cannot become images of {0}: they have 1 or 3 channels and at most 100 million pixels")]
+    NoPictureShape(ImageShape),
+    /// Images that photographs cannot be prepared to.
+    #[error("--prepare makes grey images of {PREPARED}, but the model takes {0}")]
+    NotPrepared(ImageShape),
     /// Grey and coloured pictures in one data set.
     #[error("{} is {found}, but the first train picture is {expected}; say --color-mode grayscale or --color-mode rgb", path.display())]
     PictureColors {
@@ -268,6 +304,14 @@ pub enum ScalingError {
         /// Shape of the images to scale.
         found: String,
     },
+}
+
+fn how_to_fit(shape: ImageShape) -> &'static str {
+    if shape == PREPARED {
+        "if it shows a digit, --prepare makes an image like MNIST's of it; else bring it to that size"
+    } else {
+        "bring it to that size, or train with --resize"
+    }
 }
 
 fn gigabytes(bytes: u64) -> String {

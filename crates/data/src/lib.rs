@@ -3,7 +3,8 @@
 //! Pixels flow through these modules in order:
 //! [`source`] (files, checked) → [`images`] (bytes, N×C×H×W, with labels) → [`statistics`] (of the
 //! train split) → [`scaling`] (described, fitted, applied) → [`batcher`] (Burn's `Batcher`: `f32` on
-//! the device). [`augmentation`] changes train images at random before they are scaled.
+//! the device). [`augmentation`] changes train images at random before they are scaled;
+//! [`preparation`] makes MNIST's kind of image of a photograph.
 
 pub mod augmentation;
 pub mod batcher;
@@ -12,6 +13,7 @@ pub mod idx;
 pub mod images;
 mod memory;
 pub mod pictures;
+pub mod preparation;
 pub mod scaling;
 pub mod source;
 pub mod statistics;
@@ -20,7 +22,7 @@ pub use augmentation::{Augmentation, FillMode, Transform};
 pub use batcher::{ImageBatch, ScalingBatcher};
 pub use error::{AugmentationError, DataError, ScalingError};
 pub use images::{ImageShape, Images, LabelledImage};
-pub use pictures::{ColorMode, PictureFolder, PictureOptions, Pictures, Size};
+pub use pictures::{ColorMode, Fit, PictureFolder, PictureOptions, PictureReader, Pictures, Size};
 pub use scaling::{FittedScaling, Granularity, Scaling, Whitening, WhiteningCost};
 pub use source::{DatasetKind, Files, Progress, Source, Splits};
 pub use statistics::{Moments, PixelSums};

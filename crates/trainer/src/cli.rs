@@ -39,6 +39,8 @@ pub enum Command {
     Compare(CompareArgs),
     /// Evaluate a run's model on the test images, scaled as the run scaled them
     Evaluate(EvaluateArgs),
+    /// Tell what pictures show with a run's model, scaled as the run scaled its images
+    Predict(PredictArgs),
     /// Write a comparison's report again from what is on disk, training nothing
     Report(ReportArgs),
     /// Write a run's model, with its scaling, for PyTorch or as ONNX
@@ -186,6 +188,29 @@ pub struct ExportArgs {
     pub compute: ComputeFlags,
     #[command(flatten)]
     pub out: WholeOutFlags,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mnist-trainer predict runs/standardize seven.png
+  mnist-trainer predict runs/standardize --prepare --show photo.jpg
+  mnist-trainer predict runs/standardize --format json digits/*.png")]
+pub struct PredictArgs {
+    /// Run folder that `train` or `compare` wrote
+    pub run: PathBuf,
+    /// Picture (PNG, JPEG, BMP, WebP) or raw bytes of one image, channels × height × width; - is
+    /// standard input
+    #[arg(required = true, value_name = "IMAGE")]
+    pub images: Vec<PathBuf>,
+    /// Prepare photographs or scans of a digit as MNIST's digits were: cut out, brought to 20×20
+    /// pixels and centred, white on black
+    #[arg(long)]
+    pub prepare: bool,
+    /// Also show the pixels that the network saw
+    #[arg(long)]
+    pub show: bool,
+    #[command(flatten)]
+    pub compute: ComputeFlags,
 }
 
 #[derive(Debug, Args)]

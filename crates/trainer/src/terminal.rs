@@ -62,6 +62,11 @@ impl Terminal {
         self.bar(images, "all trainings {wide_bar} {percent:>3}%, {eta} left")
     }
 
+    /// A bar for images that are gone through.
+    pub fn images_bar(&self, images: u64) -> ProgressBar {
+        self.bar(images, "{wide_bar} {pos}/{len} images, {eta} left")
+    }
+
     /// A bar for bytes that arrive.
     pub fn bytes_bar(&self) -> ProgressBar {
         self.bar(0, "{spinner} {msg} {wide_bar} {bytes}/{total_bytes} {eta}")

@@ -21,15 +21,36 @@ const MAX_BYTES: u64 = 1 << 30;
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, DataError> {
     let read = || {
         let mut file = File::open(path)?;
-        let length = file.metadata()?.len();
-        if length > MAX_BYTES {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 1 GiB"));
+        let about = file.metadata()?;
+        if !about.is_file() {
+            return read_to_end(file); // A pipe does not know its length.
         }
-        let mut bytes = vec![0; length as usize];
+        if about.len() > MAX_BYTES {
+            return Err(too_large());
+        }
+        let mut bytes = vec![0; about.len() as usize];
         file.read_exact(&mut bytes)?;
         Ok(bytes)
     };
     read().map_err(|cause| DataError::Read { path: path.to_owned(), cause })
+}
+
+/// Reads the file of a picture from a stream, whole; `name` is the name it has in errors.
+///
+/// # Errors
+/// When it cannot be read, or is larger than 1 GiB.
+pub fn read_stream(name: &Path, stream: impl Read) -> Result<Vec<u8>, DataError> {
+    read_to_end(stream).map_err(|cause| DataError::Read { path: name.to_owned(), cause })
+}
+
+fn read_to_end(stream: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    stream.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES { Err(too_large()) } else { Ok(bytes) }
+}
+
+fn too_large() -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 1 GiB")
 }
 
 /// A picture whose header was read and found good, and none of its pixels yet.
@@ -103,6 +124,21 @@ impl<'a> Picture<'a> {
             }
         }
         Ok(())
+    }
+}
+
+impl Picture<'_> {
+    /// Decodes it in grey at its own size, turned upright if its EXIF orientation says how it was held.
+    pub(super) fn decode_upright(mut self) -> Result<GrayImage, DataError> {
+        let path = self.path;
+        let broken = |error: image::ImageError| DataError::Picture {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        };
+        let orientation = self.decoder.orientation().map_err(broken)?;
+        let mut picture = DynamicImage::from_decoder(self.decoder).map_err(broken)?;
+        picture.apply_orientation(orientation);
+        Ok(grayscale(picture))
     }
 }
 

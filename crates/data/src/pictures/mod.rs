@@ -9,6 +9,7 @@ mod decoding;
 mod jpeg;
 mod listing;
 mod options;
+mod reader;
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +18,11 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use self::decoding::Picture;
-pub use self::options::{ColorMode, PictureOptions, Size};
+pub use self::{
+    decoding::read_stream,
+    options::{ColorMode, PictureOptions, Size},
+    reader::{Fit, PictureReader},
+};
 use crate::{DataError, ImageShape, Progress};
 
 /// Pictures that are decoded between two calls of a progress: those of a camera take tens of milliseconds

@@ -4,6 +4,7 @@ mod augmentation;
 mod batcher;
 mod idx;
 mod pictures;
+mod preparation;
 mod scaling;
 mod source;
 mod statistics;

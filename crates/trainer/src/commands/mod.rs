@@ -7,6 +7,7 @@ mod data;
 mod devices;
 mod evaluate;
 mod export;
+mod predict;
 mod report;
 mod scale;
 mod train;
@@ -30,6 +31,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Report(args) => report::run(&args, &terminal),
         Command::Completions { shell } => completions::run(shell),
         Command::Export(args) => export::run(args, &terminal),
+        Command::Predict(args) => predict::run(args, &terminal),
         Command::Bench(args) => bench::run(args, &terminal),
         Command::Devices => devices::run(&terminal),
     }

@@ -2,6 +2,7 @@
 
 pub mod contact_sheet;
 pub mod markdown;
+pub mod prediction;
 pub mod text;
 
 use crate::{comparison::ScalingResult, run::Status};

@@ -10,6 +10,7 @@ mod export;
 mod interruption;
 mod mnist;
 mod pictures;
+mod predict;
 mod scalings;
 
 use std::{

@@ -4,6 +4,7 @@ mod broken;
 mod listing;
 mod options;
 mod pixels;
+mod reader;
 mod verification;
 
 use std::{
@@ -110,4 +111,11 @@ fn encoded(format: ImageFormat) -> Vec<u8> {
     let mut file = Cursor::new(Vec::new());
     picture.write_to(&mut file, format).unwrap();
     file.into_inner()
+}
+
+/// The same JPEG file, but to be turned by 90° clockwise before it is looked at.
+fn turned_in_exif(jpeg: &[u8]) -> Vec<u8> {
+    // APP1, its length, then a TIFF header and one entry: orientation (0x112), a short, 6: turned by 90°.
+    let exif = b"\xff\xe1\0\x22Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+    [&jpeg[..2], exif, &jpeg[2..]].concat()
 }

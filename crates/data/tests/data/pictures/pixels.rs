@@ -8,7 +8,10 @@ use image::{
 };
 use mnist_data::{ColorMode, pictures};
 
-use super::{AS_THEY_ARE, decode, encoded, first, folder, folder_with, in_colors, open, png, resized, write};
+use super::{
+    AS_THEY_ARE, decode, encoded, first, folder, folder_with, in_colors, open, png, resized, turned_in_exif,
+    write,
+};
 
 #[test]
 fn grey_pixels_come_back_as_they_were() {
@@ -123,9 +126,7 @@ fn picture_of_one_colour_keeps_it_when_resized() {
 #[test]
 fn orientation_in_exif_is_ignored() {
     let plain = encoded(ImageFormat::Jpeg);
-    // APP1, its length, then a TIFF header and one entry: orientation (0x112), a short, 6: turned by 90°.
-    let exif = b"\xff\xe1\0\x22Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
-    let turned = [&plain[..2], exif, &plain[2..]].concat();
+    let turned = turned_in_exif(&plain);
     let mut decoder = JpegDecoder::new(Cursor::new(&turned)).unwrap();
     assert_eq!(decoder.orientation().unwrap(), Orientation::Rotate90);
     let [plain, turned] = [plain, turned].map(|file| {

@@ -1,0 +1,180 @@
+//! Photographs, prepared as MNIST's digits.
+
+use data_encoding::HEXLOWER;
+use image::{GrayImage, Luma};
+use mnist_data::preparation::{Blank, prepare};
+use proptest::prelude::*;
+use serde::Deserialize;
+
+type Prepared = [u8; 784];
+
+/// How much ink a seven has at a point, in units of its height: two strokes with soft edges.
+fn seven(x: f64, y: f64) -> f64 {
+    let distance = |[ax, ay]: [f64; 2], [bx, by]: [f64; 2]| {
+        let (dx, dy) = (bx - ax, by - ay);
+        let along = (((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy)).clamp(0.0, 1.0);
+        (x - ax - along * dx).hypot(y - ay - along * dy)
+    };
+    let nearest = distance([0.0, 0.0], [0.6, 0.0]).min(distance([0.6, 0.0], [0.2, 1.0]));
+    ((0.08 - nearest) / 0.02).clamp(0.0, 1.0)
+}
+
+/// A page with a seven of `height` pixels whose upper left corner is at `at`; brightness of paper and ink.
+fn page(
+    size: [u32; 2],
+    at: [f64; 2],
+    height: f64,
+    paper: impl Fn(u32, u32) -> f64,
+    ink: impl Fn(u32, u32) -> f64,
+) -> GrayImage {
+    GrayImage::from_fn(size[0], size[1], |x, y| {
+        let amount = seven((f64::from(x) - at[0]) / height, (f64::from(y) - at[1]) / height);
+        Luma([(paper(x, y) + amount * (ink(x, y) - paper(x, y))).round() as u8])
+    })
+}
+
+fn black_on_white(size: [u32; 2], at: [f64; 2], height: f64) -> GrayImage {
+    page(size, at, height, |_, _| 255.0, |_, _| 0.0)
+}
+
+fn reference() -> Prepared {
+    prepare(&black_on_white([150, 150], [50.0, 30.0], 80.0)).unwrap()
+}
+
+fn mean_difference(a: &Prepared, b: &Prepared) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / 784.0
+}
+
+/// Row and column of the centre of mass, counted from 0.
+fn centre_of_mass(image: &Prepared) -> [f64; 2] {
+    let total: f64 = image.iter().map(|&byte| f64::from(byte)).sum();
+    let moment = |position: fn(usize) -> usize| {
+        image.iter().enumerate().map(|(i, &byte)| position(i) as f64 * f64::from(byte)).sum::<f64>() / total
+    };
+    [moment(|i| i / 28), moment(|i| i % 28)]
+}
+
+/// Rows and columns that the ink takes.
+fn extent(image: &Prepared) -> [usize; 2] {
+    let of = |position: fn(usize) -> usize| {
+        let inked = || (0..784).filter(|&i| image[i] > 0).map(position);
+        inked().max().unwrap() - inked().min().unwrap() + 1
+    };
+    [of(|i| i / 28), of(|i| i % 28)]
+}
+
+#[test]
+fn place_size_and_light_make_nearly_no_difference() {
+    let corner = black_on_white([200, 120], [130.0, 20.0], 80.0);
+    let larger = black_on_white([700, 600], [100.0, 80.0], 400.0);
+    let inverted = page([150, 150], [50.0, 30.0], 80.0, |_, _| 0.0, |_, _| 255.0);
+    let pale = page([150, 150], [50.0, 30.0], 80.0, |_, _| 180.0, |_, _| 110.0);
+    let light = |x: u32, y: u32| 120.0 + 0.6 * f64::from(x) + 0.2 * f64::from(y);
+    let lit = page([150, 150], [50.0, 30.0], 80.0, light, |x, y| light(x, y) - 90.0);
+    let noise = |x: u32, y: u32| f64::from((x * 7919 + y * 104_729) % 23);
+    let noisy = page([150, 150], [50.0, 30.0], 80.0, |x, y| 200.0 + noise(x, y), |x, y| 40.0 + noise(x, y));
+    for (name, picture) in [
+        ("corner", corner),
+        ("larger", larger),
+        ("inverted", inverted),
+        ("pale", pale),
+        ("lit", lit),
+        ("noisy", noisy),
+    ] {
+        let difference = mean_difference(&prepare(&picture).unwrap(), &reference());
+        assert!(difference < 2.0, "{name}: {difference} of 255");
+    }
+    let upside_down = prepare(&image::imageops::rotate180(&black_on_white([150, 150], [50.0, 30.0], 80.0)));
+    assert!(mean_difference(&upside_down.unwrap(), &reference()) > 20.0, "other digits do differ");
+}
+
+#[test]
+fn ink_fits_the_box_and_its_mass_lies_at_the_centre() {
+    let image = reference();
+    let [height, width] = extent(&image);
+    assert_eq!(height, 20);
+    assert!((12..=14).contains(&width), "{width}: its strokes take 0.76 of 1.16");
+    for position in centre_of_mass(&image) {
+        assert!((position - 14.0).abs() <= 0.5, "{position}");
+    }
+    assert_eq!(image.iter().max(), Some(&255));
+    assert_eq!(image[0], 0, "paper is black");
+}
+
+#[test]
+fn strokes_that_are_wide_fit_the_box_too() {
+    let line = GrayImage::from_fn(300, 50, |x, y| Luma([if x > 9 && x < 290 && y == 25 { 0 } else { 255 }]));
+    let image = prepare(&line).unwrap();
+    assert_eq!(extent(&image), [1, 20]);
+    assert_eq!(image.iter().max(), Some(&255), "thin as it is");
+}
+
+#[test]
+fn specks_are_dropped_and_strokes_of_their_own_are_kept() {
+    let mut picture = black_on_white([150, 150], [50.0, 30.0], 80.0);
+    for (x, y) in [(3, 3), (145, 10), (20, 140), (21, 141)] {
+        picture.put_pixel(x, y, Luma([0]));
+    }
+    assert!(mean_difference(&prepare(&picture).unwrap(), &reference()) < 0.1);
+    for x in 50..110 {
+        for y in 125..130 {
+            picture.put_pixel(x, y, Luma([0]));
+        }
+    }
+    assert!(mean_difference(&prepare(&picture).unwrap(), &reference()) > 5.0);
+}
+
+#[test]
+fn picture_without_ink_is_an_error() {
+    for picture in [
+        GrayImage::new(0, 0),
+        GrayImage::from_pixel(1, 1, Luma([9])),
+        GrayImage::from_pixel(100, 80, Luma([255])),
+        GrayImage::from_pixel(100, 80, Luma([0])),
+        GrayImage::from_fn(100, 80, |x, y| Luma([(x + y) as u8])),
+        GrayImage::from_fn(100, 80, |x, y| Luma([200 + (x * 31 + y * 17) as u8 % 20])),
+    ] {
+        assert_eq!(prepare(&picture), Err(Blank));
+    }
+}
+
+proptest! {
+    /// Whatever the picture, it is an error or an image with a digit of 20 pixels on its longer side.
+    #[test]
+    fn any_picture_is_prepared_or_refused(width in 1_u32..40, height in 1_u32..40, seed in any::<[u8; 40]>()) {
+        let value = |x: u32, y: u32| Luma([seed[x as usize].wrapping_mul(seed[y as usize] | 1)]);
+        if let Ok(image) = prepare(&GrayImage::from_fn(width, height, value)) {
+            prop_assert_eq!(image.iter().max(), Some(&255));
+            prop_assert!(extent(&image).into_iter().all(|side| side <= 20));
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Golden {
+    cases: Vec<GoldenCase>,
+}
+
+#[derive(Deserialize)]
+struct GoldenCase {
+    name: String,
+    height: u32,
+    width: u32,
+    picture: String,
+    prepared: String,
+}
+
+/// `scripts/golden_preparation.py` does the same with NumPy, SciPy and Pillow. A byte is rounded once here and
+/// once there, so that two may differ by one.
+#[test]
+fn agrees_with_pillow_and_scipy() {
+    let golden: Golden = serde_json::from_str(include_str!("../golden/preparation.json")).unwrap();
+    assert_eq!(golden.cases.len(), 10);
+    for case in golden.cases {
+        let bytes = |text: &str| HEXLOWER.decode(text.as_bytes()).unwrap();
+        let picture = GrayImage::from_raw(case.width, case.height, bytes(&case.picture)).unwrap();
+        let found = prepare(&picture).unwrap();
+        let difference = found.iter().zip(bytes(&case.prepared)).map(|(a, b)| a.abs_diff(b)).max().unwrap();
+        assert!(difference <= 1, "{}: {difference}", case.name);
+    }
+}
