@@ -29,7 +29,10 @@ STROKES = {
     "seven": [[(15, 20), (80, 20), (40, 90)]],
     "one": [[(50, 10), (48, 92)]],
     "four": [[(30, 10), (20, 55), (80, 55)], [(65, 30), (62, 95)]],
-    "five": [[(75, 5), (75, 6)], [(70, 22), (30, 22), (28, 50), (60, 48), (72, 70), (50, 90), (25, 85)]],
+    "five": [
+        [(75, 5), (75, 6)],
+        [(70, 22), (30, 22), (28, 50), (60, 48), (72, 70), (50, 90), (25, 85)],
+    ],
 }
 
 # name, digit, height, width, top, left, size of the digit, stroke, ink, paper, slope, noise, specks
@@ -47,12 +50,16 @@ CASES = [
 ]
 
 
-def draw(digit, height, width, top, left, size, stroke, ink, paper, slope, noise, specks):
+def draw(
+    digit, height, width, top, left, size, stroke, ink, paper, slope, noise, specks
+):
     rng = np.random.default_rng(7)
     mask = Image.new("L", (4 * width, 4 * height))  # drawn larger, for soft edges
     pen = ImageDraw.Draw(mask)
     for line in STROKES[digit]:
-        points = [(4 * (left + size * x / 100), 4 * (top + size * y / 100)) for x, y in line]
+        points = [
+            (4 * (left + size * x / 100), 4 * (top + size * y / 100)) for x, y in line
+        ]
         pen.line(points, fill=255, width=4 * stroke, joint="curve")
     for _ in range(specks):
         x, y = rng.integers(2, 4 * width - 6), rng.integers(2, 4 * height - 6)
@@ -70,7 +77,9 @@ def remove_paper(picture):
     border[1:-1, 1:-1] = False
     y, x = np.indices(picture.shape)
     terms = np.stack([np.ones(picture.shape), y, x], -1)
-    plane, *_ = np.linalg.lstsq(terms[border], picture[border].astype(float), rcond=None)
+    plane, *_ = np.linalg.lstsq(
+        terms[border], picture[border].astype(float), rcond=None
+    )
     difference = picture - terms @ plane
     return difference * np.sign(np.sum(difference**3))
 
@@ -92,7 +101,7 @@ def prepare(picture):
     sizes = ndimage.sum_labels(ink > 0, pieces, range(1, count + 1))
     strokes = 1 + np.flatnonzero(sizes * SPECK >= sizes.max())
     ink = np.where(np.isin(pieces, strokes), ink, 0)
-    (rows, columns), = ndimage.find_objects((ink > 0).astype(int))
+    ((rows, columns),) = ndimage.find_objects((ink > 0).astype(int))
     crop = ink[rows, columns].astype(np.float32) / 255
     scale = BOX / max(crop.shape)
     height, width = (max(1, round(side * scale)) for side in crop.shape)

@@ -310,7 +310,7 @@ fn how_to_fit(shape: ImageShape) -> &'static str {
     if shape == PREPARED {
         "if it shows a digit, --prepare makes an image like MNIST's of it; else bring it to that size"
     } else {
-        "bring it to that size, or train with --resize"
+        "bring it to that size first"
     }
 }
 

@@ -71,8 +71,8 @@ fn place_size_and_light_make_nearly_no_difference() {
     let pale = page([150, 150], [50.0, 30.0], 80.0, |_, _| 180.0, |_, _| 110.0);
     let light = |x: u32, y: u32| 120.0 + 0.6 * f64::from(x) + 0.2 * f64::from(y);
     let lit = page([150, 150], [50.0, 30.0], 80.0, light, |x, y| light(x, y) - 90.0);
-    let noise = |x: u32, y: u32| f64::from((x * 7919 + y * 104_729) % 23);
-    let noisy = page([150, 150], [50.0, 30.0], 80.0, |x, y| 200.0 + noise(x, y), |x, y| 40.0 + noise(x, y));
+    let grain = |x: u32, y: u32| f64::from((x * 7919 + y * 104_729) % 23);
+    let noisy = page([150, 150], [50.0, 30.0], 80.0, |x, y| 200.0 + grain(x, y), |x, y| 40.0 + grain(x, y));
     for (name, picture) in [
         ("corner", corner),
         ("larger", larger),

@@ -70,7 +70,7 @@ fn text(mut command: Command) -> String {
 }
 
 fn all_raw() -> String {
-    (0..50).map(|number| format!("{number}.raw ")).collect()
+    (0..50).map(|number| format!("{number}.raw")).collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -148,7 +148,8 @@ fn bad_images_are_named_and_nothing_is_printed() {
     write("empty", b"");
     write("short.raw", &[7; 143]);
     GrayImage::from_pixel(13, 12, Luma([5])).save(folder.path().join("large.png")).unwrap();
-    let whole = fs::read(folder.path().join("large.png")).unwrap();
+    GrayImage::from_pixel(12, 12, Luma([5])).save(folder.path().join("whole.png")).unwrap();
+    let whole = fs::read(folder.path().join("whole.png")).unwrap();
     write("damaged.png", &whole[..whole.len() - 20]);
     let fails = |arguments: &str, message: &str| {
         refused(&predict(folder.path(), arguments).output().unwrap(), 1, message);
@@ -159,10 +160,10 @@ fn bad_images_are_named_and_nothing_is_printed() {
         "empty is neither a picture (png, jpg, bmp, webp) nor a raw image: it holds 0 bytes",
     );
     fails("short.raw", "it holds 143 bytes, an image of 1×12×12 has 144");
-    fails("large.png", "large.png is 12x13 pixels, but the model takes 12x12; bring it to that size");
+    fails("large.png", "large.png is 12x13 pixels, but the model takes 12x12; bring it to that size first");
     fails("1.raw damaged.png 2.raw", "damaged.png cannot be decoded");
     fails("data", "cannot read data");
-    fails(&format!("{}nowhere empty", all_raw()), "cannot read nowhere");
+    fails(&format!("{} nowhere empty", all_raw()), "cannot read nowhere");
     refused(&predict_input(folder.path(), "-", b"?"), 1, "standard input is neither");
 }
 
@@ -201,7 +202,7 @@ fn shown_pixels_are_those_of_the_image() {
     assert!(drawn[7].contains('▓') && !drawn[7].contains(' '), "{shown}");
     assert!(!drawn[6].contains('▓'), "{shown}");
     let both = text(predict(folder.path(), "5.raw 6.raw --show"));
-    assert!(both.starts_with(&shown.trim_end()), "{both}");
+    assert!(both.starts_with(shown.trim_end()), "{both}");
 }
 
 #[test]
