@@ -74,7 +74,11 @@ fn predict(args: PredictArgs, terminal: &Terminal) -> Result<()> {
         let decoded: Vec<Result<Vec<u8>>> = images.par_iter().map(read).collect();
         // Of several that cannot be read, the first is named.
         let decoded: Vec<Vec<u8>> = decoded.into_iter().collect::<Result<_>>()?;
-        let pixels: Vec<&[u8]> = decoded.iter().map(Vec::as_slice).collect();
+        let mut pixels: Vec<&[u8]> = decoded.iter().map(Vec::as_slice).collect();
+        if let [alone] = pixels[..] {
+            // `gemm` sums a product of one row in another order; an answer must not depend on the batch.
+            pixels.push(alone);
+        }
         let logits = model.forward(batcher.batch_unlabelled(&pixels, &device)).try_into_vec_as::<f32>()?;
         for ((image, pixels), logits) in images.iter().zip(pixels).zip(logits.chunks(run.classes)) {
             let pixels = args.show.then(|| Pixels::new(pixels, shape));

@@ -30,6 +30,26 @@ fn folder_with_run() -> TempDir {
     folder
 }
 
+/// A folder with a run on images as large as MNIST's.
+fn folder_with_run_on_larger_images() -> TempDir {
+    let folder = tempdir().unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir_all(&data).unwrap();
+    for (split, count) in [("train", 8_u32), ("t10k", 2)] {
+        let pixels: Vec<u8> = (0..count * 784).map(|i| (i % 251) as u8).collect();
+        let labels: Vec<u8> = (0..count).map(|i| (i % 2) as u8).collect();
+        fs::write(
+            data.join(format!("{split}-images-idx3-ubyte")),
+            idx_bytes(0x803, &[count, 28, 28], &pixels),
+        )
+        .unwrap();
+        fs::write(data.join(format!("{split}-labels-idx1-ubyte")), idx_bytes(0x801, &[count], &labels))
+            .unwrap();
+    }
+    json(&mut trainer_in(folder.path(), "train --scaling normalize --epochs 1 --out run"));
+    folder
+}
+
 fn test_images(folder: &Path) -> Vec<Vec<u8>> {
     let file = fs::read(folder.join("data/t10k-images-idx3-ubyte")).unwrap();
     file[16..].chunks(SIDE * SIDE).map(<[u8]>::to_vec).collect()
@@ -111,6 +131,15 @@ fn neither_batch_nor_threads_change_a_logit() {
     for number in [0, 15, 16, 49] {
         let mut alone = predict(folder.path(), &format!("{number}.raw"));
         let alone = json(on_threads(&mut alone, 1));
+        assert_eq!(alone["predictions"][0], all["predictions"][number]);
+    }
+    let folder = folder_with_run_on_larger_images();
+    for number in 0..3_u8 {
+        fs::write(folder.path().join(format!("{number}.raw")), [number * 100; 784]).unwrap();
+    }
+    let all = json(&mut predict(folder.path(), "0.raw 1.raw 2.raw"));
+    for number in 0..3 {
+        let alone = json(&mut predict(folder.path(), &format!("{number}.raw")));
         assert_eq!(alone["predictions"][0], all["predictions"][number]);
     }
 }
@@ -243,24 +272,9 @@ fn classes_have_their_names_and_pictures_become_what_the_run_trained_on() {
     assert!(text.contains(" Pear │") && text.contains("apple │"), "{text}");
 }
 
-/// A run on images as large as MNIST's.
 #[test]
 fn photograph_is_prepared_to_what_the_network_takes() {
-    let folder = tempdir().unwrap();
-    let data = folder.path().join("data");
-    fs::create_dir_all(&data).unwrap();
-    for (split, count) in [("train", 8_u32), ("t10k", 2)] {
-        let pixels: Vec<u8> = (0..count * 784).map(|i| (i % 251) as u8).collect();
-        let labels: Vec<u8> = (0..count).map(|i| (i % 2) as u8).collect();
-        fs::write(
-            data.join(format!("{split}-images-idx3-ubyte")),
-            idx_bytes(0x803, &[count, 28, 28], &pixels),
-        )
-        .unwrap();
-        fs::write(data.join(format!("{split}-labels-idx1-ubyte")), idx_bytes(0x801, &[count], &labels))
-            .unwrap();
-    }
-    json(&mut trainer_in(folder.path(), "train --scaling normalize --epochs 1 --out run"));
+    let folder = folder_with_run_on_larger_images();
     let bar = |x: u32, y: u32| (200..230).contains(&x) && (40..140).contains(&y);
     let photo = GrayImage::from_fn(300, 200, |x, y| Luma([if bar(x, y) { 30 } else { 220 }]));
     photo.save(folder.path().join("photo.png")).unwrap();
