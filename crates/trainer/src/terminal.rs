@@ -74,8 +74,9 @@ impl Terminal {
 
     /// Takes a bar off the screen.
     pub fn take_away(&self, bar: &ProgressBar) {
-        bar.finish_and_clear();
         BARS.remove(bar);
+        // Draws the others anew.
+        BARS.suspend(|| ());
     }
 
     fn bar(&self, length: u64, template: &str) -> ProgressBar {

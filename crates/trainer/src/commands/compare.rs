@@ -82,7 +82,7 @@ fn compare(
         terminal.line(format!("{line}; {}/{all}{left}", folder.whole()));
         folder.write_report().map(drop)
     });
-    overall.finish_and_clear();
+    terminal.take_away(&overall);
     Interrupted::resumable(trained, &path)?;
     let comparison = folder.conclude()?;
     if comparison.diverged > 0 {
