@@ -1,9 +1,16 @@
-"""Make crates/trainer/tests/golden/statistics.json: the statistics of a sweep.
+"""Make crates/trainer/tests/golden/statistics.json: the statistics of a comparison.
 
 Against SciPy: the mean, the sample standard deviation (n - 1) and the 95 %
 Student-t interval of small samples of accuracies; the difference of means of
 paired samples (a - b), the 95 % interval from the paired differences and the
-two-sided p of the paired t-test. Against statsmodels: Holm's adjusted p values.
+two-sided p of the paired t-test; the true difference that the paired t-test
+finds with a probability of 80 %, from the noncentral t-distribution; the
+exact McNemar test, as the binomial test that it is. Against statsmodels:
+Holm's adjusted p values, and McNemar's test again.
+
+By simulation: how often Holm's procedure finds a difference between any two of
+three arms that do not differ. Their pairs share arms, so that there is no
+formula for it.
 
     pip install scipy==1.17.1 statsmodels==0.15.0 numpy==2.4.6
     python3 scripts/golden_statistics.py
@@ -14,7 +21,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
+from scipy import integrate, optimize, stats
+from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 
 OUT = Path(__file__).parents[1] / "crates/trainer/tests/golden/statistics.json"
@@ -49,6 +57,20 @@ HOLM = [
     [0.04, 0.001, 0.6, 0.013, 0.04],
     [0.9, 0.2, 0.05, 1.0, 0.3, 0.00001, 0.05],
 ]
+
+# Number of seeds, and the tests that share the 5 %.
+SEEDS = [2, 3, 4, 5, 7, 10, 15, 20, 30]
+TESTS = [1, 3, 10, 45]
+STDS = [0.0003, 0.004, 1.0]
+
+# Images that one model alone has right, and the other.
+DISCORDANT = [
+    (0, 0), (1, 0), (0, 5), (6, 0), (3, 3), (3, 4), (10, 2), (25, 41),
+    (62, 97), (97, 62), (150, 90), (500, 512), (4000, 3700),
+]
+
+SIMULATED_SEEDS = [2, 3, 5, 10]
+SIMULATIONS = 1_000_000
 
 
 def interval(values):
@@ -85,12 +107,81 @@ def holm(p):
     return {"p": p, "adjusted": multipletests(p, method="holm")[1].tolist()}
 
 
+def power(noncentrality, df, level):
+    """Of the two-sided t-test, by integrating over the chi distribution of the estimated spread.
+
+    SciPy's nct must agree where it gives a number, which it does not at high
+    noncentralities.
+    """
+    critical = stats.t.isf(level / 2, df)
+
+    def rejected(s):
+        upper = stats.norm.sf(critical * s - noncentrality)
+        lower = stats.norm.cdf(-critical * s - noncentrality)
+        return (upper + lower) * stats.chi.pdf(s, df, scale=df**-0.5)
+
+    edge = noncentrality / critical
+    kinks = [max(edge + shift / critical, 0) for shift in (-8, -4, -1, 0, 1, 4, 8)]
+    result, _ = integrate.quad(
+        rejected, 0, edge + 40, points=kinks, epsabs=1e-13, epsrel=1e-12, limit=500
+    )
+    by_nct = stats.nct.sf(critical, df, noncentrality) + stats.nct.cdf(
+        -critical, df, noncentrality
+    )
+    assert not np.isfinite(by_nct) or abs(by_nct - result) < 1e-8, (df, level, by_nct, result)
+    return result
+
+
+def detectable(seeds, tests, std):
+    level = 0.05 / tests
+    high = 1.0
+    while power(high, seeds - 1, level) < 0.8:
+        high *= 2
+    noncentrality = optimize.brentq(
+        lambda x: power(x, seeds - 1, level) - 0.8, 0, high, xtol=1e-12
+    )
+    return {
+        "seeds": seeds,
+        "tests": tests,
+        "std": std,
+        "difference": noncentrality * std / seeds**0.5,
+    }
+
+
+def mcnemar(only_a, only_b):
+    """Exact, two-sided."""
+    if only_a + only_b == 0:
+        p = 1.0
+    else:
+        p = float(stats.binomtest(only_a, only_a + only_b, 0.5).pvalue)
+        again = statsmodels_mcnemar([[0, only_a], [only_b, 0]], exact=True).pvalue
+        assert np.isclose(p, again, rtol=1e-9)
+    return {"only_a": only_a, "only_b": only_b, "p": p}
+
+
+def all_pairs_of_three(seeds):
+    """How often the smallest of three p-values is below 5 % / 3 though nothing differs."""
+    arms = np.random.default_rng(seeds).normal(size=(3, SIMULATIONS, seeds))
+    smallest = np.min(
+        [stats.ttest_rel(arms[a], arms[b], axis=1).pvalue for a, b in [(0, 1), (0, 2), (1, 2)]],
+        axis=0,
+    )
+    return {"seeds": seeds, "found": float(np.mean(3 * smallest < 0.05))}
+
+
 def main():
     golden = {
         "versions": {name: version(name) for name in ("scipy", "statsmodels", "numpy")},
         "samples": [sample(values) for values in SAMPLES],
         "pairs": [pair(a, b) for a, b in PAIRS],
         "holm": [holm(p) for p in HOLM],
+        "detectable": [
+            detectable(seeds, tests, STDS[(seeds + tests) % len(STDS)])
+            for seeds in SEEDS
+            for tests in TESTS
+        ],
+        "mcnemar": [mcnemar(only_a, only_b) for only_a, only_b in DISCORDANT],
+        "all_pairs_of_three": [all_pairs_of_three(seeds) for seeds in SIMULATED_SEEDS],
     }
     OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_text(json.dumps(golden, indent=1) + "\n")

@@ -1,33 +1,41 @@
-//! How sure a difference between training seeds is.
+//! How sure a difference between training seeds, or between two trained models, is.
 
-use statrs::distribution::{ContinuousCDF, StudentsT};
+use statrs::{
+    consts::SQRT_2PI,
+    distribution::{Binomial, ChiSquared, ContinuousCDF, DiscreteCDF, StudentsT},
+};
 
-/// Confidence of every interval.
-const CONFIDENCE: f64 = 0.95;
+/// A p-value below this counts as a difference; every interval is made with the confidence 1 − this.
+pub const SIGNIFICANT: f64 = 0.05;
+
+/// Probability with which a difference that is called detectable would have been found.
+pub const POWER: f64 = 0.8;
 
 /// Arithmetic mean; none of nothing.
 pub fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-/// Sample standard deviation (n − 1); none of fewer than two values.
+/// Sample standard deviation, √(Σ(x − x̄)² / (n − 1)); none of fewer than two values.
+///
+/// <https://www.itl.nist.gov/div898/handbook/eda/section3/eda356.htm>. Exactly 0 for equal whole numbers.
 pub fn sample_std(values: &[f64]) -> Option<f64> {
     let mean = mean(values)?;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
     (values.len() > 1).then(|| (squares / (values.len() - 1) as f64).sqrt())
 }
 
-/// 95% confidence interval of the mean: x̄ ± t(0.975, n−1)·s/√n.
+/// 95% confidence interval of the mean, x̄ ± t(0.975, n − 1)·s/√n; none of fewer than two values.
 ///
-/// <https://www.itl.nist.gov/div898/handbook/eda/section3/eda352.htm>
+/// <https://www.itl.nist.gov/div898/handbook/eda/section3/eda352.htm>. Of equal values it has no width.
 pub fn confidence_interval(values: &[f64]) -> Option<[f64; 2]> {
     let (mean, std) = (mean(values)?, sample_std(values)?);
-    let quantile = students_t(values.len())?.inverse_cdf(0.5 + CONFIDENCE / 2.0);
-    let half_width = quantile * std / (values.len() as f64).sqrt();
+    let half_width = critical_t(values.len(), SIGNIFICANT)? * std / (values.len() as f64).sqrt();
     Some([mean - half_width, mean + half_width])
 }
 
-/// Two-sided p-value of the paired t-test that the mean of these differences is 0.
+/// Two-sided p-value of the paired t-test that the mean of these differences is 0: of t = x̄ / (s/√n) with
+/// n − 1 degrees of freedom.
 ///
 /// <https://www.itl.nist.gov/div898/handbook/prc/section3/prc31.htm>, on the differences of pairs.
 /// All differences zero: 1. All equal but not zero: none, for no spread can be estimated.
@@ -40,13 +48,80 @@ pub fn paired_t_test(differences: &[f64]) -> Option<f64> {
     Some(2.0 * students_t(differences.len())?.cdf(-t.abs()))
 }
 
+/// Of the mean of so many values: n − 1 degrees of freedom.
 fn students_t(values: usize) -> Option<StudentsT> {
     StudentsT::new(0.0, 1.0, values.checked_sub(1)? as f64).ok()
 }
 
+/// What |t| of so many values exceeds with the probability `level` where their true mean is 0.
+fn critical_t(values: usize, level: f64) -> Option<f64> {
+    Some(-students_t(values)?.inverse_cdf(level / 2.0))
+}
+
+/// The noncentrality δ√n/σ at which the two-sided t-test of `values` values at `level` rejects with the
+/// probability [`POWER`]: the true mean δ that they would have shown is this times σ/√n.
+///
+/// None of fewer than two values. Cohen, "Statistical Power Analysis for the Behavioral Sciences" (1988),
+/// chapter 2; <https://www.itl.nist.gov/div898/handbook/prc/section2/prc222.htm> has the approximation for known σ.
+pub fn detectable_noncentrality(values: usize, level: f64) -> Option<f64> {
+    let (freedom, critical) = (values.checked_sub(1)? as f64, critical_t(values, level)?);
+    let scaled_variance = ChiSquared::new(freedom).ok()?;
+    // Power grows with the noncentrality: bisection, to a part in 2⁴⁰.
+    let (mut low, mut high) = (0.0, 1.0);
+    while power(high, critical, &scaled_variance) < POWER {
+        (low, high) = (high, 2.0 * high);
+    }
+    for _ in 0..40 {
+        let middle = f64::midpoint(low, high);
+        let is_enough = power(middle, critical, &scaled_variance) >= POWER;
+        (low, high) = if is_enough { (low, middle) } else { (middle, high) };
+    }
+    Some(f64::midpoint(low, high))
+}
+
+/// P(|T| > `critical`) for T = (Z + `noncentrality`) / √(V/ν) of the noncentral t-distribution, Z standard
+/// normal and V chi-squared with ν degrees of freedom.
+///
+/// Definition: <https://en.wikipedia.org/wiki/Noncentral_t-distribution>. With U = |Z + noncentrality|, T is
+/// beyond where V < ν·(U/critical)², so this integrates V's distribution function over U's density, which
+/// is φ(u − noncentrality) + φ(u + noncentrality) for u ≥ 0. Both are smooth, and both ends of the integral
+/// are flat but for small powers, so that the trapezoidal rule is exact to 10⁻⁹ where the power is [`POWER`].
+fn power(noncentrality: f64, critical: f64, scaled_variance: &ChiSquared) -> f64 {
+    /// No normal variable is farther from its mean than this, in its standard deviations.
+    const TAIL: f64 = 8.0;
+    const STEP: f64 = 1.0 / 16.0;
+    let density = |z: f64| (-0.5 * z * z).exp() / SQRT_2PI;
+    let start = (noncentrality - TAIL).max(0.0);
+    let steps = ((noncentrality + TAIL - start) / STEP).ceil() as usize;
+    let integrand = |step: usize| {
+        let u = start + step as f64 * STEP;
+        let beyond = scaled_variance.cdf(scaled_variance.freedom() * (u / critical).powi(2));
+        (density(u - noncentrality) + density(u + noncentrality)) * beyond
+    };
+    // At the start and at the end the integrand is (all but) zero.
+    STEP * (1..steps).map(integrand).sum::<f64>()
+}
+
+/// Two-sided p-value of McNemar's exact test of two models on the same images: how likely it is that the
+/// images which one of them alone has right, `only_a` and `only_b`, are split so unevenly or more by fair
+/// coin tosses. With n = `only_a` + `only_b` tosses that is 2·P(X ≤ min(`only_a`, `only_b`)), at most 1.
+///
+/// McNemar, "Note on the sampling error of the difference between correlated proportions or percentages",
+/// Psychometrika 12 (1947), <https://doi.org/10.1007/BF02295996>; in its exact form
+/// <https://en.wikipedia.org/wiki/McNemar%27s_test#Variations>. No such images: 1.
+pub fn mcnemar(only_a: usize, only_b: usize) -> f64 {
+    match Binomial::new(0.5, (only_a + only_b) as u64) {
+        Ok(tosses) if only_a != only_b => (2.0 * tosses.cdf(only_a.min(only_b) as u64)).min(1.0),
+        _ => 1.0,
+    }
+}
+
 /// Holm's step-down adjustment for testing several hypotheses; the order is kept.
 ///
-/// Holm, "A Simple Sequentially Rejective Multiple Test Procedure" (1979).
+/// The k-th smallest of m p-values is multiplied by m − k + 1, and none is less than one before it. Rejecting
+/// what is below 5% then rejects a true hypothesis, of all of them, with a probability of at most 5%.
+/// Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6
+/// (1979), <https://www.jstor.org/stable/4615733>.
 pub fn holm(p_values: &[f64]) -> Vec<f64> {
     let mut ascending: Vec<usize> = (0..p_values.len()).collect();
     ascending.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));
