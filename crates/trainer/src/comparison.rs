@@ -4,18 +4,22 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
+use statrs::statistics::{Data, OrderStatistics};
 
 use crate::{
-    config::ComparisonConfig,
-    curve::CurvePoint,
+    config::{Arm, ComparisonConfig},
+    curve::{CurvePoint, first_reaching},
     evaluation::Prediction,
     folder,
     run::{self, RunResult, Status, Versions},
-    significance::{confidence_interval, holm, mean, paired_t_test, sample_std},
+    significance::{confidence_interval, mean, sample_std},
 };
 
-/// A p-value below this counts as a difference.
-const SIGNIFICANT: f64 = 0.05;
+mod pairs;
+mod verdict;
+
+/// Train accuracies whose first reaching is noted.
+const MILESTONES: [f64; 2] = [0.98, 0.99];
 
 /// What a comparison found: its `result.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -76,7 +80,15 @@ pub struct ScalingResult {
     pub scaling: String,
     pub learning_rate: f64,
     pub batch_size: u32,
-    /// 1 for the best; those that cannot be told apart share it. None where nothing could be tested.
+    /// 1 + the number of arms that are significantly better (adjusted p below 5%): those that cannot be told
+    /// apart from the best share rank 1. None where none of its pairs could be tested.
+    ///
+    /// Not being told apart is not a kind of being equal: of three arms, the first may be better than the
+    /// third while the second, in between, is told apart from neither. It then shares rank 1 with the first
+    /// and has no rank in common with the third, though nothing says that it is better than the third. And
+    /// an arm whose accuracy varies much between seeds may share rank 1 from below arms of rank 2.
+    ///
+    /// With one seed there is no rank: McNemar's test is of trained models, and ranks are of arms.
     pub rank: Option<usize>,
     pub accuracy: Accuracy,
     /// How soon some train accuracies were reached.
@@ -90,7 +102,8 @@ pub struct Accuracy {
     pub mean: Option<f64>,
     /// Sample standard deviation; none with fewer than two seeds.
     pub std: Option<f64>,
-    /// 95% confidence interval of the mean; none with fewer than two seeds.
+    /// 95% confidence interval of the mean; none with fewer than two seeds. Without a width where all seeds
+    /// have the same accuracy, which a std of 0 tells.
     pub ci95: Option<[f64; 2]>,
 }
 
@@ -99,7 +112,7 @@ pub struct Accuracy {
 pub struct Milestone {
     /// The train accuracy, a fraction.
     pub accuracy: f64,
-    /// Runs that reached it.
+    /// Runs that reached it, of those that came to a usable end.
     pub runs: usize,
     /// Median of their steps until then.
     pub steps: Option<f64>,
@@ -127,14 +140,24 @@ pub struct Pair {
     pub seeds: usize,
     /// Mean accuracy of `a` less that of `b`, over the seeds that both have.
     pub difference: Option<f64>,
+    /// 95% confidence interval of the difference, by itself: not adjusted for the number of pairs.
+    ///
+    /// [0, 0] where both have equally many images right with every seed. None where `p` is: with fewer than
+    /// two seeds, and where the difference is the same with every seed but not 0. An interval leaves out what
+    /// the t-test rejects, so where the test has no spread to go by, the interval has none either; one without
+    /// width would claim a certainty that so few seeds cannot give.
     pub ci95: Option<[f64; 2]>,
-    /// Of the paired t-test.
+    /// Of the two-sided paired t-test; 1 where both have equally many images right with every seed.
     pub p: Option<f64>,
-    /// Adjusted for the number of pairs.
+    /// Adjusted by Holm's method for the number of pairs that have a p-value.
     pub p_holm: Option<f64>,
-    /// The smallest difference that so many seeds would have shown with a probability of 80%.
+    /// The smallest true difference that so many seeds, with the spread that they show, would have shown with
+    /// a probability of 80%.
+    ///
+    /// Shown means: at the level 5% / number of pairs that have a p-value, the strictest that Holm's method
+    /// asks of a pair. None without a spread. May be above 1: then so few seeds show no difference at all.
     pub detectable: Option<f64>,
-    /// Of the two models, where there is one seed.
+    /// Of the two models, where one seed was asked for and both are usable.
     pub mcnemar: Option<McNemar>,
 }
 
@@ -145,56 +168,115 @@ pub struct McNemar {
     pub only_a: usize,
     /// Images that `b` alone classified correctly.
     pub only_b: usize,
+    /// Two-sided.
     pub p: f64,
-    /// Adjusted for the number of pairs.
+    /// Adjusted by Holm's method for the number of pairs.
     pub p_holm: f64,
 }
 
 impl Comparison {
-    /// Puts the runs together, ranked by mean accuracy. Arms without a run are left out.
+    /// Puts the runs together, sorted by mean accuracy. Arms without a run are left out.
+    ///
+    /// All that is said of accuracies is computed from numbers of images, which are whole: runs that are
+    /// equally good differ by exactly 0, and equal differences have exactly no spread.
     pub fn of(folder: PathBuf, config: &ComparisonConfig, runs: &[ComparedRun]) -> Self {
         let arms = config.arms();
+        let seeds = config.seeds.get() as usize;
+        let test_images = runs.first().map_or(0, |run| run.result.test_images);
         let mut scalings: Vec<ScalingResult> = arms
             .iter()
-            .map(|arm| ScalingResult {
-                name: arm.name.clone(),
-                scaling: arm.scaling_name.clone(),
-                learning_rate: arm.settings.learning_rate.get(),
-                batch_size: arm.settings.batch_size.get(),
-                rank: None,
-                accuracy: Accuracy { mean: None, std: None, ci95: None },
-                milestones: Vec::new(),
-                runs: runs.iter().filter(|run| run.arm == arm.name).map(summary).collect(),
-            })
+            .map(|arm| ScalingResult::of(arm, runs, test_images))
             .filter(|result| !result.runs.is_empty())
             .collect();
-        let test_images = runs.first().map_or(0, |run| run.result.test_images);
-        for result in &mut scalings {
-            let accuracies: Vec<f64> = result.runs.iter().filter_map(|run| run.accuracy).collect();
-            result.accuracy = Accuracy {
-                mean: mean(&accuracies),
-                std: sample_std(&accuracies),
-                ci95: confidence_interval(&accuracies),
-            };
-        }
         // Best first; a scaling without a usable run comes last.
-        let rank = |result: &ScalingResult| result.accuracy.mean.unwrap_or(f64::NEG_INFINITY);
-        scalings.sort_by(|a, b| rank(b).total_cmp(&rank(a)));
+        let order = |result: &ScalingResult| result.accuracy.mean.unwrap_or(f64::NEG_INFINITY);
+        scalings.sort_by(|a, b| order(b).total_cmp(&order(a)));
 
-        let pairs = pairs(&scalings);
-        Self {
+        let mut pairs = pairs::tested(&scalings, test_images);
+        pairs::add_detectable(&mut pairs, &scalings, test_images);
+        if seeds == 1 {
+            pairs::add_mcnemar(&mut pairs, runs);
+        }
+        for result in &mut scalings {
+            result.rank = pairs::rank(&result.name, &pairs);
+        }
+        let mut comparison = Self {
             folder,
-            verdict: verdict(&scalings, &pairs, test_images),
             scalings,
             pairs,
-            planned: arms.len() * config.seeds.get() as usize,
+            verdict: String::new(),
+            planned: arms.len() * seeds,
             finished: runs.len(),
             diverged: runs.iter().filter(|run| run.result.status == Status::Diverged).count(),
             test_images,
             seconds: runs.iter().map(|run| run.result.seconds).sum(),
             versions: Versions::current(),
+        };
+        comparison.verdict = verdict::verdict(&comparison, seeds);
+        comparison
+    }
+}
+
+impl ScalingResult {
+    /// All but the rank.
+    fn of(arm: &Arm, runs: &[ComparedRun], test_images: usize) -> Self {
+        let of_arm = || runs.iter().filter(|run| run.arm == arm.name);
+        let curves: Vec<&[CurvePoint]> =
+            of_arm().filter(|run| run.result.status == Status::Ok).map(|run| &run.curve[..]).collect();
+        let runs: Vec<RunSummary> = of_arm().map(summary).collect();
+        Self {
+            name: arm.name.clone(),
+            scaling: arm.scaling_name.clone(),
+            learning_rate: arm.settings.learning_rate.get(),
+            batch_size: arm.settings.batch_size.get(),
+            rank: None,
+            accuracy: Accuracy::over(&runs, test_images),
+            milestones: MILESTONES.iter().map(|&accuracy| Milestone::of(accuracy, &curves)).collect(),
+            runs,
         }
     }
+
+    /// Whether there is anything to compare by.
+    fn is_usable(&self) -> bool {
+        self.accuracy.mean.is_some()
+    }
+}
+
+impl Accuracy {
+    fn over(runs: &[RunSummary], test_images: usize) -> Self {
+        let correct: Vec<f64> = runs.iter().filter_map(|run| run.correct(test_images)).collect();
+        let fraction = |images: f64| images / test_images as f64;
+        Self {
+            mean: mean(&correct).map(fraction),
+            std: sample_std(&correct).map(fraction),
+            ci95: confidence_interval(&correct).map(|bounds| bounds.map(fraction)),
+        }
+    }
+}
+
+impl RunSummary {
+    /// Test images classified correctly, a whole number.
+    fn correct(&self, test_images: usize) -> Option<f64> {
+        Some((self.accuracy? * test_images as f64).round())
+    }
+}
+
+impl Milestone {
+    fn of(accuracy: f64, curves: &[&[CurvePoint]]) -> Self {
+        let reached: Vec<&CurvePoint> =
+            curves.iter().filter_map(|curve| first_reaching(curve, accuracy)).collect();
+        Self {
+            accuracy,
+            runs: reached.len(),
+            steps: median(reached.iter().map(|point| point.step as f64)),
+            seconds: median(reached.iter().map(|point| point.seconds)),
+        }
+    }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let values: Vec<f64> = values.collect();
+    (!values.is_empty()).then(|| Data::new(values).median())
 }
 
 fn summary(run: &ComparedRun) -> RunSummary {
@@ -209,94 +291,7 @@ fn summary(run: &ComparedRun) -> RunSummary {
     }
 }
 
-/// Every two scalings, the better one first.
-fn pairs(scalings: &[ScalingResult]) -> Vec<Pair> {
-    let mut pairs = Vec::new();
-    for (position, a) in scalings.iter().enumerate() {
-        for b in &scalings[position + 1..] {
-            let differences: Vec<f64> = a
-                .runs
-                .iter()
-                .filter_map(|run| {
-                    let partner = b.runs.iter().find(|partner| partner.seed == run.seed)?;
-                    Some(run.accuracy? - partner.accuracy?)
-                })
-                .collect();
-            pairs.push(Pair {
-                a: a.name.clone(),
-                b: b.name.clone(),
-                seeds: differences.len(),
-                difference: mean(&differences),
-                ci95: confidence_interval(&differences),
-                p: paired_t_test(&differences),
-                p_holm: None,
-                detectable: None,
-                mcnemar: None,
-            });
-        }
-    }
-    let tested: Vec<f64> = pairs.iter().filter_map(|pair| pair.p).collect();
-    let mut adjusted = holm(&tested).into_iter();
-    for pair in pairs.iter_mut().filter(|pair| pair.p.is_some()) {
-        pair.p_holm = adjusted.next();
-    }
-    pairs
-}
-
-/// The answer in one or two sentences.
-fn verdict(scalings: &[ScalingResult], pairs: &[Pair], test_images: usize) -> String {
-    let Some(best) = scalings.first().filter(|best| best.accuracy.mean.is_some()) else {
-        return "No training came to a usable end.".into();
-    };
-    let against: Vec<&Pair> = pairs.iter().filter(|pair| pair.a == best.name).collect();
-    let Some(runner_up) = against.first() else {
-        return format!("{} was trained alone: there is nothing to compare it with.", best.name);
-    };
-    if best.accuracy.std.is_none() {
-        let Some(difference) = runner_up.difference else {
-            return format!("{} alone came to a usable end.", best.name);
-        };
-        let ahead = match (difference * test_images as f64).round() {
-            0.0 => format!("{} and {} are level", best.name, runner_up.b),
-            images => {
-                format!("{} is ahead of {} by {images} images in {test_images}", best.name, runner_up.b)
-            }
-        };
-        return format!(
-            "On this one seed {ahead}. One seed cannot tell scalings apart: repeat with --seeds 5."
-        );
-    }
-    let mut beaten: Vec<String> = Vec::new();
-    let mut level: Vec<&str> = Vec::new();
-    let mut unusable: Vec<&str> = Vec::new();
-    for pair in against {
-        let images = |fraction: f64| fraction * test_images as f64;
-        match (pair.difference, pair.ci95, pair.p_holm) {
-            (None, ..) => unusable.push(&pair.b),
-            (Some(difference), Some([low, high]), Some(p)) if p < SIGNIFICANT => {
-                let half_width = images(high - low) / 2.0;
-                beaten.push(format!("{} by {:.0} ± {half_width:.0}", pair.b, images(difference)));
-            }
-            _ => level.push(&pair.b),
-        }
-    }
-    let mut sentences = Vec::new();
-    if !beaten.is_empty() {
-        sentences.push(format!("{} beats {} images in {test_images}.", best.name, beaten.join(", ")));
-    }
-    if !level.is_empty() {
-        sentences.push(format!(
-            "{} cannot be told apart from {} by {} training seeds on this test set.",
-            best.name,
-            level.join(" or "),
-            best.runs.len()
-        ));
-    }
-    if !unusable.is_empty() {
-        sentences.push(format!("{} came to no usable end.", unusable.join(", ")));
-    }
-    sentences.join(" ")
-}
-
+#[cfg(test)]
+mod simulations;
 #[cfg(test)]
 mod tests;

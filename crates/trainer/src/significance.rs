@@ -58,12 +58,21 @@ fn critical_t(values: usize, level: f64) -> Option<f64> {
     Some(-students_t(values)?.inverse_cdf(level / 2.0))
 }
 
+/// The smallest true mean that the two-sided t-test of so many values at `level` would have found with the
+/// probability [`POWER`], if their true spread is the one estimated here: [`noncentrality`]·s/√n.
+///
+/// None of fewer than two values and of values without spread.
+pub fn detectable(values: &[f64], level: f64) -> Option<f64> {
+    let std = sample_std(values).filter(|&std| std > 0.0)?;
+    Some(noncentrality(values.len(), level)? * std / (values.len() as f64).sqrt())
+}
+
 /// The noncentrality δ√n/σ at which the two-sided t-test of `values` values at `level` rejects with the
-/// probability [`POWER`]: the true mean δ that they would have shown is this times σ/√n.
+/// probability [`POWER`]; δ is their true mean and σ their spread.
 ///
 /// None of fewer than two values. Cohen, "Statistical Power Analysis for the Behavioral Sciences" (1988),
 /// chapter 2; <https://www.itl.nist.gov/div898/handbook/prc/section2/prc222.htm> has the approximation for known σ.
-pub fn detectable_noncentrality(values: usize, level: f64) -> Option<f64> {
+fn noncentrality(values: usize, level: f64) -> Option<f64> {
     let (freedom, critical) = (values.checked_sub(1)? as f64, critical_t(values, level)?);
     let scaled_variance = ChiSquared::new(freedom).ok()?;
     // Power grows with the noncentrality: bisection, to a part in 2⁴⁰.
@@ -85,7 +94,7 @@ pub fn detectable_noncentrality(values: usize, level: f64) -> Option<f64> {
 /// Definition: <https://en.wikipedia.org/wiki/Noncentral_t-distribution>. With U = |Z + noncentrality|, T is
 /// beyond where V < ν·(U/critical)², so this integrates V's distribution function over U's density, which
 /// is φ(u − noncentrality) + φ(u + noncentrality) for u ≥ 0. Both are smooth, and both ends of the integral
-/// are flat but for small powers, so that the trapezoidal rule is exact to 10⁻⁹ where the power is [`POWER`].
+/// are flat but for small powers, so that the trapezoidal rule is right to 10⁻⁸ where the power is [`POWER`].
 fn power(noncentrality: f64, critical: f64, scaled_variance: &ChiSquared) -> f64 {
     /// No normal variable is farther from its mean than this, in its standard deviations.
     const TAIL: f64 = 8.0;

@@ -9,6 +9,8 @@ struct Golden {
     samples: Vec<Sample>,
     pairs: Vec<GoldenPair>,
     holm: Vec<GoldenHolm>,
+    detectable: Vec<GoldenDetectable>,
+    mcnemar: Vec<GoldenMcNemar>,
 }
 
 #[derive(Deserialize)]
@@ -32,6 +34,21 @@ struct GoldenPair {
 struct GoldenHolm {
     p: Vec<f64>,
     adjusted: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+struct GoldenDetectable {
+    seeds: usize,
+    tests: usize,
+    std: f64,
+    difference: f64,
+}
+
+#[derive(Deserialize)]
+struct GoldenMcNemar {
+    only_a: usize,
+    only_b: usize,
+    p: f64,
 }
 
 fn golden() -> Golden {
@@ -74,6 +91,45 @@ fn holm_adjusts_as_statsmodels_does() {
     }
 }
 
+/// So many values with this sample standard deviation.
+fn values_with_std(values: usize, std: f64) -> Vec<f64> {
+    let values: Vec<f64> = (0..values).map(|value| value as f64).collect();
+    let scale = std / sample_std(&values).unwrap();
+    values.iter().map(|value| value * scale).collect()
+}
+
+#[test]
+fn detectable_difference_is_that_of_the_noncentral_t_distribution() {
+    for GoldenDetectable { seeds, tests, std, difference } in golden().detectable {
+        let ours = detectable(&values_with_std(seeds, std), SIGNIFICANT / tests as f64).unwrap();
+        assert!((ours / difference - 1.0).abs() < 1e-8, "{seeds} seeds, {tests} tests: {ours}, {difference}");
+    }
+}
+
+#[test]
+fn power_without_a_difference_is_the_level() {
+    for values in [2, 3, 5, 10, 30] {
+        let critical = critical_t(values, SIGNIFICANT).unwrap();
+        let level = power(0.0, critical, &ChiSquared::new((values - 1) as f64).unwrap());
+        // The trapezoidal rule is only exact where its ends are flat; with two values they are not here.
+        assert!((level - SIGNIFICANT).abs() < 1e-3, "{values}: {level}");
+    }
+}
+
+#[test]
+fn mcnemar_is_the_binomial_test_of_scipy() {
+    for GoldenMcNemar { only_a, only_b, p } in golden().mcnemar {
+        assert_close(mcnemar(only_a, only_b), p);
+    }
+}
+
+#[test]
+fn holm_keeps_order_ties_and_never_exceeds_one() {
+    assert_eq!(holm(&[]), Vec::<f64>::new());
+    assert_eq!(holm(&[0.5, 0.02, 0.02]), [0.5, 0.06, 0.06]);
+    assert_eq!(holm(&[0.9, 0.8]), [1.0, 1.0]);
+}
+
 #[test]
 fn what_cannot_be_estimated_is_none_and_never_nan() {
     assert_eq!(mean(&[]), None);
@@ -82,4 +138,6 @@ fn what_cannot_be_estimated_is_none_and_never_nan() {
     assert_eq!(paired_t_test(&[0.01]), None);
     assert_eq!(paired_t_test(&[0.0, 0.0, 0.0]), Some(1.0));
     assert_eq!(paired_t_test(&[0.5, 0.5, 0.5]), None);
+    assert_eq!(detectable(&[3.0], SIGNIFICANT), None);
+    assert_eq!(detectable(&[3.0, 3.0], SIGNIFICANT), None);
 }
