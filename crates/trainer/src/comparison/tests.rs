@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use proptest::{collection::vec, option, prelude::*};
+use proptest::{collection::vec, prelude::*};
 
 use super::*;
 use crate::{
@@ -342,6 +342,30 @@ fn pair_is_paired_by_seed_and_not_by_position() {
 }
 
 #[test]
+fn narrow_interval_keeps_a_decimal_and_one_image_is_no_images() {
+    let comparison = compare_images(&[("center", &[9001, 9001, 9001, 9001, 9002]), ("none", &[9000; 5])]);
+    // From SciPy: ttest_rel of 1, 1, 1, 1 and 2 against 0.
+    assert!(
+        comparison.verdict.starts_with("center beats none by 1.2 ± 0.6 images"),
+        "{}",
+        comparison.verdict
+    );
+    let verdict = compare_images(&[("center", &[9001, 9001]), ("none", &[9000, 9000])]).verdict;
+    assert!(verdict.starts_with("center is ahead of none by 1 image in 10,000, the same"), "{verdict}");
+}
+
+#[test]
+fn arm_with_a_comma_in_its_name_is_quoted() {
+    let mut comparison = compare_images(&[("center", &[9001, 9001, 9003]), ("none", &[9000, 9002, 9005])]);
+    for name in [&mut comparison.pairs[0].b, &mut comparison.scalings[1].name] {
+        *name = "center, learning rate 0.1".into();
+    }
+    let verdict = verdict::verdict(&comparison, 3);
+    let expected = "none and \"center, learning rate 0.1\" cannot be told apart: 3 seeds";
+    assert!(verdict.starts_with(expected), "{verdict}");
+}
+
+#[test]
 fn spread_beyond_what_images_could_show_is_said() {
     let verdict = compare_images(&[("center", &[9000, 1000]), ("none", &[2000, 8500])]).verdict;
     assert!(verdict.contains("2 seeds with so much spread would not have shown any difference"), "{verdict}");
@@ -415,29 +439,45 @@ fn milestones_are_medians_over_the_runs_that_reached_them() {
 const ARMS: [&str; 5] = ["none", "normalize", "center", "standardize", "zca"];
 const FEW_IMAGES: usize = 12;
 
-/// What became of each seed of each arm: missing, diverged, or so many of [`FEW_IMAGES`] right.
-fn outcomes() -> impl Strategy<Value = Vec<Vec<Option<Option<usize>>>>> {
+/// What became of a training.
+#[derive(Debug, Clone, Copy)]
+enum Ending {
+    /// It has not come to an end.
+    Missing,
+    Diverged,
+    /// So many of [`FEW_IMAGES`] are right.
+    Correct(usize),
+}
+
+/// Of each seed of each arm.
+fn endings() -> impl Strategy<Value = Vec<Vec<Ending>>> {
     (1..=6_usize, 1..=ARMS.len()).prop_flat_map(|(seeds, arms)| {
-        let run = option::weighted(0.9, option::weighted(0.9, 0..=FEW_IMAGES));
-        vec(vec(run, seeds), arms)
+        let ending = prop_oneof![
+            1 => Just(Ending::Missing),
+            1 => Just(Ending::Diverged),
+            8 => (0..=FEW_IMAGES).prop_map(Ending::Correct),
+        ];
+        vec(vec(ending, seeds), arms)
     })
 }
 
-fn compare_outcomes(outcomes: &[Vec<Option<Option<usize>>>]) -> Comparison {
+fn compare_endings(endings: &[Vec<Ending>]) -> Comparison {
     let mut runs = Vec::new();
-    for (number, (arm, of_arm)) in ARMS.iter().zip(outcomes).enumerate() {
-        for (seed, outcome) in (1..).zip(of_arm) {
-            let Some(correct) = outcome else { continue };
-            let accuracy = correct.map(|correct| correct as f64 / FEW_IMAGES as f64);
-            let mut run = compared(arm, seed, accuracy);
+    for (number, (arm, of_arm)) in ARMS.iter().zip(endings).enumerate() {
+        for (seed, ending) in (1..).zip(of_arm) {
+            let mut run = match *ending {
+                Ending::Missing => continue,
+                Ending::Diverged => compared(arm, seed, None),
+                Ending::Correct(correct) => ComparedRun {
+                    predictions: predictions(FEW_IMAGES, |image| (image + number) % FEW_IMAGES < correct),
+                    ..compared(arm, seed, Some(correct as f64 / FEW_IMAGES as f64))
+                },
+            };
             run.result.test_images = FEW_IMAGES;
-            if let Some(correct) = *correct {
-                run.predictions = predictions(FEW_IMAGES, |image| (image + number) % FEW_IMAGES < correct);
-            }
             runs.push(run);
         }
     }
-    Comparison::of("here".into(), &config(&ARMS[..outcomes.len()], outcomes[0].len()), &runs)
+    Comparison::of("here".into(), &config(&ARMS[..endings.len()], endings[0].len()), &runs)
 }
 
 /// `None` passes.
@@ -449,8 +489,8 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_came_of_the_trainings_every_number_is_one(outcomes in outcomes()) {
-        let comparison = compare_outcomes(&outcomes);
+    fn whatever_came_of_the_trainings_every_number_is_one(endings in endings()) {
+        let comparison = compare_endings(&endings);
         for arm in &comparison.scalings {
             let Accuracy { mean, std, ci95 } = arm.accuracy;
             prop_assert!(all_finite([mean, std, ci95.map(|ci| ci[0]), ci95.map(|ci| ci[1])]), "{arm:?}");
@@ -473,7 +513,7 @@ proptest! {
             if let (Some(McNemar { only_a, only_b, .. }), Some(difference)) = (mcnemar, difference) {
                 let images = *only_a as f64 - *only_b as f64;
                 prop_assert!((images - difference * FEW_IMAGES as f64).abs() < 1e-9, "{:?}", pair);
-                prop_assert!(p.is_none() && outcomes[0].len() == 1);
+                prop_assert!(p.is_none() && endings[0].len() == 1);
             }
         }
         let verdict = &comparison.verdict;

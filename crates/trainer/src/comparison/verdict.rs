@@ -208,7 +208,7 @@ fn is_ahead(group: &[&Finding], ahead: &str, of: &str) -> String {
         return format!("{ahead} is level with {behind}");
     }
     let unit = match group {
-        [finding] if finding.images.round() == 1.0 => "image",
+        [finding] if count(finding.images) == "1" => "image",
         _ => "images",
     };
     format!("{ahead} is ahead {} {unit} in {of}", margins(group, "of "))
@@ -236,7 +236,7 @@ fn would_have_shown(group: &[&Finding], test_images: usize) -> String {
             "{seeds} with so much spread would not have shown any difference (at {power:.0}% power)"
         );
     }
-    let plural = if images == 1.0 { "" } else { "s" };
+    let plural = if images < 1.5 { "" } else { "s" };
     format!(
         "{seeds} would have shown a difference of {} image{plural} or more (at {power:.0}% power)",
         count(images)
