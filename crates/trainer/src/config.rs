@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 mod comparison;
 
-pub use comparison::{ComparisonConfig, Grid};
+pub use comparison::{Arm, ComparisonConfig, Grid};
 
 use crate::{
     cli::{DatasetFlags, TrainingFlags},
