@@ -260,6 +260,19 @@ fn arms_below_the_best_rank_by_how_many_are_significantly_better() {
 }
 
 #[test]
+fn what_only_the_unadjusted_test_finds_neither_ranks_nor_is_called() {
+    let comparison = compare_images(&[
+        ("none", &[9000, 9000, 9000, 9000]),
+        ("center", &[9010, 9020, 9030, 9015]),
+        ("normalize", &[9900, 8000, 9990, 8100]),
+    ]);
+    let pair = comparison.pairs.iter().find(|pair| pair.a == "center" && pair.b == "none").unwrap();
+    assert!(pair.p.unwrap() < SIGNIFICANT && pair.p_holm.unwrap() > SIGNIFICANT, "{pair:?}");
+    assert!(comparison.scalings.iter().all(|arm| arm.rank == Some(1)));
+    assert!(!comparison.verdict.contains("beats"), "{}", comparison.verdict);
+}
+
+#[test]
 fn equal_runs_differ_by_exactly_nothing() {
     // 0.1 + 0.2 and such: as fractions these would differ by roundings.
     let comparison = compare_images(&[("center", &[1000, 2000, 3001]), ("none", &[1000, 2000, 3001])]);
