@@ -21,6 +21,13 @@ pub struct Terminal {
     quiet: bool,
 }
 
+/// Takes a bar off the screen.
+pub fn take_away(bar: &ProgressBar) {
+    BARS.remove(bar);
+    // Draws the others anew.
+    BARS.suspend(|| ());
+}
+
 /// Takes away every bar, where the work that they show has been given up.
 pub fn clear_bars() {
     // What cannot be written to is no reason to fail.
@@ -70,13 +77,6 @@ impl Terminal {
     /// A bar for bytes that arrive.
     pub fn bytes_bar(&self) -> ProgressBar {
         self.bar(0, "{spinner} {msg} {wide_bar} {bytes}/{total_bytes} {eta}")
-    }
-
-    /// Takes a bar off the screen.
-    pub fn take_away(&self, bar: &ProgressBar) {
-        BARS.remove(bar);
-        // Draws the others anew.
-        BARS.suspend(|| ());
     }
 
     fn bar(&self, length: u64, template: &str) -> ProgressBar {

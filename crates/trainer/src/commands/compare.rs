@@ -14,7 +14,7 @@ use mnist_data::{FittedScaling, Scaling};
 use crate::{
     cli::CompareArgs,
     comparison_folder::{CONTENTS, ComparisonFolder},
-    config::{ComparisonConfig, ConfigFile},
+    config::{Arm, ComparisonConfig, ConfigFile},
     dataset::{ExperimentData, fit},
     device::in_pool,
     experiment::Experiment,
@@ -24,7 +24,7 @@ use crate::{
     report,
     run::RunResult,
     runner::{Job, Shares, train_all},
-    terminal::{Terminal, warn},
+    terminal::{Terminal, take_away, warn},
 };
 
 pub fn run(args: CompareArgs, terminal: &Terminal) -> Result<()> {
@@ -82,7 +82,7 @@ fn compare(
         terminal.line(format!("{line}; {}/{all}{left}", folder.whole()));
         folder.write_report().map(drop)
     });
-    terminal.take_away(&overall);
+    take_away(&overall);
     Interrupted::resumable(trained, &path)?;
     let comparison = folder.conclude()?;
     if comparison.diverged > 0 {
@@ -101,23 +101,26 @@ fn jobs_to_do(
     data: &ExperimentData,
     terminal: &Terminal,
 ) -> Result<Vec<Job>> {
-    let mut fitted: Vec<Arc<FittedScaling>> = Vec::new();
     let arms = config.arms();
-    missing
-        .iter()
-        .map(|&number| {
-            let PlannedRun { arm, seed, name } = &plan.runs[number];
-            let arm = arms.iter().find(|known| known.name == *arm).context("a plan of other arms")?;
-            let fitted = match fitted.iter().find(|fitted| *fitted.scaling() == arm.scaling) {
-                Some(fitted) => fitted.clone(),
-                None => {
-                    fitted.push(Arc::new(fit(&arm.scaling, &data.train, terminal)?));
-                    fitted[fitted.len() - 1].clone()
-                }
-            };
-            Ok(Job { number, training: arm.training(*seed), fitted, name: name.clone() })
+    let planned = missing.iter().map(|&number| {
+        let run = &plan.runs[number];
+        let arm = arms.iter().find(|arm| arm.name == run.arm);
+        Ok((number, run, arm.context("the plan has other arms")?))
+    });
+    let planned: Vec<(usize, &PlannedRun, &Arm)> = planned.collect::<Result<_>>()?;
+    let is_needed = |scaling: &&Scaling| planned.iter().any(|(_, _, arm)| arm.scaling == **scaling);
+    let fitted = config.scalings.iter().filter(is_needed).map(|scaling| fit(scaling, &data.train, terminal));
+    let fitted: Vec<Arc<FittedScaling>> = fitted.map(|fitted| fitted.map(Arc::new)).collect::<Result<_>>()?;
+    let jobs = planned.into_iter().map(|(number, run, arm)| {
+        let fitted = fitted.iter().find(|fitted| *fitted.scaling() == arm.scaling);
+        Ok(Job {
+            number,
+            training: arm.training(run.seed),
+            fitted: fitted.context("a scaling was not fitted")?.clone(),
+            name: run.name.clone(),
         })
-        .collect()
+    });
+    jobs.collect()
 }
 
 /// What became of a training, in a line.

@@ -104,18 +104,18 @@ impl ComparisonConfig {
         for (scaling, scaling_name) in self.scalings.iter().zip(scaling_names(&self.scalings)) {
             for &learning_rate in &learning_rates {
                 for &batch_size in &batch_sizes {
-                    let mut name = scaling_name.clone();
+                    let mut name = vec![scaling_name.clone()];
                     if learning_rates.len() > 1 {
-                        name += &format!(", learning rate {}", learning_rate.get());
+                        name.push(format!("learning rate {}", learning_rate.get()));
                     }
                     if batch_sizes.len() > 1 {
-                        name += &format!(", batch size {batch_size}");
+                        name.push(format!("batch size {batch_size}"));
                     }
                     arms.push(Arm {
-                        name,
+                        name: name.join(", "),
                         scaling_name: scaling_name.clone(),
                         scaling: scaling.clone(),
-                        settings: Settings { learning_rate, batch_size, ..self.settings.clone() },
+                        settings: Settings { batch_size, learning_rate, ..self.settings.clone() },
                     });
                 }
             }

@@ -13,6 +13,7 @@ use crate::{
     folder::OutputFolder,
     interrupt,
     run::{CHECKPOINTS, METRICS},
+    terminal::take_away,
     training::{EpochMetrics, Training, TrainingProgress, TrainingState, Watch},
 };
 
@@ -38,7 +39,7 @@ impl<'a> Monitor<'a> {
 
     /// Takes the bar away. The overall one counts the images that a training which diverged never saw.
     pub fn close(&mut self) {
-        self.experiment.terminal.take_away(&self.bar);
+        take_away(&self.bar);
         self.count(self.bar.length().unwrap_or_default());
     }
 
