@@ -23,6 +23,7 @@ use crate::{
     evaluation::{Evaluation, evaluate},
     failure::{Interrupted, UsageError},
     folder::{self, CONFIG, OutputFolder, RESULT},
+    machine::Machine,
     run::{
         CHECKPOINTS, CURVE, DATA, PREDICTIONS, RunResult, SCALING, Scores, Status, Versions, WEIGHTS, sha256,
     },
@@ -191,6 +192,7 @@ impl<'a> Experiment<'a> {
             backend: settings.backend.to_string(),
             device: device::describe(&self.device),
             threads: rayon::current_num_threads(),
+            machine: Machine::current(),
             weights_sha256,
             scaling_sha256: Some(scaling_sha256),
             epochs: epochs.clone(),

@@ -18,6 +18,7 @@ mod failure;
 mod folder;
 mod interrupt;
 mod loader;
+mod machine;
 mod plan;
 mod report;
 mod run;

@@ -21,6 +21,7 @@ use crate::{
     config::{ConfigFile, DatasetConfig, TrainingConfig},
     dataset::load_splits,
     folder::{self, CONFIG, RESULT},
+    machine::Machine,
     terminal::Terminal,
     training::{EpochMetrics, model_config},
     weights,
@@ -84,6 +85,7 @@ pub struct RunResult {
     pub backend: String,
     pub device: String,
     pub threads: usize,
+    pub machine: Machine,
     /// See [`weights::sha256`]; none if the training diverged.
     pub weights_sha256: Option<String>,
     /// Of the file `scaling.json`: an edited one is not the one that was trained with.

@@ -8,6 +8,7 @@ use super::*;
 use crate::{
     cli::TrainingFlags,
     config::ConfigFile,
+    machine::Machine,
     run::Scores,
     significance::{SIGNIFICANT, detectable},
 };
@@ -23,6 +24,7 @@ fn run(scaling: &str, seed: u64, accuracy: Option<f64>) -> RunResult {
         backend: "flex".into(),
         device: String::new(),
         threads: 1,
+        machine: Machine::current(),
         weights_sha256: None,
         scaling_sha256: None,
         epochs: Vec::new(),
