@@ -154,7 +154,7 @@ pub struct CompareArgs {
     after_help = "Example: mnist-trainer report runs/compare-normalize-center-standardize-20261122T120000Z"
 )]
 pub struct ReportArgs {
-    /// Comparison folder that `compare` wrote
+    /// Comparison folder that `compare` wrote, finished or not
     pub comparison: PathBuf,
 }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use mnist_data::{FittedScaling, Scaling};
 
 use crate::{
     claim::{self, Claim, LOCK},
@@ -13,12 +14,12 @@ use crate::{
     config::{ComparisonConfig, first_difference},
     folder::{self, CONFIG, Destination, OutputFolder, RESULT},
     plan::{PLAN, Plan, RUNS},
-    report::{self, REPORT},
-    run::RunResult,
+    report::{self, FIGURES, Findings, MARKDOWN, PAGE, Pictures, TABLE},
+    run::{RunResult, SCALING},
 };
 
 /// All that such a folder may hold.
-pub const CONTENTS: [&str; 6] = [CONFIG, PLAN, RESULT, REPORT, RUNS, LOCK];
+pub const CONTENTS: [&str; 9] = [CONFIG, PLAN, RESULT, PAGE, MARKDOWN, TABLE, FIGURES, RUNS, LOCK];
 
 pub struct ComparisonFolder {
     folder: OutputFolder,
@@ -105,31 +106,45 @@ impl ComparisonFolder {
         self.runs.len()
     }
 
+    /// What a scaling was fitted to in a whole run, if there is one.
+    pub fn fitted(&self, scaling: &Scaling) -> Result<Option<FittedScaling>> {
+        let arms = self.config.arms();
+        let is_of =
+            |run: &&ComparedRun| arms.iter().any(|arm| arm.name == run.arm && arm.scaling == *scaling);
+        let run = self.runs.iter().find(is_of);
+        run.map(|run| folder::read_json(&run.result.run.join(SCALING))).transpose()
+    }
+
     /// Writes the report of the whole runs, and gives its files.
     ///
     /// None where another process has added seeds or scalings: the report is then of them all, and not this
     /// process's to write.
-    pub fn write_report(&self) -> Result<Vec<PathBuf>> {
+    pub fn write_report(&self, pictures: Option<&Pictures>) -> Result<Vec<PathBuf>> {
         if !self.is_current()? {
             return Ok(Vec::new());
         }
-        let config = self.config.to_toml()?;
-        let text = report::markdown::comparison(&self.comparison(), &config);
-        self.folder.write(REPORT, text.as_bytes())?;
-        Ok(vec![self.folder.path().join(REPORT)])
+        let (comparison, config) = (self.comparison(), self.config.to_toml()?);
+        let findings = Findings { comparison: &comparison, config: &config, runs: &self.runs, pictures };
+        report::write(&self.folder, &findings)
     }
 
     /// What the whole runs say together, written down if they are all.
-    pub fn conclude(&self) -> Result<Comparison> {
+    pub fn conclude(&self, pictures: &Pictures) -> Result<Comparison> {
         let comparison = self.comparison();
-        self.write_report()?;
+        self.write_report(Some(pictures))?;
         if self.is_current()? && comparison.finished == comparison.planned {
             self.folder.write_json(RESULT, &comparison)?;
         }
         Ok(comparison)
     }
 
-    fn comparison(&self) -> Comparison {
+    /// The configuration in force.
+    pub fn config(&self) -> &ComparisonConfig {
+        &self.config
+    }
+
+    /// What the whole runs say together.
+    pub fn comparison(&self) -> Comparison {
         Comparison::of(self.folder.path().to_owned(), &self.config, &self.runs)
     }
 

@@ -21,7 +21,7 @@ use crate::{
     failure::Interrupted,
     folder::{CONFIG, Destination},
     plan::{Plan, PlannedRun, RUNS},
-    report,
+    report::{self, Pictures, previews},
     run::RunResult,
     runner::{Job, Shares, train_all},
     terminal::{Terminal, take_away, warn},
@@ -70,6 +70,12 @@ fn compare(
     if whole > 0 {
         terminal.line(format!("{whole} of {all} trainings are whole already"));
     }
+    let fitted = |scaling: &Scaling| {
+        let of_job = jobs.iter().map(|job| &job.fitted).find(|fitted| fitted.scaling() == scaling);
+        of_job.map_or_else(|| folder.fitted(scaling), |fitted| Ok(Some(fitted.as_ref().clone())))
+    };
+    let previews = previews::of_all(config, &data, terminal, fitted)?;
+    let pictures = Pictures { test: &data.test, previews };
     let images = data.train.len() as u64 * u64::from(settings.epochs.get());
     let overall = terminal.overall_bar(images * jobs.len() as u64);
     let experiment = experiment.with_overall(overall.clone());
@@ -80,16 +86,17 @@ fn compare(
         folder.add(number, result)?;
         let left = time_left(begun.elapsed(), &overall);
         terminal.line(format!("{line}; {}/{all}{left}", folder.whole()));
-        folder.write_report().map(drop)
+        folder.write_report(Some(&pictures)).map(drop)
     });
     take_away(&overall);
     Interrupted::resumable(trained, &path)?;
-    let comparison = folder.conclude()?;
+    let comparison = folder.conclude(&pictures)?;
     if comparison.diverged > 0 {
         warn(format!("{} of {all} trainings diverged; they are left out of the means", comparison.diverged));
     }
     terminal.result(&comparison, || {
-        format!("{}\ncomparison: {}", report::text::comparison(&comparison), path.display())
+        let page = path.join(report::PAGE);
+        format!("{}\nreport: {}", report::text::comparison(&comparison), page.display())
     })
 }
 

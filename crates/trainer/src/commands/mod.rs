@@ -28,7 +28,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Train(args) => train::run(args, &terminal),
         Command::Compare(args) => compare::run(args, &terminal),
         Command::Evaluate(args) => evaluate::run(args, &terminal),
-        Command::Report(args) => report::run(&args, &terminal),
+        Command::Report(args) => report::run(args, &terminal),
         Command::Completions { shell } => completions::run(shell),
         Command::Export(args) => export::run(args, &terminal),
         Command::Predict(args) => predict::run(args, &terminal),

@@ -1,11 +1,18 @@
-//! `report`: a comparison's report again, from what is on disk.
+//! `report`: the report of a comparison again, from what is on disk.
 
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use serde::Serialize;
 
-use crate::{cli::ReportArgs, comparison_folder::ComparisonFolder, terminal::Terminal};
+use crate::{
+    cli::ReportArgs,
+    comparison_folder::ComparisonFolder,
+    dataset::ExperimentData,
+    interrupt,
+    report::{self, Pictures, previews},
+    terminal::{Terminal, warn},
+};
 
 #[derive(Serialize)]
 struct ReportResult {
@@ -13,13 +20,40 @@ struct ReportResult {
     files: Vec<PathBuf>,
 }
 
-pub fn run(args: &ReportArgs, terminal: &Terminal) -> Result<()> {
+pub fn run(args: ReportArgs, terminal: &Terminal) -> Result<()> {
     let folder = ComparisonFolder::open(&args.comparison)?;
     if folder.whole() == 0 {
-        bail!("no training of {} has come to an end", args.comparison.display());
+        bail!("no training of {} has come to an end; --resume goes on", args.comparison.display());
     }
-    let result = ReportResult { comparison: args.comparison.clone(), files: folder.write_report()? };
+    let data = match load_data(&folder, terminal) {
+        Err(error) if !interrupt::requested() => {
+            warn(format!("the report has no pictures: {error:#}"));
+            None
+        }
+        other => Some(other?),
+    };
+    let pictures = match &data {
+        Some(data) => {
+            let fitted = |scaling: &_| folder.fitted(scaling);
+            let previews = previews::of_all(folder.config(), data, terminal, fitted)?;
+            Some(Pictures { test: &data.test, previews })
+        }
+        None => None,
+    };
+    let result = ReportResult { comparison: args.comparison, files: folder.write_report(pictures.as_ref())? };
     terminal.result(&result, || {
-        result.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join("\n")
+        let page = result.comparison.join(report::PAGE);
+        format!("{}\nreport: {}", report::text::comparison(&folder.comparison()), page.display())
     })
+}
+
+/// The images that were trained on and tested with.
+fn load_data(folder: &ComparisonFolder, terminal: &Terminal) -> Result<ExperimentData> {
+    let settings = &folder.config().settings;
+    let (data, sums) =
+        ExperimentData::load_checked(&settings.dataset, settings.validation_split, &[], terminal)?;
+    if sums != folder.plan().data {
+        bail!("the data files are no longer those that were trained on");
+    }
+    Ok(data)
 }

@@ -14,10 +14,7 @@ use crate::{
     dataset::{ExperimentData, fit, watched},
     failure::UsageError,
     folder,
-    report::{
-        contact_sheet::{self, Histogram, Row},
-        text::table,
-    },
+    report::{contact_sheet, previews::Previews, text::table},
     terminal::Terminal,
 };
 
@@ -121,12 +118,6 @@ fn check_place(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Images on the contact sheet, of as many classes.
-const SHOWN: usize = 10;
-
-/// Train images whose values its histograms count.
-const COUNTED: usize = 10_000;
-
 /// A preset's whitening that takes longer than this is left out of the contact sheet, in seconds.
 const PATIENCE: f64 = 60.0;
 
@@ -137,12 +128,7 @@ fn draw(path: &Path, asked_for: &FittedScaling, data: &ExperimentData, terminal:
     if !scalings.contains(asked_for.scaling()) {
         scalings.push(asked_for.scaling().clone());
     }
-    let labels = data.train.labels();
-    let first_of = |class: usize| labels.iter().position(|&label| label as usize == class);
-    let shown: Vec<usize> = (0..data.classes).filter_map(first_of).take(SHOWN).collect();
-    let shown = data.train.get_many(shown)?;
-
-    let counted = data.train.first(COUNTED);
+    let previews = Previews::new(&data.train, data.classes)?;
     let mut rows = Vec::new();
     for scaling in scalings {
         let is_asked_for = scaling == *asked_for.scaling();
@@ -161,12 +147,7 @@ fn draw(path: &Path, asked_for: &FittedScaling, data: &ExperimentData, terminal:
             fitted_now = watched(terminal, |progress| scaling.fit(&data.train, progress))?;
             &fitted_now
         };
-        let moments = watched(terminal, |progress| fitted.moments(&counted, progress))?;
-        let mut histogram = Histogram::new(moments.min(), moments.max());
-        let add = |values: &[f32]| histogram.add(values);
-        watched(terminal, |progress| fitted.for_each_scaled(&counted, progress, add))?;
-        let images = shown.iter().map(|image| fitted.scale(&[image.pixels()])).collect();
-        rows.push(Row { name: scaling.name().to_owned(), moments, images, histogram });
+        rows.push(previews.of(scaling.name(), fitted, terminal)?);
     }
     let mut png = Cursor::new(Vec::new());
     contact_sheet::draw(&rows, data.train.shape()).write_to(&mut png, ImageFormat::Png)?;

@@ -96,6 +96,11 @@ impl ComparisonConfig {
         Self::resolve(None, None, TrainingFlags::default(), &ConfigFile::read(Some(path))?)
     }
 
+    /// Names of the scalings, no two alike.
+    pub fn scaling_names(&self) -> Vec<String> {
+        scaling_names(&self.scalings)
+    }
+
     /// Every arm, scaling by scaling.
     pub fn arms(&self) -> Vec<Arm> {
         let learning_rates = or_else_one(&self.grid.learning_rate, self.settings.learning_rate);

@@ -21,9 +21,9 @@ use image::{
 use mnist_data::{ImageShape, Moments};
 
 use canvas::Canvas;
-use histogram::{BINS, Interval};
+use histogram::BINS;
 
-pub use histogram::Histogram;
+pub use histogram::{Histogram, Interval};
 
 /// Around the sheet and between columns, in pixels like all sizes here.
 const MARGIN: u32 = 20;
@@ -76,7 +76,7 @@ pub struct Row {
 
 impl Row {
     /// The numbers that describe its values, in two lines.
-    fn description(&self) -> [String; 2] {
+    pub fn description(&self) -> [String; 2] {
         let short = |value| short(value, self.histogram.interval());
         let [min, max] = [self.moments.min(), self.moments.max()].map(short);
         let [mean, std] = [self.moments.mean(), self.moments.std()].map(short);
@@ -84,7 +84,7 @@ impl Row {
     }
 
     /// The lowest and the highest value of the images to show.
-    fn shown(&self) -> Interval {
+    pub fn shown(&self) -> Interval {
         let images = self.images.iter().map(|image| Moments::of(image.iter().map(|&value| f64::from(value))));
         let moments = images.fold(Moments::default(), Moments::merge);
         Interval { low: moments.min(), high: moments.max() }
@@ -188,7 +188,7 @@ fn draw_histogram(canvas: &mut Canvas, histogram: &Histogram, [left, top]: [u32;
 }
 
 /// One image, C×H×W, as it appears on the sheet: black at the low end of `interval`, white at the high end.
-fn tile(image: &[f32], shape: ImageShape, interval: Interval) -> RgbImage {
+pub fn tile(image: &[f32], shape: ImageShape, interval: Interval) -> RgbImage {
     let ImageShape { channels, height, width } = shape;
     assert_eq!(image.len(), shape.pixels(), "an image of {shape}");
     let level = |value: f32| (interval.position(value.into()) * 255.0).round() as u8;
@@ -217,7 +217,7 @@ fn tile_size(shape: ImageShape) -> [u32; 2] {
 }
 
 /// A value with about four digits if it is as large as the interval's ends, with fewer if it is smaller.
-fn short(value: f64, interval: Interval) -> String {
+pub fn short(value: f64, interval: Interval) -> String {
     let magnitude = interval.low.abs().max(interval.high.abs());
     if magnitude != 0.0 && !(1e-3..1e5).contains(&magnitude) {
         return format!("{value:.2e}");

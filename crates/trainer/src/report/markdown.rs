@@ -1,19 +1,60 @@
-//! The report as Markdown.
+//! The report as Markdown, in short.
 
-use super::{HEADER, row};
-use crate::comparison::Comparison;
+use super::{
+    FIGURES, Findings,
+    figures::{Figure, Figures},
+    tables::{self, Table},
+};
 
-/// The ranking, the verdict and how it was made.
-pub fn comparison(comparison: &Comparison, config: &str) -> String {
-    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-    let mut table = line(&HEADER.map(str::to_owned));
-    table += &line(&HEADER.map(|_| "---".to_owned()));
-    for (rank, result) in (1..).zip(&comparison.scalings) {
-        table += &line(&row(rank, result));
+/// The ranking, the pairs, the figures, and how it was made.
+pub fn report(findings: &Findings, figures: &Figures) -> String {
+    let comparison = findings.comparison;
+    let mut parts = vec!["# Which pixel scaling to train with".to_owned()];
+    parts.extend(findings.unfinished());
+    parts.push(escaped(&comparison.verdict));
+    parts.push(table(&tables::ranking(comparison)));
+    if !comparison.pairs.is_empty() {
+        parts.push("## Pairs, over training seeds, on this test set".into());
+        parts.push(table(&tables::pairs(comparison)));
+        parts.push(format!("Differences are in images of {}.", comparison.test_images));
     }
-    format!(
-        "# Which pixel scaling to train with\n\n{}\n\n{table}\n\
-         mnist-trainer {} on Burn {}, {:.0} s of training, with\n\n```toml\n{config}```\n",
-        comparison.verdict, comparison.versions.mnist_trainer, comparison.versions.burn, comparison.seconds
-    )
+    // What the values are after a scaling needs its pictures: that is for the page.
+    let shown = figures.accuracy.iter().chain(&figures.learning).chain(&figures.confusion);
+    let shown: Vec<String> = shown.map(picture).collect();
+    if !shown.is_empty() {
+        parts.push("## Figures".into());
+        parts.extend(shown);
+    }
+    parts.push(format!(
+        "mnist-trainer {} on Burn {}, {:.0} s of training, with",
+        comparison.versions.mnist_trainer, comparison.versions.burn, comparison.seconds
+    ));
+    parts.push(format!("```toml\n{}```", findings.config));
+    parts.join("\n\n") + "\n"
+}
+
+fn table(table: &Table) -> String {
+    let line = |cells: &[String]| {
+        let cells: Vec<String> = cells.iter().map(|cell| escaped(cell)).collect();
+        format!("| {} |", cells.join(" | "))
+    };
+    let rule = format!("|{}", " --- |".repeat(table.header.len()));
+    let lines = [line(&table.header), rule].into_iter().chain(table.rows.iter().map(|row| line(row)));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn picture(figure: &Figure) -> String {
+    format!("![{}]({FIGURES}/{}.svg)", escaped(&figure.title), figure.name)
+}
+
+/// Text without what Markdown or HTML would take for its own.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if "\\`*_[]<>|&".contains(character) {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
 }

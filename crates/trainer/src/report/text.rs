@@ -2,7 +2,7 @@
 
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 
-use super::{HEADER, row};
+use super::tables;
 use crate::comparison::Comparison;
 
 /// A table with a header.
@@ -14,6 +14,16 @@ pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [
 
 /// The ranking and the verdict.
 pub fn comparison(comparison: &Comparison) -> String {
-    let rows = comparison.scalings.iter().zip(1..).map(|(result, rank)| row(rank, result));
-    format!("{}\n{}", table(HEADER, rows), comparison.verdict)
+    let rows = comparison.scalings.iter().map(|arm| {
+        [
+            tables::rank(arm),
+            tables::name(arm),
+            tables::accuracy(arm),
+            tables::interval(arm),
+            tables::loss(arm),
+            tables::seconds(arm),
+        ]
+    });
+    let header = ["rank", "scaling", "test accuracy", "95% interval", "test loss", "training"];
+    format!("{}\n{}", table(header, rows), comparison.verdict)
 }

@@ -1,0 +1,119 @@
+//! What all figures have in common: colours, letters, a legend.
+
+use anyhow::Result;
+use plotters::{
+    coord::Shift,
+    prelude::{DrawingArea, EmptyElement, IntoDrawingArea, Rectangle, SVGBackend, Text},
+    style::{
+        Color, IntoFont, RGBColor, TextStyle,
+        text_anchor::{HPos, Pos, VPos},
+    },
+};
+
+/// Text and axes; on a page, the page's own colour.
+pub const INK: RGBColor = RGBColor(31, 35, 40);
+
+/// Of errors.
+pub const ERROR: RGBColor = RGBColor(209, 73, 91);
+
+/// Of bars.
+pub const BAR: RGBColor = RGBColor(86, 140, 205);
+
+/// Told apart by people who do not see all colours, and visible on white and on black: Okabe and Ito's,
+/// <https://jfly.uni-koeln.de/color/>.
+const PALETTE: [RGBColor; 6] = [
+    RGBColor(0, 130, 200),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(206, 142, 0),
+    RGBColor(128, 128, 128),
+];
+
+/// Width of a figure, in pixels as all sizes here: two stand beside each other on a screen, and on a phone
+/// one can still be read.
+pub const WIDTH: u32 = 440;
+
+/// Height of the letters.
+pub const LETTERS: u32 = 12;
+
+/// Height of a line of the legend.
+const LEGEND_LINE: i32 = 18;
+
+/// Where a figure is drawn.
+pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+/// The colour of an arm by its place in the ranking, from 0.
+pub fn color(position: usize) -> RGBColor {
+    PALETTE[position % PALETTE.len()]
+}
+
+/// As it stands in an SVG.
+pub fn hex(color: RGBColor) -> String {
+    format!("#{:02X}{:02X}{:02X}", color.0, color.1, color.2)
+}
+
+/// Draws an SVG of this size.
+pub fn svg(size: (u32, u32), draw: impl FnOnce(&Area) -> Result<()>) -> Result<String> {
+    let mut svg = String::new();
+    let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+    draw(&area)?;
+    area.present()?;
+    drop(area);
+    Ok(svg)
+}
+
+/// How wide letters are, by an estimate on the safe side.
+pub fn text_width(text: &str) -> i32 {
+    (text.chars().count() as f64 * f64::from(LETTERS) * 0.6).ceil() as i32
+}
+
+/// Letters of this height in this colour.
+pub fn letters(height: u32, color: &impl Color) -> TextStyle<'static> {
+    // Plotters' unit: <https://docs.rs/plotters-svg> divides by this.
+    ("sans-serif", f64::from(height) * 1.24).into_font().color(color)
+}
+
+/// The usual letters, placed by these ends of theirs.
+pub fn placed(horizontal: HPos, vertical: VPos) -> TextStyle<'static> {
+    letters(LETTERS, &INK).pos(Pos::new(horizontal, vertical))
+}
+
+/// Lines of a legend: in each, the horizontal places of some entries.
+fn legend_lines(names: &[&str], width: i32) -> Vec<Vec<(usize, i32)>> {
+    let mut lines: Vec<Vec<(usize, i32)>> = vec![Vec::new()];
+    let mut left = 0;
+    for (index, name) in names.iter().enumerate() {
+        let entry = text_width(name) + 34;
+        if left > 0 && left + entry > width {
+            lines.push(Vec::new());
+            left = 0;
+        }
+        if let Some(line) = lines.last_mut() {
+            line.push((index, left));
+        }
+        left += entry;
+    }
+    lines
+}
+
+/// Height of the legend of these names.
+pub fn legend_height(names: &[&str]) -> u32 {
+    (legend_lines(names, WIDTH as i32 - 20).len() as i32 * LEGEND_LINE + 6) as u32
+}
+
+/// Writes the names with their colours, from `(10, top)` on.
+pub fn legend(area: &Area, names: &[&str], top: i32) -> Result<()> {
+    for (number, line) in legend_lines(names, WIDTH as i32 - 20).into_iter().enumerate() {
+        let middle = top + number as i32 * LEGEND_LINE + LEGEND_LINE / 2;
+        for (index, left) in line {
+            let left = left + 10;
+            let swatch = Rectangle::new([(left, middle - 5), (left + 12, middle + 5)], color(index).filled());
+            area.draw(&(EmptyElement::at((0, 0)) + swatch))?;
+            let text =
+                Text::new(names[index].to_owned(), (left + 17, middle), placed(HPos::Left, VPos::Center));
+            area.draw(&text)?;
+        }
+    }
+    Ok(())
+}

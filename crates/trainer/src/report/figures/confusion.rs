@@ -1,0 +1,141 @@
+//! Which class was taken for which: a map of counts per arm, its errors in red.
+
+use anyhow::Result;
+use plotters::{
+    prelude::{Rectangle, Text},
+    style::{
+        Color, FontTransform, IntoTextStyle,
+        text_anchor::{HPos, Pos, VPos},
+    },
+};
+
+use super::{
+    Figure, SHOWN_ARMS,
+    canvas::{Area, ERROR, INK, LETTERS, letters, placed, svg, text_width},
+    slug,
+};
+use crate::report::Findings;
+
+/// More classes than this cannot be read: those with the most errors are shown.
+pub const SHOWN_CLASSES: usize = 20;
+
+/// Side of a cell, in pixels.
+const CELL: i32 = 36;
+
+/// Longer class names are cut off.
+const LONGEST_NAME: usize = 14;
+
+/// The best arms', each over all its seeds.
+pub fn all(findings: &Findings) -> Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    for arm in &findings.comparison.scalings {
+        let counts = findings.runs_of(arm).filter_map(|run| run.result.confusion.as_ref());
+        let Some(sum) = counts.cloned().reduce(|a, b| add(&a, &b)) else { continue };
+        let classes = most_confused(&sum);
+        let names: Vec<String> = classes.iter().map(|&class| shortened(&findings.class(class))).collect();
+        let part: Vec<Vec<usize>> =
+            classes.iter().map(|&row| classes.iter().map(|&column| sum[row][column]).collect()).collect();
+        let errors: usize = off_diagonal(&sum).map(|(_, _, count)| count).sum();
+        let worst = off_diagonal(&sum).max_by_key(|&(_, _, count)| count).filter(|&(_, _, count)| count > 0);
+        let worst = worst.map_or(String::new(), |(row, column, count)| {
+            let [row, column] = [row, column].map(|class| findings.class(class));
+            format!("; most often {row} as {column}: {count}")
+        });
+        figures.push(Figure {
+            name: format!("confusion-{}", slug(&arm.name)),
+            title: format!("{}: {errors} misread{worst}", arm.name),
+            svg: draw(&part, &names)?,
+        });
+        if figures.len() == SHOWN_ARMS {
+            break;
+        }
+    }
+    Ok(figures)
+}
+
+fn add(a: &[Vec<usize>], b: &[Vec<usize>]) -> Vec<Vec<usize>> {
+    let add_rows = |(a, b): (&Vec<usize>, &Vec<usize>)| a.iter().zip(b).map(|(a, b)| a + b).collect();
+    a.iter().zip(b).map(add_rows).collect()
+}
+
+/// `(true class, read as, count)` of the errors.
+fn off_diagonal(counts: &[Vec<usize>]) -> impl Iterator<Item = (usize, usize, usize)> {
+    let cells = counts.iter().enumerate();
+    let cells = cells.flat_map(|(row, of_row)| {
+        of_row.iter().enumerate().map(move |(column, &count)| (row, column, count))
+    });
+    cells.filter(|(row, column, _)| row != column)
+}
+
+/// All classes, or those with the most errors in their row and column, in the order of the classes.
+fn most_confused(counts: &[Vec<usize>]) -> Vec<usize> {
+    let mut errors = vec![0; counts.len()];
+    for (row, column, count) in off_diagonal(counts) {
+        errors[row] += count;
+        errors[column] += count;
+    }
+    let mut classes: Vec<usize> = (0..counts.len()).collect();
+    classes.sort_by_key(|&class| std::cmp::Reverse(errors[class]));
+    classes.truncate(SHOWN_CLASSES);
+    classes.sort_unstable();
+    classes
+}
+
+fn shortened(name: &str) -> String {
+    if name.chars().count() <= LONGEST_NAME {
+        return name.to_owned();
+    }
+    name.chars().take(LONGEST_NAME - 1).chain(['…']).collect()
+}
+
+fn draw(counts: &[Vec<usize>], names: &[String]) -> Result<String> {
+    let longest = names.iter().map(|name| text_width(name)).max().unwrap_or(0);
+    let is_turned = longest > CELL - 4;
+    let (left, top) = (longest + 34, 28 + if is_turned { longest } else { LETTERS as i32 });
+    let side = CELL * names.len() as i32;
+    let most_errors = off_diagonal(counts).map(|(_, _, count)| count).max().unwrap_or(0).max(1);
+    svg(((left + side + 8) as u32, (top + side + 8) as u32), |area| {
+        let center = left + side / 2;
+        area.draw(&Text::new("read as", (center, 4), placed(HPos::Center, VPos::Top)))?;
+        let upwards = FontTransform::Rotate270;
+        let turned = |style: plotters::style::TextStyle<'static>| style.transform(upwards.clone());
+        let middle = (8, top + side / 2);
+        area.draw(&Text::new("true class", middle, turned(placed(HPos::Center, VPos::Top))))?;
+        for (index, name) in names.iter().enumerate() {
+            let along = index as i32 * CELL + CELL / 2;
+            let row_name =
+                Text::new(name.clone(), (left - 6, top + along), placed(HPos::Right, VPos::Center));
+            area.draw(&row_name)?;
+            let style = if is_turned {
+                turned(placed(HPos::Left, VPos::Center))
+            } else {
+                placed(HPos::Center, VPos::Bottom)
+            };
+            area.draw(&Text::new(name.clone(), (left + along, top - 5), style))?;
+        }
+        for (row, of_row) in counts.iter().enumerate() {
+            for (column, &count) in of_row.iter().enumerate() {
+                let corner = (left + column as i32 * CELL, top + row as i32 * CELL);
+                // By the square root, so that rare errors are seen, too.
+                let share = (count as f64 / most_errors as f64).sqrt();
+                let fill = if row == column { INK.mix(0.08) } else { ERROR.mix(0.7 * share) };
+                cell(area, corner, count, fill)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn cell(area: &Area, (left, top): (i32, i32), count: usize, fill: plotters::style::RGBAColor) -> Result<()> {
+    let corners = [(left, top), (left + CELL, top + CELL)];
+    if fill.3 > 0.0 {
+        area.draw(&Rectangle::new(corners, fill.filled()))?;
+    }
+    area.draw(&Rectangle::new(corners, INK.mix(0.12).stroke_width(1)))?;
+    if count > 0 {
+        let height = if count < 10_000 { 11 } else { 8 };
+        let style = letters(height, &INK).pos(Pos::new(HPos::Center, VPos::Center)).into_text_style(area);
+        area.draw(&Text::new(count.to_string(), (left + CELL / 2, top + CELL / 2), style))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! The report as one page, which needs no network and no script.
+
+mod gallery;
+mod scalings;
+mod settings;
+mod tables;
+
+use anyhow::Result;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::{
+    Findings,
+    answers::Answers,
+    figures::{Figure, Figures, SHOWN_ARMS},
+};
+use crate::run::Status;
+
+const STYLE: &str = include_str!("page.css");
+
+/// Nothing but what the page itself holds is ever loaded.
+const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
+
+/// A part of the page with a heading.
+struct Section {
+    /// Its address in the page.
+    id: &'static str,
+    heading: &'static str,
+    body: Markup,
+}
+
+/// The whole page.
+pub fn page(findings: &Findings, figures: &Figures) -> Result<String> {
+    let sections = sections(findings, figures)?;
+    let title = "Which pixel scaling to train with";
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                header {
+                    h1 { (title) }
+                    @if let Some(unfinished) = findings.unfinished() { p.unfinished role="status" { (unfinished) } }
+                    p.verdict { (findings.comparison.verdict) }
+                    p.extent { (extent(findings)) }
+                    nav aria-label="Contents" {
+                        ul { @for section in &sections { li { a href={ "#" (section.id) } { (section.heading) } } } }
+                    }
+                }
+                main {
+                    @for Section { id, heading, body } in &sections {
+                        section id=(id) aria-labelledby={ (id) "-heading" } {
+                            h2 id={ (id) "-heading" } { (heading) }
+                            (body)
+                        }
+                    }
+                }
+                footer { p { "Written by mnist-trainer. The numbers behind it: " code { "results.csv" } ", " code { "result.json" } ", and the folder of each run." } }
+            }
+        }
+    };
+    Ok(page.into_string())
+}
+
+fn sections(findings: &Findings, figures: &Figures) -> Result<Vec<Section>> {
+    let answers = Answers::of(findings.comparison, findings.runs);
+    let mut sections = vec![Section { id: "ranking", heading: "Ranking", body: tables::ranking(findings) }];
+    if !findings.comparison.pairs.is_empty() {
+        sections.push(Section { id: "pairs", heading: "Pairs", body: tables::pairs(findings) });
+    }
+    if let Some(figure) = &figures.accuracy {
+        sections.push(Section { id: "accuracy", heading: "Accuracy of each seed", body: accuracy(figure) });
+    }
+    if !figures.learning.is_empty() {
+        sections.push(Section {
+            id: "learning",
+            heading: "Learning curves",
+            body: learning(findings, &figures.learning),
+        });
+    }
+    if !figures.confusion.is_empty() {
+        sections.push(Section {
+            id: "confusion",
+            heading: "What is taken for what",
+            body: confusion(findings, &figures.confusion),
+        });
+        sections.push(Section {
+            id: "misread",
+            heading: "Misread with most confidence",
+            body: gallery::misread(findings, &answers)?,
+        });
+    }
+    if findings.comparison.scalings.len() > 1 && !figures.confusion.is_empty() {
+        sections.push(Section {
+            id: "changing",
+            heading: "Answers that change with the scaling",
+            body: gallery::changing(findings, &answers)?,
+        });
+    }
+    sections.push(Section {
+        id: "scalings",
+        heading: "What each scaling does",
+        body: scalings::section(findings, figures)?,
+    });
+    sections.push(Section { id: "settings", heading: "How it was made", body: settings::section(findings) });
+    Ok(sections)
+}
+
+/// How much was trained.
+fn extent(findings: &Findings) -> String {
+    let comparison = findings.comparison;
+    let diverged = findings.runs.iter().filter(|run| run.result.status == Status::Diverged).count();
+    let diverged = if diverged > 0 { format!(", {diverged} of them diverged") } else { String::new() };
+    let train_images = findings.runs.first().map_or(0, |run| run.result.train_images);
+    format!(
+        "{}{diverged}; {train_images} images to train on, {} to test on; {:.0} s of training.",
+        plural(comparison.finished, "training"),
+        comparison.test_images,
+        comparison.seconds
+    )
+}
+
+fn accuracy(figure: &Figure) -> Markup {
+    html! {
+        div.figures { (self::figure(figure, html! {
+            "A dot is one training seed, the dark bar their mean, the line its 95% interval; a line without an end goes on beyond the figure."
+        })) }
+    }
+}
+
+fn learning(findings: &Findings, figures: &[Figure]) -> Markup {
+    let has_validation = findings.runs.iter().any(|run| run.result.validation.is_some());
+    html! {
+        p.note {
+            "Means over seeds; the band reaches from the lowest to the highest seed. Each image counts as it was answered before the step that learned from it."
+            @if has_validation { " Dashed: on the validation images." }
+            (only_the_best(findings, "Curves"))
+        }
+        div.figures { @for figure in figures { (self::figure(figure, html! { (figure.title) })) } }
+    }
+}
+
+fn confusion(findings: &Findings, figures: &[Figure]) -> Markup {
+    let classes = findings.runs.first().map_or(0, |run| run.result.classes);
+    let shown = super::figures::SHOWN_CLASSES;
+    html! {
+        p.note {
+            "Test images over all seeds: rows are the true classes, columns what they were read as. Errors are red, by the square root of their number."
+            @if classes > shown { " Of " (classes) " classes, the " (shown) " with the most errors." }
+            (only_the_best(findings, "Matrices"))
+        }
+        div.figures { @for figure in figures { (self::figure(figure, html! { (figure.title) })) } }
+    }
+}
+
+/// That not all arms are shown, if so.
+fn only_the_best(findings: &Findings, what: &str) -> String {
+    let arms = findings.comparison.scalings.len();
+    if arms > SHOWN_ARMS { format!(" {what} of the {SHOWN_ARMS} best of {arms}.") } else { String::new() }
+}
+
+/// A figure with what it shows in words.
+fn figure(figure: &Figure, caption: Markup) -> Markup {
+    html! {
+        figure {
+            div.scroll tabindex="0" role="group" aria-label=(figure.title) { (PreEscaped(figure.inline())) }
+            figcaption { (caption) }
+        }
+    }
+}
+
+fn plural(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}

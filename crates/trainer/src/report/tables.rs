@@ -1,0 +1,165 @@
+//! The numbers of a comparison as cells of tables, for every format.
+
+use crate::{
+    comparison::{Comparison, Milestone, Pair, ScalingResult},
+    run::Status,
+    significance,
+};
+
+use super::percent;
+
+/// What stands where there is no value.
+const NONE: &str = "–";
+
+/// A table of words.
+pub struct Table {
+    /// What the columns hold.
+    pub header: Vec<String>,
+    /// As many cells each as the header.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// The arms, best first.
+pub fn ranking(comparison: &Comparison) -> Table {
+    let mut header =
+        ["rank", "scaling", "test accuracy ± std", "95% interval", "test loss"].map(String::from).to_vec();
+    let milestones = comparison.scalings.first().map_or(&[][..], |arm| &arm.milestones);
+    header.extend(
+        milestones.iter().map(|reached| format!("to {:.0}% train accuracy", 100.0 * reached.accuracy)),
+    );
+    header.extend(["training", "runs"].map(String::from));
+    let rows = comparison.scalings.iter().map(|arm| {
+        let mut row = vec![rank(arm), arm.name.clone(), accuracy_with_std(arm), interval(arm), loss(arm)];
+        row.extend(arm.milestones.iter().map(|reached| milestone(reached, arm)));
+        row.extend([seconds(arm), runs(arm)]);
+        row
+    });
+    Table { rows: rows.collect(), header }
+}
+
+/// Every two arms: what their difference is and how sure it is.
+pub fn pairs(comparison: &Comparison) -> Table {
+    let is_mcnemar = comparison.pairs.iter().any(|pair| pair.mcnemar.is_some());
+    let header: &[&str] = if is_mcnemar {
+        &["a", "b", "difference in images", "only a right", "only b right", "p (McNemar)", "p (Holm)"]
+    } else {
+        &["a", "b", "seeds", "difference in images", "95% interval", "p", "p (Holm)", "detectable"]
+    };
+    let images = comparison.test_images as f64;
+    let rows = comparison.pairs.iter().map(|pair| {
+        let (a, b) = (pair.a.clone(), pair.b.clone());
+        let difference = or_none(pair.difference.map(|difference| signed(difference * images)));
+        if is_mcnemar {
+            mcnemar_row(pair, a, b, difference)
+        } else {
+            t_test_row(pair, a, b, difference, images)
+        }
+    });
+    Table { rows: rows.collect(), header: header.iter().map(|&name| name.to_owned()).collect() }
+}
+
+fn mcnemar_row(pair: &Pair, a: String, b: String, difference: String) -> Vec<String> {
+    let of = |value: fn(&crate::comparison::McNemar) -> String| or_none(pair.mcnemar.as_ref().map(value));
+    vec![
+        a,
+        b,
+        difference,
+        of(|test| test.only_a.to_string()),
+        of(|test| test.only_b.to_string()),
+        of(|test| p_value(test.p)),
+        of(|test| p_value(test.p_holm)),
+    ]
+}
+
+fn t_test_row(pair: &Pair, a: String, b: String, difference: String, images: f64) -> Vec<String> {
+    let interval =
+        pair.ci95.map(|[low, high]| format!("{} to {}", signed(low * images), signed(high * images)));
+    vec![
+        a,
+        b,
+        pair.seeds.to_string(),
+        difference,
+        or_none(interval),
+        or_none(pair.p.map(p_value)),
+        or_none(pair.p_holm.map(p_value)),
+        or_none(pair.detectable.map(|fraction| format!("{:.1}", fraction * images))),
+    ]
+}
+
+/// Its rank; several arms may share one.
+pub fn rank(arm: &ScalingResult) -> String {
+    or_none(arm.rank.map(|rank| rank.to_string()))
+}
+
+/// Its name, with how many of its runs diverged if some did.
+pub fn name(arm: &ScalingResult) -> String {
+    match diverged(arm) {
+        0 => arm.name.clone(),
+        some => format!("{} ({some} of {} diverged)", arm.name, arm.runs.len()),
+    }
+}
+
+/// Its mean test accuracy.
+pub fn accuracy(arm: &ScalingResult) -> String {
+    or_none(arm.accuracy.mean.map(percent))
+}
+
+fn accuracy_with_std(arm: &ScalingResult) -> String {
+    match arm.accuracy.std {
+        None => accuracy(arm),
+        Some(std) => format!("{} ± {}", accuracy(arm), percent(std)),
+    }
+}
+
+/// The confidence interval of the mean.
+pub fn interval(arm: &ScalingResult) -> String {
+    or_none(arm.accuracy.ci95.map(|[low, high]| format!("{} to {}", percent(low), percent(high))))
+}
+
+/// Its mean test loss.
+pub fn loss(arm: &ScalingResult) -> String {
+    let losses: Vec<f64> = arm.runs.iter().filter_map(|run| run.loss).collect();
+    or_none(significance::mean(&losses).map(|loss| format!("{loss:.4}")))
+}
+
+/// Its mean training time.
+pub fn seconds(arm: &ScalingResult) -> String {
+    let seconds: Vec<f64> = arm.runs.iter().map(|run| run.seconds).collect();
+    or_none(significance::mean(&seconds).map(|seconds| format!("{seconds:.1} s")))
+}
+
+fn runs(arm: &ScalingResult) -> String {
+    match diverged(arm) {
+        0 => arm.runs.len().to_string(),
+        some => format!("{}, {some} of them diverged", arm.runs.len()),
+    }
+}
+
+fn milestone(reached: &Milestone, arm: &ScalingResult) -> String {
+    let (Some(steps), Some(seconds)) = (reached.steps, reached.seconds) else { return "not reached".into() };
+    let usable = arm.runs.len() - diverged(arm);
+    let by =
+        if reached.runs < usable { format!(" ({} of {usable} runs)", reached.runs) } else { String::new() };
+    format!("{steps:.0} steps, {seconds:.1} s{by}")
+}
+
+fn diverged(arm: &ScalingResult) -> usize {
+    arm.runs.iter().filter(|run| run.status == Status::Diverged).count()
+}
+
+/// A number of images with its sign.
+fn signed(images: f64) -> String {
+    match (images * 10.0).round() / 10.0 {
+        0.0 => "0".into(),
+        tenths if tenths < 0.0 => format!("−{}", -tenths),
+        tenths => format!("+{tenths}"),
+    }
+}
+
+fn p_value(p: f64) -> String {
+    if p < 0.0001 { "< 0.0001".into() } else { format!("{p:.4}") }
+}
+
+fn or_none(value: Option<String>) -> String {
+    value.unwrap_or_else(|| NONE.into())
+}
