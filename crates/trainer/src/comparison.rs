@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use statrs::statistics::{Data, OrderStatistics};
 
@@ -59,15 +59,21 @@ pub struct ComparedRun {
 impl ComparedRun {
     /// Reads what else there is of a run in its folder.
     pub fn read(arm: &str, result: RunResult) -> Result<Self> {
-        Ok(Self {
+        let (curve, predictions) = (result.run.join(run::CURVE), result.run.join(run::PREDICTIONS));
+        let run = Self {
             arm: arm.to_owned(),
-            curve: folder::read_csv(&result.run.join(run::CURVE))?,
+            curve: folder::read_csv(&curve)?,
             predictions: match result.status {
-                Status::Ok => folder::read_csv(&result.run.join(run::PREDICTIONS))?,
+                Status::Ok => folder::read_csv(&predictions)?,
                 Status::Diverged => Vec::new(),
             },
             result,
-        })
+        };
+        let (found, all) = (run.predictions.len(), run.result.test_images);
+        if run.result.status == Status::Ok && found != all {
+            bail!("{} is damaged: it has {found} of {all} images", predictions.display());
+        }
+        Ok(run)
     }
 }
 

@@ -54,8 +54,9 @@ impl<'a> Answers<'a> {
         };
         let arms = comparison.scalings.iter().map(|arm| (arm.name.as_str(), usable(&arm.name)));
         let arms: Vec<_> = arms.filter(|(_, runs)| !runs.is_empty()).collect();
-        let images = arms.iter().flat_map(|(_, runs)| runs).map(|run| run.predictions.len()).min();
-        Self { arms, images: images.unwrap_or(0) }
+        let images =
+            arms.iter().flat_map(|(_, runs)| runs).map(|run| run.predictions.len()).min().unwrap_or(0);
+        Self { arms, images }
     }
 
     /// Images with a wrong answer, the one that most probability went to over all runs first.

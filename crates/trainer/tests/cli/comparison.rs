@@ -219,25 +219,6 @@ fn folder_where_a_training_is_at_work_is_left_to_it() {
 }
 
 #[test]
-fn report_is_there_after_the_first_training_and_says_how_far_it_has_come() {
-    let folder = folder_with_digits();
-    let arguments = "compare --scalings none,center --epochs 1 --out all";
-    json(&mut trainer_in(folder.path(), arguments));
-    let whole = fs::read_to_string(folder.path().join("all/report.md")).unwrap();
-    fs::remove_file(run_of(&folder.path().join("all"), "none-seed1").join("result.json")).unwrap();
-    let report = json(trainer().current_dir(folder.path()).args(["report", "all"]));
-    assert!(report["files"].as_array().unwrap().iter().any(|file| file == "all/report.md"), "{report}");
-    let partial = fs::read_to_string(folder.path().join("all/report.md")).unwrap();
-    assert_ne!(partial, whole);
-    assert!(!partial.contains("| none |"), "{partial}");
-
-    fs::remove_dir_all(folder.path().join("all/runs")).unwrap();
-    let output = trainer().current_dir(folder.path()).args(["report", "all"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("no training of all has come to an end"), "{}", stderr(&output));
-}
-
-#[test]
 fn resumed_comparison_on_other_data_is_refused() {
     let folder = folder_with_digits();
     let arguments = "compare --scalings none --epochs 1 --limit 64 --out all";

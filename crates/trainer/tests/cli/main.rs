@@ -3,6 +3,7 @@
 mod augmentation;
 mod bad_input;
 mod bad_pictures;
+mod browser;
 mod commands;
 mod comparison;
 mod contact_sheet;
@@ -11,6 +12,7 @@ mod interruption;
 mod mnist;
 mod pictures;
 mod predict;
+mod report;
 mod scalings;
 
 use std::{

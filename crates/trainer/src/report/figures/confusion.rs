@@ -14,10 +14,13 @@ use super::{
     canvas::{Area, ERROR, INK, LETTERS, letters, placed, svg, text_width},
     slug,
 };
-use crate::report::Findings;
+use crate::{report::Findings, run::RunResult};
 
 /// More classes than this cannot be read: those with the most errors are shown.
 pub const SHOWN_CLASSES: usize = 20;
+
+/// With more classes than this, a matrix is not shrunk.
+const UNSHRUNK: usize = 10;
 
 /// Side of a cell, in pixels.
 const CELL: i32 = 36;
@@ -29,7 +32,7 @@ const LONGEST_NAME: usize = 14;
 pub fn all(findings: &Findings) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for arm in &findings.comparison.scalings {
-        let counts = findings.runs_of(arm).filter_map(|run| run.result.confusion.as_ref());
+        let counts = findings.runs_of(arm).filter_map(|run| matrix(&run.result));
         let Some(sum) = counts.cloned().reduce(|a, b| add(&a, &b)) else { continue };
         let classes = most_confused(&sum);
         let names: Vec<String> = classes.iter().map(|&class| shortened(&findings.class(class))).collect();
@@ -43,7 +46,9 @@ pub fn all(findings: &Findings) -> Result<Vec<Figure>> {
         });
         figures.push(Figure {
             name: format!("confusion-{}", slug(&arm.name)),
-            title: format!("{}: {errors} misread{worst}", arm.name),
+            caption: format!("{}: {errors} misread{worst}", arm.name),
+            title: format!("Confusion matrix of {}: {errors} misread{worst}", arm.name),
+            is_wide: names.len() > UNSHRUNK,
             svg: draw(&part, &names)?,
         });
         if figures.len() == SHOWN_ARMS {
@@ -51,6 +56,13 @@ pub fn all(findings: &Findings) -> Result<Vec<Figure>> {
         }
     }
     Ok(figures)
+}
+
+/// A run's counts, a row and a column for each class; an edited file may have others.
+fn matrix(run: &RunResult) -> Option<&Vec<Vec<usize>>> {
+    let counts = run.confusion.as_ref()?;
+    let is_square = |counts: &Vec<Vec<usize>>| counts.iter().all(|row| row.len() == counts.len());
+    Some(counts).filter(|counts| counts.len() == run.classes && is_square(counts))
 }
 
 fn add(a: &[Vec<usize>], b: &[Vec<usize>]) -> Vec<Vec<usize>> {

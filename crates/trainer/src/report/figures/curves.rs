@@ -3,7 +3,7 @@
 use anyhow::Result;
 use plotters::{
     coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter},
-    prelude::{ChartBuilder, Circle, DashedLineSeries, IntoLogRange, LineSeries, Polygon},
+    prelude::{BindKeyPoints, ChartBuilder, Circle, DashedLineSeries, IntoLogRange, LineSeries, Polygon},
     style::Color,
 };
 
@@ -123,8 +123,9 @@ fn draw(findings: &Findings, plot: &Plot, curves: &[Curve]) -> Result<Option<Fig
         findings.comparison.scalings.iter().take(SHOWN_ARMS).map(|arm| arm.name.as_str()).collect();
     let svg = if plot.is_loss {
         let low = low.max(SMALLEST_LOSS);
-        let y = (low / 1.15..high.max(low) * 1.15).log_scale();
-        chart(&arms, plot, curves, x, y, &|value| format!("{value}"))?
+        let y =
+            (low / 1.15..high.max(low) * 1.15).log_scale().with_key_points(ticks(low / 1.15, high * 1.15));
+        chart(&arms, plot, curves, x, y, &|value| format!("{}", (value * 1e6).round() / 1e6))?
     } else {
         let margin = ((high - low) * 0.06).max(0.002);
         let y = low - margin..high + margin;
@@ -133,7 +134,15 @@ fn draw(findings: &Findings, plot: &Plot, curves: &[Curve]) -> Result<Option<Fig
         })?
     };
     let title = format!("{}: {}", plot.title, arms.join(", "));
-    Ok(Some(Figure { name: plot.name.into(), title, svg }))
+    Ok(Some(Figure { name: plot.name.into(), title, caption: plot.title.into(), is_wide: false, svg }))
+}
+
+/// The values 1, 2 and 5 of each power of ten from `low` to `high`; of many powers, 1 alone.
+fn ticks(low: f64, high: f64) -> Vec<f64> {
+    let powers = low.log10().floor() as i32..=high.log10().floor() as i32;
+    let steps: &[f64] = if powers.clone().count() > 3 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+    let ticks = powers.flat_map(|power| steps.iter().map(move |step| step * 10_f64.powi(power)));
+    ticks.filter(|tick| (low..=high).contains(tick)).collect()
 }
 
 fn chart<Y: AsRangedCoord<Value = f64>>(

@@ -78,6 +78,10 @@ pub fn accuracy(comparison: &Comparison) -> Result<Option<Figure>> {
             "Test accuracy of each seed; mean per scaling: {}",
             means.collect::<Vec<_>>().join(", ")
         ),
+        caption: "A dot is one training seed, the dark bar their mean, the line its 95% interval; a line \
+                  without an end goes on beyond the figure."
+            .into(),
+        is_wide: false,
         svg: drawn,
     }))
 }

@@ -54,6 +54,8 @@ pub fn values(row: &Row) -> Result<Figure> {
     Ok(Figure {
         name: format!("values-{}", slug(&row.name)),
         title: format!("Histogram of the values under {}, from {low} to {high}", row.name),
+        caption: String::new(),
+        is_wide: false,
         svg: drawn,
     })
 }

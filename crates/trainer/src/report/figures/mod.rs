@@ -24,6 +24,10 @@ pub struct Figure {
     pub name: String,
     /// What it shows, for those who do not see it, too.
     pub title: String,
+    /// The same where the figure is seen.
+    pub caption: String,
+    /// Cannot be read if it is shrunk to the width of a phone.
+    pub is_wide: bool,
     /// Without background; ink is [`canvas::INK`].
     svg: String,
 }

@@ -27,7 +27,7 @@ pub fn misread(findings: &Findings, answers: &Answers) -> Result<Markup> {
     }
     let cards = misread.iter().take(SHOWN).map(|misread| {
         let [label, predicted] = [misread.label, misread.predicted].map(|class| findings.class(class));
-        let alt = format!("test image {}, a {label}", misread.image);
+        let alt = format!("test image {} of class {label}", misread.image);
         let says = html! {
             p.answer { strong { (label) } " → " strong.wrong { (predicted) } }
             p { (sureness(misread.probability)) " sure" }
@@ -56,9 +56,9 @@ pub fn changing(findings: &Findings, answers: &Answers) -> Result<Markup> {
     }
     let cards = changing.iter().take(SHOWN).map(|changing| {
         let label = findings.class(changing.label);
-        let alt = format!("test image {}, a {label}", changing.image);
+        let alt = format!("test image {} of class {label}", changing.image);
         let says = html! {
-            p { "a " strong { (label) } ", read as" }
+            p { "true class " strong { (label) } ", read as" }
             @for (answer, by) in &changing.answers {
                 p {
                     @if *answer == changing.label { strong.right { (findings.class(*answer)) } }
@@ -100,7 +100,7 @@ fn card(pictures: Option<&Pictures>, image: usize, alt: &str, says: &Markup) -> 
 fn arms(arms: &[(String, Votes)]) -> String {
     let vote = |(name, Votes { runs, of }): &(String, Votes)| match of {
         1 => name.clone(),
-        _ => format!("{name} ({runs} of {of})"),
+        _ => format!("{name}\u{a0}{runs}/{of}"),
     };
     let mut named: Vec<String> = arms.iter().take(NAMED).map(vote).collect();
     if arms.len() > NAMED {

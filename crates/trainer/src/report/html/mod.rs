@@ -61,7 +61,7 @@ pub fn page(findings: &Findings, figures: &Figures) -> Result<String> {
                         }
                     }
                 }
-                footer { p { "Written by mnist-trainer. The numbers behind it: " code { "results.csv" } ", " code { "result.json" } ", and the folder of each run." } }
+                footer { p { "Written by mnist-trainer. The numbers behind it: " a href=(super::TABLE) { (super::TABLE) } ", and the folder of each run." } }
             }
         }
     };
@@ -75,7 +75,11 @@ fn sections(findings: &Findings, figures: &Figures) -> Result<Vec<Section>> {
         sections.push(Section { id: "pairs", heading: "Pairs", body: tables::pairs(findings) });
     }
     if let Some(figure) = &figures.accuracy {
-        sections.push(Section { id: "accuracy", heading: "Accuracy of each seed", body: accuracy(figure) });
+        sections.push(Section {
+            id: "accuracy",
+            heading: "Accuracy of each seed",
+            body: html! { div.figures { (self::figure(figure)) } },
+        });
     }
     if !figures.learning.is_empty() {
         sections.push(Section {
@@ -126,14 +130,6 @@ fn extent(findings: &Findings) -> String {
     )
 }
 
-fn accuracy(figure: &Figure) -> Markup {
-    html! {
-        div.figures { (self::figure(figure, html! {
-            "A dot is one training seed, the dark bar their mean, the line its 95% interval; a line without an end goes on beyond the figure."
-        })) }
-    }
-}
-
 fn learning(findings: &Findings, figures: &[Figure]) -> Markup {
     let has_validation = findings.runs.iter().any(|run| run.result.validation.is_some());
     html! {
@@ -142,7 +138,7 @@ fn learning(findings: &Findings, figures: &[Figure]) -> Markup {
             @if has_validation { " Dashed: on the validation images." }
             (only_the_best(findings, "Curves"))
         }
-        div.figures { @for figure in figures { (self::figure(figure, html! { (figure.title) })) } }
+        div.figures { @for figure in figures { (self::figure(figure)) } }
     }
 }
 
@@ -155,7 +151,7 @@ fn confusion(findings: &Findings, figures: &[Figure]) -> Markup {
             @if classes > shown { " Of " (classes) " classes, the " (shown) " with the most errors." }
             (only_the_best(findings, "Matrices"))
         }
-        div.figures { @for figure in figures { (self::figure(figure, html! { (figure.title) })) } }
+        div.figures { @for figure in figures { (self::figure(figure)) } }
     }
 }
 
@@ -166,11 +162,13 @@ fn only_the_best(findings: &Findings, what: &str) -> String {
 }
 
 /// A figure with what it shows in words.
-fn figure(figure: &Figure, caption: Markup) -> Markup {
+fn figure(figure: &Figure) -> Markup {
     html! {
         figure {
-            div.scroll tabindex="0" role="group" aria-label=(figure.title) { (PreEscaped(figure.inline())) }
-            figcaption { (caption) }
+            @if figure.is_wide {
+                div.scroll.wide tabindex="0" role="group" aria-label=(figure.title) { (PreEscaped(figure.inline())) }
+            } @else { (PreEscaped(figure.inline())) }
+            figcaption { (figure.caption) }
         }
     }
 }

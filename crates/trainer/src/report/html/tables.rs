@@ -1,5 +1,7 @@
 //! The tables of the page.
 
+use std::ops::Range;
+
 use maud::{Markup, html};
 
 use crate::report::{
@@ -14,7 +16,7 @@ const PAIRS: usize = 12;
 pub fn ranking(findings: &Findings) -> Markup {
     let has_milestones = findings.comparison.scalings.iter().any(|arm| !arm.milestones.is_empty());
     html! {
-        (table(&tables::ranking(findings.comparison), 1, "Ranking of the scalings"))
+        (table(&tables::ranking(findings.comparison), 1..2, "Ranking of the scalings"))
         p.note {
             "Scalings that cannot be told apart share a rank. Accuracy and loss are means over training seeds, on the test images; ± is the standard deviation between seeds, the interval is that of the mean."
             @if has_milestones { " Steps and seconds until a train accuracy are medians over the seeds that reached it, in a window of 3,000 images." }
@@ -35,11 +37,11 @@ pub fn pairs(findings: &Findings) -> Markup {
         (rows, Vec::new())
     };
     html! {
-        (table(&Table { header: header.clone(), rows: shown }, 2, "Differences between scalings"))
+        (table(&Table { header: header.clone(), rows: shown }, 0..2, "Differences between scalings"))
         @if !folded.is_empty() {
             details {
                 summary { "The other " (folded.len()) " pairs" }
-                (table(&Table { header, rows: folded }, 2, "Differences between the other scalings"))
+                (table(&Table { header, rows: folded }, 0..2, "Differences between the other scalings"))
             }
         }
         p.note {
@@ -54,8 +56,8 @@ pub fn pairs(findings: &Findings) -> Markup {
     }
 }
 
-/// A table whose column `name` heads its rows, in a box of its own to scroll.
-fn table(table: &Table, name: usize, label: &str) -> Markup {
+/// A table whose columns `names` head its rows, in a box of its own to scroll.
+fn table(table: &Table, names: Range<usize>, label: &str) -> Markup {
     html! {
         div.scroll tabindex="0" role="group" aria-label=(label) {
             table {
@@ -64,7 +66,7 @@ fn table(table: &Table, name: usize, label: &str) -> Markup {
                     @for row in &table.rows {
                         tr {
                             @for (column, cell) in row.iter().enumerate() {
-                                @if name == 2 && column < 2 || column == name { th scope="row" { (cell) } } @else { td { (cell) } }
+                                @if names.contains(&column) { th scope="row" { (cell) } } @else { td { (cell) } }
                             }
                         }
                     }

@@ -1,0 +1,131 @@
+//! The report in a real browser, headless: what it shows, and what it asks of the network.
+
+use std::{
+    env, fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use serde_json::Value;
+use tempfile::tempdir;
+
+use crate::{read_json, report::folder_with_comparison};
+
+/// Width of a phone, in CSS pixels.
+const PHONE: u32 = 390;
+
+/// A page as the browser has it.
+struct Seen {
+    /// Its document, after everything has loaded.
+    document: String,
+    /// What the browser says about it, one message per line.
+    messages: Vec<String>,
+    /// All addresses that the browser asked for.
+    requests: Vec<String>,
+}
+
+/// Loads a file in Chromium: `$CHROMIUM`, or `chromium` on the path.
+fn load(page: &Path) -> Seen {
+    let chromium = env::var_os("CHROMIUM").unwrap_or_else(|| "chromium".into());
+    let profile = tempdir().unwrap();
+    let log = profile.path().join("requests.json");
+    let output = Command::new(&chromium)
+        .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--dump-dom"])
+        .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
+        .args(["--disable-extensions", "--allow-file-access-from-files", "--enable-logging=stderr"])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg(format!("--log-net-log={}", log.display()))
+        .arg(format!("file://{}", page.display()))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("{}: {error}; set CHROMIUM", chromium.display()));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let messages = String::from_utf8_lossy(&output.stderr);
+    let log = read_json(&log);
+    let of_request = log["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"].as_i64().unwrap();
+    let events = log["events"].as_array().unwrap().iter();
+    let requests = events.filter(|event| event["type"].as_i64() == Some(of_request));
+    Seen {
+        document: String::from_utf8(output.stdout).unwrap(),
+        messages: messages.lines().filter(|line| line.contains("CONSOLE")).map(str::to_owned).collect(),
+        requests: requests.filter_map(|event| event["params"]["url"].as_str().map(str::to_owned)).collect(),
+    }
+}
+
+/// How wide the page wants to be on a phone: a page around it asks.
+fn width_on_a_phone(page: &Path) -> u32 {
+    let frame = page.with_file_name("frame.html");
+    let name = page.file_name().unwrap().to_str().unwrap();
+    let script = "document.body.dataset.width = \
+                  document.querySelector('iframe').contentDocument.documentElement.scrollWidth";
+    let wrapped = format!(
+        "<body onload=\"{script}\"><iframe src='{name}' style='width: {PHONE}px; height: 800px; border: 0'></iframe>"
+    );
+    fs::write(&frame, wrapped).unwrap();
+    let document = load(&frame).document;
+    let width = document.split("data-width=\"").nth(1).and_then(|rest| rest.split('"').next());
+    width.unwrap_or_else(|| panic!("no width in {document}")).parse().unwrap()
+}
+
+/// All that is wrong with a page.
+fn problems(page: &Path) -> Vec<String> {
+    let seen = load(page);
+    let mut problems = seen.messages;
+    let own = format!("file://{}", page.display());
+    problems.extend(
+        seen.requests.into_iter().filter(|address| *address != own).map(|it| format!("asked for {it}")),
+    );
+    for part in [
+        "ranking",
+        "pairs",
+        "accuracy",
+        "learning",
+        "confusion",
+        "misread",
+        "changing",
+        "scalings",
+        "settings",
+    ] {
+        if !seen.document.contains(&format!("<section id=\"{part}\"")) {
+            problems.push(format!("{part} is missing"));
+        }
+    }
+    let width = width_on_a_phone(page);
+    if width > PHONE {
+        problems.push(format!("{width} pixels wide on a phone"));
+    }
+    problems
+}
+
+#[test]
+#[ignore = "needs Chromium"]
+fn report_asks_nothing_of_the_network_and_fits_a_phone() {
+    let folder = folder_with_comparison("--scalings center,standardize,none --seeds 2");
+    let page = folder.path().join("all/report.html");
+    assert_eq!(problems(&page), Vec::<String>::new());
+    let result: Value = read_json(&folder.path().join("all/result.json"));
+    let verdict = result["verdict"].as_str().unwrap();
+    assert!(load(&page).document.contains(verdict));
+}
+
+/// Else the test above would say nothing.
+#[test]
+#[ignore = "needs Chromium"]
+fn browser_finds_what_is_wrong_with_a_page() {
+    let folder = folder_with_comparison("--scalings center,none");
+    let page = folder.path().join("all/report.html");
+    let whole = fs::read_to_string(&page).unwrap();
+    let lenient = whole.replace("Content-Security-Policy", "nothing");
+    for (flaw, found) in [
+        ("<img src=\"https://example.com/x.png\">", "asked for https://example.com/x.png"),
+        ("<script>console.error('broken')</script>", "broken"),
+        ("<div style=\"width: 600px\">wide</div>", "pixels wide on a phone"),
+    ] {
+        fs::write(&page, lenient.replace("</main>", &format!("{flaw}</main>"))).unwrap();
+        let problems = problems(&page);
+        assert!(problems.iter().any(|problem| problem.contains(found)), "{flaw}: {problems:?}");
+    }
+    fs::write(&page, whole.replace("</main>", "<img src=\"https://example.com/x.png\"></main>")).unwrap();
+    let requests = load(&page).requests;
+    assert!(!requests.iter().any(|address| address.contains("example.com")), "{requests:?}");
+}
