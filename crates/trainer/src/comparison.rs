@@ -300,4 +300,4 @@ fn summary(run: &ComparedRun) -> RunSummary {
 #[cfg(test)]
 mod simulations;
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -13,7 +13,7 @@ use crate::{
     significance::{SIGNIFICANT, detectable},
 };
 
-fn run(scaling: &str, seed: u64, accuracy: Option<f64>) -> RunResult {
+pub fn run(scaling: &str, seed: u64, accuracy: Option<f64>) -> RunResult {
     RunResult {
         run: format!("runs/{scaling}-seed{seed}").into(),
         status: if accuracy.is_some() { Status::Ok } else { Status::Diverged },
@@ -65,7 +65,7 @@ fn compared(arm: &str, seed: u64, accuracy: Option<f64>) -> ComparedRun {
     ComparedRun { arm: arm.to_owned(), result, predictions: Vec::new(), curve: Vec::new() }
 }
 
-fn compare(results: &[(&str, &[Option<f64>])]) -> Comparison {
+pub fn compare(results: &[(&str, &[Option<f64>])]) -> Comparison {
     compare_planned(results, results[0].1.len())
 }
 

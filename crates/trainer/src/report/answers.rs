@@ -129,3 +129,6 @@ fn most_frequent(runs: &[&ComparedRun], image: usize) -> Option<(usize, usize)> 
     }
     votes.into_iter().max_by_key(|&(answer, votes)| (votes, std::cmp::Reverse(answer)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -163,3 +163,6 @@ fn p_value(p: f64) -> String {
 fn or_none(value: Option<String>) -> String {
     value.unwrap_or_else(|| NONE.into())
 }
+
+#[cfg(test)]
+mod tests;

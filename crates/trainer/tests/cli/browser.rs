@@ -20,7 +20,7 @@ struct Seen {
     document: String,
     /// What the browser says about it, one message per line.
     messages: Vec<String>,
-    /// All addresses that the browser asked for.
+    /// All addresses that pages in the browser asked for.
     requests: Vec<String>,
 }
 
@@ -44,7 +44,9 @@ fn load(page: &Path) -> Seen {
     let log = read_json(&log);
     let of_request = log["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"].as_i64().unwrap();
     let events = log["events"].as_array().unwrap().iter();
-    let requests = events.filter(|event| event["type"].as_i64() == Some(of_request));
+    // What the browser wants for itself (updates, the time) is of no origin.
+    let is_of_a_page = |event: &&Value| event["params"]["initiator"] != "not an origin";
+    let requests = events.filter(|event| event["type"].as_i64() == Some(of_request)).filter(is_of_a_page);
     Seen {
         document: String::from_utf8(output.stdout).unwrap(),
         messages: messages.lines().filter(|line| line.contains("CONSOLE")).map(str::to_owned).collect(),

@@ -25,7 +25,7 @@ const UNSHRUNK: usize = 10;
 /// Side of a cell, in pixels.
 const CELL: i32 = 36;
 
-/// Longer class names are cut off.
+/// Longer class names lose their middle.
 const LONGEST_NAME: usize = 14;
 
 /// The best arms', each over all its seeds.
@@ -97,7 +97,10 @@ fn shortened(name: &str) -> String {
     if name.chars().count() <= LONGEST_NAME {
         return name.to_owned();
     }
-    name.chars().take(LONGEST_NAME - 1).chain(['…']).collect()
+    // Names often differ at one of their ends.
+    let letters: Vec<char> = name.chars().collect();
+    let end = letters.len() - LONGEST_NAME / 2;
+    letters[..LONGEST_NAME / 2 - 1].iter().chain(&['…']).chain(&letters[end..]).collect()
 }
 
 fn draw(counts: &[Vec<usize>], names: &[String]) -> Result<String> {

@@ -59,10 +59,9 @@ pub fn all(findings: &Findings) -> Result<Vec<Figure>> {
         figures.extend(draw(findings, &plot, &curves)?);
         Ok(())
     };
-    for (is_loss, name, title) in [
-        (true, "epoch-loss", "Loss after each epoch"),
-        (false, "epoch-accuracy", "Accuracy after each epoch"),
-    ] {
+    for (is_loss, name, title) in
+        [(true, "epoch-loss", "Loss of each epoch"), (false, "epoch-accuracy", "Accuracy of each epoch")]
+    {
         let (train, validation) = if is_loss {
             (
                 curves(findings, false, of_epochs(|epoch| Some(epoch.train_loss))),

@@ -62,7 +62,7 @@ pub fn accuracy(comparison: &Comparison) -> Result<Option<Figure>> {
             }
             let accuracies = arm.runs.iter().filter_map(|run| run.accuracy);
             chart.draw_series(
-                accuracies.map(|accuracy| Circle::new((accuracy, y), 5, color.mix(0.55).filled())),
+                accuracies.map(|accuracy| Circle::new((accuracy, y), 5, color.mix(0.7).filled())),
             )?;
             if let Some(mean) = arm.accuracy.mean {
                 let mark = vec![(mean, y - 0.24), (mean, y + 0.24)];
@@ -78,7 +78,7 @@ pub fn accuracy(comparison: &Comparison) -> Result<Option<Figure>> {
             "Test accuracy of each seed; mean per scaling: {}",
             means.collect::<Vec<_>>().join(", ")
         ),
-        caption: "A dot is one training seed, the dark bar their mean, the line its 95% interval; a line \
+        caption: "A dot is one training seed, the upright bar their mean, the line its 95% interval; a line \
                   without an end goes on beyond the figure."
             .into(),
         is_wide: false,

@@ -12,8 +12,11 @@ use crate::report::{
 /// Pictures in a gallery.
 const SHOWN: usize = 24;
 
-/// Arms that are named under a picture, for each answer.
-const NAMED: usize = 4;
+/// Arms that are named under a picture, for each answer, if they are more than [`FEW`].
+const NAMED: usize = 2;
+
+/// So many arms are all named.
+const FEW: usize = 4;
 
 /// What stands where pictures would, if the data set is not at hand.
 pub const NO_PICTURES: &str =
@@ -102,11 +105,12 @@ fn arms(arms: &[(String, Votes)]) -> String {
         1 => name.clone(),
         _ => format!("{name}\u{a0}{runs}/{of}"),
     };
-    let mut named: Vec<String> = arms.iter().take(NAMED).map(vote).collect();
-    if arms.len() > NAMED {
-        named.push(format!("{} more", arms.len() - NAMED));
+    let shown = if arms.len() > FEW { NAMED } else { arms.len() };
+    let mut named: Vec<String> = arms.iter().take(shown).map(vote).collect();
+    if arms.len() > shown {
+        named.push(format!("{} more", arms.len() - shown));
     }
-    named.join(", ")
+    named.join("; ")
 }
 
 /// A probability in percent; one that is rounded up to certainty is not certain.

@@ -164,9 +164,9 @@ fn only_the_best(findings: &Findings, what: &str) -> String {
 /// A figure with what it shows in words.
 fn figure(figure: &Figure) -> Markup {
     html! {
-        figure {
+        figure.wide[figure.is_wide] {
             @if figure.is_wide {
-                div.scroll.wide tabindex="0" role="group" aria-label=(figure.title) { (PreEscaped(figure.inline())) }
+                div.scroll tabindex="0" role="group" aria-label=(figure.title) { (PreEscaped(figure.inline())) }
             } @else { (PreEscaped(figure.inline())) }
             figcaption { (figure.caption) }
         }
