@@ -1,6 +1,6 @@
 //! What the runs made of each test image: which they misread, and which answers change with the arm.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use crate::{
     comparison::{ComparedRun, Comparison},
@@ -34,8 +34,8 @@ pub struct Changing {
     /// Its number in the test split.
     pub image: usize,
     pub label: usize,
-    /// The answers, the right one first, with the arms whose most frequent answer it is: those of most
-    /// runs first.
+    /// The answers, the right one first, with the arms whose runs gave it: an arm that is mostly
+    /// wrong stands at the most frequent of its wrong answers.
     pub answers: Vec<(usize, Vec<(String, Votes)>)>,
 }
 
@@ -104,7 +104,7 @@ impl<'a> Answers<'a> {
         for (name, runs) in &self.arms {
             let right = runs.iter().filter(|run| run.predictions[image].is_correct()).count();
             shares.push(right as f64 / runs.len() as f64);
-            let (answer, votes) = most_frequent(runs, image)?;
+            let (answer, votes) = answer_of_most(runs, image)?;
             answers
                 .entry(answer)
                 .or_default()
@@ -116,18 +116,24 @@ impl<'a> Answers<'a> {
             return None;
         }
         let mut answers: Vec<_> = answers.into_iter().collect();
-        answers.sort_by_key(|(answer, arms)| (*answer != label, std::cmp::Reverse(arms.len())));
+        answers.sort_by_key(|(answer, arms)| (*answer != label, Reverse(arms.len())));
         Some((most - least, Changing { image, label, answers }))
     }
 }
 
-/// The answer that most runs gave, the smaller class of equals, and how many gave it.
-fn most_frequent(runs: &[&ComparedRun], image: usize) -> Option<(usize, usize)> {
+/// The right answer, unless most runs gave a wrong one: then the most frequent of those, the smaller class
+/// of equals; and how many gave it.
+fn answer_of_most(runs: &[&ComparedRun], image: usize) -> Option<(usize, usize)> {
+    let label = runs.first()?.predictions[image].label;
     let mut votes: BTreeMap<usize, usize> = BTreeMap::new();
     for run in runs {
         *votes.entry(run.predictions[image].predicted).or_default() += 1;
     }
-    votes.into_iter().max_by_key(|&(answer, votes)| (votes, std::cmp::Reverse(answer)))
+    let right = votes.remove(&label).unwrap_or(0);
+    if right * 2 >= runs.len() {
+        return Some((label, right));
+    }
+    votes.into_iter().max_by_key(|&(answer, votes)| (votes, Reverse(answer)))
 }
 
 #[cfg(test)]

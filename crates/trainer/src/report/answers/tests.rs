@@ -82,3 +82,13 @@ fn diverged_runs_answer_nothing() {
     let answers = Answers::of(&comparison, &runs);
     assert_eq!((answers.misread().len(), answers.changing().len()), (1, 0));
 }
+
+#[test]
+fn arm_that_is_wrong_in_several_ways_stands_at_a_wrong_answer() {
+    let three = [Some(0.9), Some(0.9), Some(0.9)];
+    let comparison = compare(&[("center", &three), ("none", &three)]);
+    let runs = runs_of(&[("center", &[&[1], &[1], &[1]]), ("none", &[&[1], &[8], &[5]])]);
+    let changing = Answers::of(&comparison, &runs).changing();
+    let answers = [(1, vec![votes("center", 3, 3)]), (5, vec![votes("none", 1, 3)])];
+    assert_eq!(changing[0].answers, answers);
+}

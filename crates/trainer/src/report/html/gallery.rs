@@ -76,7 +76,7 @@ pub fn changing(findings: &Findings, answers: &Answers) -> Result<Markup> {
     Ok(html! {
         p.note {
             "Most seeds of one scaling read these right and most of another read them wrong: " (changing.len()) " of "
-            (findings.comparison.test_images) " test images. Each scaling stands behind its most frequent answer, with how many of its seeds gave it. "
+            (findings.comparison.test_images) " test images. Each scaling stands at the answer of most of its seeds, or at its most frequent wrong one, with how many gave it. "
             @if changing.len() > SHOWN { "The " (SHOWN) " that they differ most about:" }
         }
         (gallery(findings, &cards))

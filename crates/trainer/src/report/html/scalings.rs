@@ -21,7 +21,7 @@ pub fn section(findings: &Findings, figures: &Figures) -> Result<Markup> {
         let interval = row.shown();
         let tiles = row.images.iter().map(|image| tiles::data_uri(&tiles::scaled(image, shape, interval)));
         let tiles = tiles.collect::<Result<Vec<_>>>()?;
-        let description = row.description();
+        let description = row.description().join(" ");
         Ok(html! {
             article.scaling {
                 h3 { (row.name) }
@@ -29,7 +29,7 @@ pub fn section(findings: &Findings, figures: &Figures) -> Result<Markup> {
                     @for tile in &tiles { img src=(tile) alt=""; }
                 }
                 (PreEscaped(figure.inline()))
-                p.numbers { @for line in &description { (line) " " } }
+                p.numbers { (description) }
             }
         })
     };
