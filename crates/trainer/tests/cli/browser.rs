@@ -44,8 +44,9 @@ fn load(page: &Path) -> Seen {
     let log = read_json(&log);
     let of_request = log["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"].as_i64().unwrap();
     let events = log["events"].as_array().unwrap().iter();
-    // What the browser wants for itself (updates, the time) is of no origin.
-    let is_of_a_page = |event: &&Value| event["params"]["initiator"] != "not an origin";
+    // A file's origin is opaque; what the browser wants for itself (updates, the time) is of another or none.
+    let is_of_a_page =
+        |event: &&Value| matches!(event["params"]["initiator"].as_str(), Some("null" | "file://"));
     let requests = events.filter(|event| event["type"].as_i64() == Some(of_request)).filter(is_of_a_page);
     Seen {
         document: String::from_utf8(output.stdout).unwrap(),
