@@ -16,6 +16,7 @@ use crate::{
 };
 
 mod pairs;
+mod ranks;
 mod verdict;
 
 /// Train accuracies whose first reaching is noted.
@@ -86,16 +87,14 @@ pub struct ScalingResult {
     pub scaling: String,
     pub learning_rate: f64,
     pub batch_size: u32,
-    /// 1 + the number of arms that are significantly better (adjusted p below 5%): those that cannot be told
-    /// apart from the best share rank 1. None where none of its pairs could be tested.
+    /// Its places, from 1, ascending: two arms share one exactly if they cannot be told apart (adjusted p not
+    /// below 5%). None where none of its pairs could be tested.
     ///
     /// Not being told apart is not a kind of being equal: of three arms, the first may be better than the
-    /// third while the second, in between, is told apart from neither. It then shares rank 1 with the first
-    /// and has no rank in common with the third, though nothing says that it is better than the third. And
-    /// an arm whose accuracy varies much between seeds may share rank 1 from below arms of rank 2.
+    /// third while the second, in between, is told apart from neither. It then has the ranks of both.
     ///
     /// With one seed there is no rank: McNemar's test is of trained models, and ranks are of arms.
-    pub rank: Option<usize>,
+    pub ranks: Vec<usize>,
     pub accuracy: Accuracy,
     /// How soon some train accuracies were reached.
     pub milestones: Vec<Milestone>,
@@ -203,8 +202,9 @@ impl Comparison {
         if seeds == 1 {
             pairs::add_mcnemar(&mut pairs, runs);
         }
-        for result in &mut scalings {
-            result.rank = pairs::rank(&result.name, &pairs);
+        let ranks = ranks::ranks(&scalings, &pairs);
+        for (result, ranks) in scalings.iter_mut().zip(ranks) {
+            result.ranks = ranks;
         }
         let mut comparison = Self {
             folder,
@@ -224,7 +224,7 @@ impl Comparison {
 }
 
 impl ScalingResult {
-    /// All but the rank.
+    /// All but the ranks.
     fn of(arm: &Arm, runs: &[ComparedRun], test_images: usize) -> Self {
         let of_arm = || runs.iter().filter(|run| run.arm == arm.name);
         let curves: Vec<&[CurvePoint]> =
@@ -235,7 +235,7 @@ impl ScalingResult {
             scaling: arm.scaling_name.clone(),
             learning_rate: arm.settings.learning_rate.get(),
             batch_size: arm.settings.batch_size.get(),
-            rank: None,
+            ranks: Vec::new(),
             accuracy: Accuracy::over(&runs, test_images),
             milestones: MILESTONES.iter().map(|&accuracy| Milestone::of(accuracy, &curves)).collect(),
             runs,

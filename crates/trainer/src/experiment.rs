@@ -94,6 +94,10 @@ impl<'a> Experiment<'a> {
         let Some(_claim) = Claim::take(path)? else { return Ok(None) };
         self.check_earlier(config, fitted, path)?;
         if let Some(whole) = RunResult::read(path)? {
+            if let Some(overall) = &self.overall {
+                // Another process has trained it meanwhile.
+                overall.inc((self.data.train.len() * config.settings.epochs.get() as usize) as u64);
+            }
             return Ok(Some(whole));
         }
         let fresh = TrainingState::new(&self.model, config.seed, &self.device)?;

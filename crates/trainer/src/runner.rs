@@ -62,6 +62,11 @@ impl Shares {
         }
         Ok(Self { jobs, threads })
     }
+
+    /// Threads of one of the trainings, counted from 0: all together have as many as there are.
+    fn of(self, training: usize) -> usize {
+        self.threads / self.jobs + usize::from(training < self.threads % self.jobs)
+    }
 }
 
 /// Does all jobs in folders inside `runs`, and calls `finished` with each result on this thread.
@@ -110,9 +115,9 @@ fn train_at_once(
     let queue = Mutex::new(jobs.into_iter());
     let (sender, results) = mpsc::channel();
     thread::scope(|scope| {
-        for _ in 0..shares.jobs {
+        for worker in 0..shares.jobs {
             let (sender, queue) = (sender.clone(), &queue);
-            scope.spawn(move || work(experiment, queue, runs, shares.threads / shares.jobs, &sender));
+            scope.spawn(move || work(experiment, queue, runs, shares.of(worker), &sender));
         }
         drop(sender);
         let mut elsewhere = Vec::new();
@@ -151,6 +156,23 @@ fn work(
         let has_failed = result.is_err();
         if results.send((job, result)).is_err() || has_failed {
             return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trainings_at_a_time_share_out_all_threads_and_no_more() {
+        for threads in 1..20 {
+            for jobs in 1..=threads {
+                let shares = Shares { jobs, threads };
+                let of_each: Vec<usize> = (0..jobs).map(|training| shares.of(training)).collect();
+                assert_eq!(of_each.iter().sum::<usize>(), threads);
+                assert!(of_each.iter().max().unwrap() - of_each.iter().min().unwrap() <= 1);
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Every two arms against each other, and what rank that leaves them.
+//! Every two arms against each other.
 
 use super::{ComparedRun, McNemar, Pair, ScalingResult};
 use crate::significance::{SIGNIFICANT, confidence_interval, detectable, holm, mcnemar, mean, paired_t_test};
@@ -82,15 +82,4 @@ fn two_models(a: &ComparedRun, b: &ComparedRun) -> Option<McNemar> {
     let (only_a, only_b) = (alone(true), alone(false));
     let p = mcnemar(only_a, only_b);
     Some(McNemar { only_a, only_b, p, p_holm: p })
-}
-
-/// 1 + the number of arms that are significantly better than `arm`; none where it was not tested.
-pub fn rank(arm: &str, pairs: &[Pair]) -> Option<usize> {
-    let mut rank = None;
-    for pair in pairs.iter().filter(|pair| pair.a == arm || pair.b == arm) {
-        let (Some(difference), Some(p)) = (pair.difference, pair.p_holm) else { continue };
-        let is_worse = if pair.a == arm { difference < 0.0 } else { difference > 0.0 };
-        *rank.get_or_insert(1) += usize::from(is_worse && p < SIGNIFICANT);
-    }
-    rank
 }

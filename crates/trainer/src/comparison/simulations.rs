@@ -46,7 +46,7 @@ impl Simulation {
             scaling: String::new(),
             learning_rate: 0.001,
             batch_size: 64,
-            rank: None,
+            ranks: Vec::new(),
             accuracy: Accuracy::over(&runs, TEST_IMAGES),
             milestones: Vec::new(),
             runs,

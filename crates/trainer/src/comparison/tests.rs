@@ -92,8 +92,8 @@ fn compare_images(results: &[(&str, &[u32])]) -> Comparison {
     compare(&borrowed)
 }
 
-fn ranks(comparison: &Comparison) -> Vec<(&str, Option<usize>)> {
-    comparison.scalings.iter().map(|arm| (arm.name.as_str(), arm.rank)).collect()
+fn ranks(comparison: &Comparison) -> Vec<(&str, &[usize])> {
+    comparison.scalings.iter().map(|arm| (arm.name.as_str(), &arm.ranks[..])).collect()
 }
 
 /// Models of one seed that have these of 10,000 images right.
@@ -113,7 +113,7 @@ fn compare_models(models: &[(&str, &dyn Fn(usize) -> bool)]) -> Comparison {
 #[test]
 fn one_seed_without_predictions_orders_but_decides_nothing() {
     let comparison = compare(&[("center", &[Some(0.98)]), ("standardize", &[Some(0.99)])]);
-    assert_eq!(ranks(&comparison), [("standardize", None), ("center", None)]);
+    assert_eq!(ranks(&comparison), [("standardize", &[][..]), ("center", &[])]);
     let Pair { a, b, difference, ci95, p, p_holm, detectable, mcnemar, .. } = &comparison.pairs[0];
     assert_eq!((a.as_str(), b.as_str()), ("standardize", "center"));
     assert_eq!((*difference, *ci95, *p, *p_holm, *detectable), (Some(0.01), None, None, None, None));
@@ -167,7 +167,7 @@ fn models_of_one_seed_are_tested_image_by_image() {
     assert!((p_values[1][1] / p_values[1][0] - 2.0).abs() < 1e-12, "the second of three");
     assert!((p_values[2][1] / p_values[2][0] - 3.0).abs() < 1e-12, "the smallest of three");
     assert!(comparison.pairs.iter().all(|pair| pair.p.is_none() && pair.p_holm.is_none()));
-    assert!(comparison.scalings.iter().all(|arm| arm.rank.is_none()), "tests of models rank no arms");
+    assert!(comparison.scalings.iter().all(|arm| arm.ranks.is_empty()), "tests of models rank no arms");
     assert_eq!(
         comparison.verdict,
         "On this one seed, by McNemar's exact test of the trained models, standardize beats center by 200 \
@@ -217,7 +217,7 @@ fn clear_difference_over_seeds_is_called_and_a_small_one_is_not() {
          images or more (at 80% power). All this is over training seeds, on this test set; ± is the 95% \
          interval."
     );
-    assert_eq!(ranks(&comparison), [("normalize", Some(1)), ("standardize", Some(1)), ("center", Some(3))]);
+    assert_eq!(ranks(&comparison), [("normalize", &[1][..]), ("standardize", &[1]), ("center", &[2])]);
     let lowered = comparison.pairs.iter().filter(|pair| pair.p_holm < pair.p).count();
     assert_eq!(lowered, 0, "adjusting never lowers a p-value");
 }
@@ -243,14 +243,14 @@ fn smallest_p_value_of_three_is_tripled() {
 }
 
 #[test]
-fn arms_below_the_best_rank_by_how_many_are_significantly_better() {
+fn arms_share_a_rank_exactly_if_they_cannot_be_told_apart() {
     let comparison = compare_images(&[
         ("none", &[9000, 9004, 8998, 9001]),
         ("center", &[9500, 9503, 9498, 9502]),
         ("normalize", &[9900, 9902, 9901, 9898]),
         ("standardize", &[9899, 9903, 9899, 9901]),
     ]);
-    let expected = [("standardize", Some(1)), ("normalize", Some(1)), ("center", Some(3)), ("none", Some(4))];
+    let expected = [("standardize", &[1][..]), ("normalize", &[1]), ("center", &[2]), ("none", &[3])];
     assert_eq!(ranks(&comparison), expected);
     // An arm that varies much is told apart from nothing, wherever its mean is.
     let comparison = compare_images(&[
@@ -258,7 +258,7 @@ fn arms_below_the_best_rank_by_how_many_are_significantly_better() {
         ("center", &[9500, 9503, 9498, 9502]),
         ("normalize", &[9900, 9902, 9901, 9898]),
     ]);
-    assert_eq!(ranks(&comparison), [("normalize", Some(1)), ("center", Some(2)), ("none", Some(1))]);
+    assert_eq!(ranks(&comparison), [("normalize", &[1][..]), ("center", &[2]), ("none", &[1, 2])]);
 }
 
 #[test]
@@ -270,7 +270,7 @@ fn what_only_the_unadjusted_test_finds_neither_ranks_nor_is_called() {
     ]);
     let pair = comparison.pairs.iter().find(|pair| pair.a == "center" && pair.b == "none").unwrap();
     assert!(pair.p.unwrap() < SIGNIFICANT && pair.p_holm.unwrap() > SIGNIFICANT, "{pair:?}");
-    assert!(comparison.scalings.iter().all(|arm| arm.rank == Some(1)));
+    assert!(comparison.scalings.iter().all(|arm| arm.ranks == [1]));
     assert!(!comparison.verdict.contains("beats"), "{}", comparison.verdict);
 }
 
@@ -281,7 +281,7 @@ fn equal_runs_differ_by_exactly_nothing() {
     let Pair { difference, ci95, p, p_holm, detectable, .. } = comparison.pairs[0];
     assert_eq!((difference, ci95), (Some(0.0), Some([0.0, 0.0])));
     assert_eq!((p, p_holm, detectable), (Some(1.0), Some(1.0), None));
-    assert_eq!(ranks(&comparison), [("center", Some(1)), ("none", Some(1))]);
+    assert_eq!(ranks(&comparison), [("center", &[1][..]), ("none", &[1])]);
     assert_eq!(
         comparison.verdict,
         "center has as many images right as none with every seed. All this is over training seeds, on this \
@@ -295,7 +295,7 @@ fn same_difference_with_every_seed_has_no_spread_to_test_by() {
     let Pair { seeds, difference, ci95, p, p_holm, detectable, .. } = comparison.pairs[0];
     assert_eq!((seeds, difference), (3, Some(0.004)));
     assert_eq!((ci95, p, p_holm, detectable), (None, None, None, None));
-    assert_eq!(ranks(&comparison), [("none", None), ("center", None)]);
+    assert_eq!(ranks(&comparison), [("none", &[][..]), ("center", &[])]);
     assert_eq!(
         comparison.verdict,
         "none is ahead of center by 40 images in 10,000, the same difference in each of 3 seeds: no spread to \
@@ -396,7 +396,7 @@ fn diverged_run_is_counted_and_left_out_of_the_mean() {
     let [first, second, third] = &comparison.scalings[..] else { panic!("three scalings") };
     assert_eq!((first.scaling.as_str(), first.accuracy.mean), ("normalize", Some(0.8)));
     assert_eq!((second.scaling.as_str(), second.accuracy.mean, second.runs.len()), ("center", Some(0.5), 2));
-    assert_eq!((third.scaling.as_str(), third.accuracy.mean, third.rank), ("none", None, None));
+    assert_eq!((third.scaling.as_str(), third.accuracy.mean, &third.ranks[..]), ("none", None, &[][..]));
     assert_eq!((comparison.planned, comparison.finished, comparison.diverged), (6, 6, 3));
     assert_eq!(
         comparison.verdict,
@@ -509,11 +509,15 @@ proptest! {
         for arm in &comparison.scalings {
             let Accuracy { mean, std, ci95 } = arm.accuracy;
             prop_assert!(all_finite([mean, std, ci95.map(|ci| ci[0]), ci95.map(|ci| ci[1])]), "{arm:?}");
-            prop_assert!(arm.rank.is_none_or(|rank| (1..=comparison.scalings.len()).contains(&rank)));
-            prop_assert!(arm.rank.is_none() || mean.is_some());
+            prop_assert!(arm.ranks.is_empty() || mean.is_some());
         }
         for pair in &comparison.pairs {
             let Pair { difference, ci95, p, p_holm, detectable, mcnemar, .. } = pair;
+            let ranks = |name: &str| &comparison.scalings.iter().find(|arm| arm.name == name).unwrap().ranks;
+            let share = ranks(&pair.a).iter().any(|rank| ranks(&pair.b).contains(rank));
+            if let Some(p) = p_holm {
+                prop_assert_eq!(share, *p >= SIGNIFICANT, "{:?}", pair);
+            }
             prop_assert!(all_finite([*difference, *p, *p_holm, *detectable]), "{pair:?}");
             prop_assert_eq!((p.is_some(), p.is_some()), (ci95.is_some(), p_holm.is_some()));
             prop_assert!(detectable.is_none_or(|detectable| detectable > 0.0 && p.is_some()));

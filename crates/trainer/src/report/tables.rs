@@ -86,9 +86,13 @@ fn t_test_row(pair: &Pair, a: String, b: String, difference: String, images: f64
     ]
 }
 
-/// Its rank; several arms may share one.
+/// Its ranks, such as 1, 1–2 or 1, 3: those that cannot be told apart share one.
 pub fn rank(arm: &ScalingResult) -> String {
-    or_none(arm.rank.map(|rank| rank.to_string()))
+    match arm.ranks[..] {
+        [] => or_none(None),
+        [first, .., last] if last - first + 1 == arm.ranks.len() => format!("{first}–{last}"),
+        _ => arm.ranks.iter().map(usize::to_string).collect::<Vec<_>>().join(", "),
+    }
 }
 
 /// Its name, with how many of its runs diverged if some did.

@@ -9,7 +9,10 @@ use std::{
 use serde_json::Value;
 use tempfile::tempdir;
 
-use crate::{read_json, report::folder_with_comparison};
+use crate::{
+    read_json,
+    report::{SECTIONS, folder_with_comparison},
+};
 
 /// Width of a phone, in CSS pixels.
 const PHONE: u32 = 390;
@@ -78,17 +81,7 @@ fn problems(page: &Path) -> Vec<String> {
     problems.extend(
         seen.requests.into_iter().filter(|address| *address != own).map(|it| format!("asked for {it}")),
     );
-    for part in [
-        "ranking",
-        "pairs",
-        "accuracy",
-        "learning",
-        "confusion",
-        "misread",
-        "changing",
-        "scalings",
-        "settings",
-    ] {
+    for part in SECTIONS {
         if !seen.document.contains(&format!("<section id=\"{part}\"")) {
             problems.push(format!("{part} is missing"));
         }

@@ -14,6 +14,10 @@ use crate::{
     write_digits,
 };
 
+/// The parts of a page, by their ids.
+pub const SECTIONS: [&str; 9] =
+    ["ranking", "pairs", "accuracy", "learning", "confusion", "misread", "changing", "scalings", "settings"];
+
 /// A folder with the small data set under `data` and a comparison of it under `all`.
 pub fn folder_with_comparison(arguments: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -53,17 +57,7 @@ fn page_holds_all_that_it_refers_to() {
     let folder = folder_with_comparison("--scalings center,none --seeds 2");
     let page = page(folder.path());
     let ids = quoted(&page, " id=\"");
-    for section in [
-        "ranking",
-        "pairs",
-        "accuracy",
-        "learning",
-        "confusion",
-        "misread",
-        "changing",
-        "scalings",
-        "settings",
-    ] {
+    for section in SECTIONS {
         assert!(ids.contains(&section), "{section} in {ids:?}");
     }
     for reference in quoted(&page, "href=\"#").into_iter().chain(quoted(&page, "aria-labelledby=\"")) {

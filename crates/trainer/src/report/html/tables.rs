@@ -18,7 +18,7 @@ pub fn ranking(findings: &Findings) -> Markup {
     html! {
         (table(&tables::ranking(findings.comparison), 1..2, "Ranking of the scalings"))
         p.note {
-            "Scalings that cannot be told apart share a rank. Accuracy and loss are means over training seeds, on the test images; ± is the standard deviation between seeds, the interval is that of the mean."
+            "Two scalings share a rank exactly if they cannot be told apart. Accuracy and loss are means over training seeds, on the test images; ± is the standard deviation between seeds, the interval is that of the mean."
             @if has_milestones { " Steps and seconds until a train accuracy are medians over the seeds that reached it, in a window of 3,000 images." }
             " Training is seconds per seed; a diverged training counts as a run and in no mean."
         }

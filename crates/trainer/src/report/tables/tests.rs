@@ -20,7 +20,7 @@ fn arm(name: &str, statuses: &[Status]) -> ScalingResult {
         scaling: name.into(),
         learning_rate: 0.001,
         batch_size: 64,
-        rank: Some(1),
+        ranks: vec![1],
         accuracy: Accuracy { mean: Some(0.98765), std: Some(0.001), ci95: Some([0.98, 0.99]) },
         milestones: vec![
             Milestone { accuracy: 0.98, runs: 1, steps: Some(1234.0), seconds: Some(5.62) },
