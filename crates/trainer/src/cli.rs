@@ -156,6 +156,9 @@ pub struct CompareArgs {
 pub struct ReportArgs {
     /// Comparison folder that `compare` wrote, finished or not
     pub comparison: PathBuf,
+    /// Folder of the data, if it is no longer where it was
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

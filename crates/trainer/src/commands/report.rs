@@ -25,9 +25,11 @@ pub fn run(args: ReportArgs, terminal: &Terminal) -> Result<()> {
     if folder.whole() == 0 {
         bail!("no training of {} has come to an end; --resume goes on", args.comparison.display());
     }
-    let data = match load_data(&folder, terminal) {
+    let data = match load_data(&folder, args.data_dir, terminal) {
         Err(error) if !interrupt::requested() => {
-            warn(format!("the report has no pictures: {error:#}"));
+            warn(format!(
+                "the report is written without pictures: {error:#}; --data-dir names another place"
+            ));
             None
         }
         other => Some(other?),
@@ -48,10 +50,15 @@ pub fn run(args: ReportArgs, terminal: &Terminal) -> Result<()> {
 }
 
 /// The images that were trained on and tested with.
-fn load_data(folder: &ComparisonFolder, terminal: &Terminal) -> Result<ExperimentData> {
+fn load_data(
+    folder: &ComparisonFolder,
+    data_dir: Option<PathBuf>,
+    terminal: &Terminal,
+) -> Result<ExperimentData> {
     let settings = &folder.config().settings;
-    let (data, sums) =
-        ExperimentData::load_checked(&settings.dataset, settings.validation_split, &[], terminal)?;
+    let mut dataset = settings.dataset.clone();
+    dataset.data_dir = data_dir.or(dataset.data_dir);
+    let (data, sums) = ExperimentData::load_checked(&dataset, settings.validation_split, &[], terminal)?;
     if sums != folder.plan().data {
         bail!("the data files are no longer those that were trained on");
     }

@@ -2,6 +2,7 @@
 
 use super::{
     FIGURES, Findings,
+    facts::{COMMAND, facts},
     figures::{Figure, Figures},
     tables::{self, Table},
 };
@@ -13,10 +14,12 @@ pub fn report(findings: &Findings, figures: &Figures) -> String {
     parts.extend(findings.unfinished());
     parts.push(escaped(&comparison.verdict));
     parts.push(table(&tables::ranking(comparison)));
-    if !comparison.pairs.is_empty() {
-        parts.push("## Pairs, over training seeds, on this test set".into());
-        parts.push(table(&tables::pairs(comparison)));
-        parts.push(format!("Differences are in images of {}.", comparison.test_images));
+    parts.push(escaped(&tables::ranking_note(comparison)));
+    let pairs = tables::pairs(comparison);
+    if !pairs.rows.is_empty() {
+        parts.push(format!("## {}", tables::pairs_heading(comparison)));
+        parts.push(table(&pairs));
+        parts.push(escaped(&tables::pairs_note(comparison)));
     }
     // What the values are after a scaling needs its pictures: that is for the page.
     let shown = figures.accuracy.iter().chain(&figures.learning).chain(&figures.confusion);
@@ -25,10 +28,10 @@ pub fn report(findings: &Findings, figures: &Figures) -> String {
         parts.push("## Figures".into());
         parts.extend(shown);
     }
-    parts.push(format!(
-        "mnist-trainer {} on Burn {}, {:.0} s of training, with",
-        comparison.versions.mnist_trainer, comparison.versions.burn, comparison.seconds
-    ));
+    parts.push("## How it was made".into());
+    let facts = facts(findings).into_iter().map(|(name, value)| format!("- {name}: {}", escaped(&value)));
+    parts.push(facts.collect::<Vec<_>>().join("\n"));
+    parts.push(format!("`{COMMAND}`, in another folder, with this `config.toml`:"));
     parts.push(format!("```toml\n{}```", findings.config));
     parts.join("\n\n") + "\n"
 }

@@ -3,6 +3,7 @@
 mod answers;
 pub mod contact_sheet;
 mod csv;
+mod facts;
 mod figures;
 mod html;
 mod markdown;

@@ -1,5 +1,7 @@
 //! The numbers of a comparison as cells of tables, for every format.
 
+use indicatif::HumanCount;
+
 use crate::{
     comparison::{Comparison, Milestone, Pair, ScalingResult},
     run::Status,
@@ -39,14 +41,14 @@ pub fn ranking(comparison: &Comparison) -> Table {
 
 /// Every two arms: what their difference is and how sure it is.
 pub fn pairs(comparison: &Comparison) -> Table {
-    let is_mcnemar = comparison.pairs.iter().any(|pair| pair.mcnemar.is_some());
+    let is_mcnemar = is_mcnemar(comparison);
     let header: &[&str] = if is_mcnemar {
         &["a", "b", "difference in images", "only a right", "only b right", "p (McNemar)", "p (Holm)"]
     } else {
         &["a", "b", "seeds", "difference in images", "95% interval", "p", "p (Holm)", "detectable"]
     };
     let images = comparison.test_images as f64;
-    let rows = comparison.pairs.iter().map(|pair| {
+    let rows = comparison.pairs.iter().filter(|pair| pair.seeds > 0).map(|pair| {
         let (a, b) = (pair.a.clone(), pair.b.clone());
         let difference = or_none(pair.difference.map(|difference| signed(difference * images)));
         if is_mcnemar {
@@ -56,6 +58,73 @@ pub fn pairs(comparison: &Comparison) -> Table {
         }
     });
     Table { rows: rows.collect(), header: header.iter().map(|&name| name.to_owned()).collect() }
+}
+
+/// Whether there are several seeds, so that there is a spread between them to speak of.
+pub fn has_seeds(comparison: &Comparison) -> bool {
+    comparison.scalings.iter().any(|arm| arm.accuracy.std.is_some())
+}
+
+/// What the columns of the ranking mean.
+pub fn ranking_note(comparison: &Comparison) -> String {
+    let mut sentences = Vec::new();
+    if has_seeds(comparison) {
+        sentences.push(
+            "Two scalings share a rank exactly if they cannot be told apart. Accuracy and loss are means over \
+             training seeds, on the test images; ± is the standard deviation between seeds, the interval is that \
+             of the mean.",
+        );
+    } else {
+        sentences.push(
+            "One training of each: there is no rank and no interval, for nothing says how much another seed \
+             would change.",
+        );
+    }
+    let usable = |arm: &ScalingResult| arm.runs.len() - diverged(arm);
+    if comparison.scalings.windows(2).any(|arms| usable(&arms[0]) != usable(&arms[1])) {
+        sentences
+            .push("Means are over each scaling's own seeds; a difference is over the seeds that both have.");
+    }
+    if comparison.scalings.iter().any(|arm| !arm.milestones.is_empty()) {
+        sentences.push(
+            "A train accuracy is reached when the last 3,000 images or more were answered so well, each before \
+             the step that learned from it; over several seeds, steps and seconds are medians of those that \
+             reached it.",
+        );
+    }
+    sentences.push(
+        "Training is seconds per seed, while others may have run beside it; a diverged training counts as a run and in no mean.",
+    );
+    sentences.join(" ")
+}
+
+/// What the pairs are about.
+pub fn pairs_heading(comparison: &Comparison) -> &'static str {
+    if is_mcnemar(comparison) {
+        "Pairs: these trained models, on this test set"
+    } else {
+        "Pairs, over training seeds, on this test set"
+    }
+}
+
+/// What the columns of the pairs mean.
+pub fn pairs_note(comparison: &Comparison) -> String {
+    let images = HumanCount(comparison.test_images as u64);
+    let test = if is_mcnemar(comparison) {
+        "With one training seed, McNemar's exact test says whether these two trained models differ on this test \
+         set, not whether the scalings do: for that, more seeds are needed. Holm's p takes the number of pairs \
+         into account."
+    } else {
+        "The paired t-test is over training seeds, on this test set: it says what another seed would bring, not \
+         what other images would. The interval is of this pair alone; “beats” goes by Holm's p, which takes the \
+         number of pairs into account. Detectable is the difference that so many seeds would have shown with a \
+         probability of 80%, for all pairs together, with the spread seen here."
+    };
+    format!("A difference is a less b, in images of {images}. {test}")
+}
+
+fn is_mcnemar(comparison: &Comparison) -> bool {
+    comparison.pairs.iter().any(|pair| pair.mcnemar.is_some())
 }
 
 fn mcnemar_row(pair: &Pair, a: String, b: String, difference: String) -> Vec<String> {
@@ -82,7 +151,10 @@ fn t_test_row(pair: &Pair, a: String, b: String, difference: String, images: f64
         or_none(interval),
         or_none(pair.p.map(p_value)),
         or_none(pair.p_holm.map(p_value)),
-        or_none(pair.detectable.map(|fraction| format!("{:.1}", fraction * images))),
+        match pair.detectable {
+            Some(fraction) if fraction > 1.0 => "none".into(),
+            detectable => or_none(detectable.map(|fraction| format!("{:.1}", fraction * images))),
+        },
     ]
 }
 
@@ -115,9 +187,13 @@ fn accuracy_with_std(arm: &ScalingResult) -> String {
     }
 }
 
-/// The confidence interval of the mean.
+/// The confidence interval of the mean, as far as there are such accuracies.
 pub fn interval(arm: &ScalingResult) -> String {
-    or_none(arm.accuracy.ci95.map(|[low, high]| format!("{} to {}", percent(low), percent(high))))
+    let [low, high] = match arm.accuracy.ci95 {
+        None => return or_none(None),
+        Some(ends) => ends.map(|end| percent(end.clamp(0.0, 1.0))),
+    };
+    format!("{low} to {high}")
 }
 
 /// Its mean test loss.
@@ -126,9 +202,10 @@ pub fn loss(arm: &ScalingResult) -> String {
     or_none(significance::mean(&losses).map(|loss| format!("{loss:.4}")))
 }
 
-/// Its mean training time.
+/// Its mean training time, of the runs that came to a usable end.
 pub fn seconds(arm: &ScalingResult) -> String {
-    let seconds: Vec<f64> = arm.runs.iter().map(|run| run.seconds).collect();
+    let usable = arm.runs.iter().filter(|run| run.status == Status::Ok);
+    let seconds: Vec<f64> = usable.map(|run| run.seconds).collect();
     or_none(significance::mean(&seconds).map(|seconds| format!("{seconds:.1} s")))
 }
 
@@ -140,8 +217,11 @@ fn runs(arm: &ScalingResult) -> String {
 }
 
 fn milestone(reached: &Milestone, arm: &ScalingResult) -> String {
-    let (Some(steps), Some(seconds)) = (reached.steps, reached.seconds) else { return "not reached".into() };
     let usable = arm.runs.len() - diverged(arm);
+    if usable == 0 {
+        return or_none(None);
+    }
+    let (Some(steps), Some(seconds)) = (reached.steps, reached.seconds) else { return "not reached".into() };
     let by =
         if reached.runs < usable { format!(" ({} of {usable} runs)", reached.runs) } else { String::new() };
     format!("{steps:.0} steps, {seconds:.1} s{by}")
@@ -155,8 +235,8 @@ fn diverged(arm: &ScalingResult) -> usize {
 fn signed(images: f64) -> String {
     match (images * 10.0).round() / 10.0 {
         0.0 => "0".into(),
-        tenths if tenths < 0.0 => format!("−{}", -tenths),
-        tenths => format!("+{tenths}"),
+        tenths if tenths < 0.0 => format!("−{:.1}", -tenths),
+        tenths => format!("+{tenths:.1}"),
     }
 }
 

@@ -135,10 +135,56 @@ fn report_without_the_data_has_no_pictures_and_says_so() {
     fs::remove_dir_all(folder.path().join("data")).unwrap();
     let output = trainer().current_dir(folder.path()).args(["report", "all"]).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(stderr(&output).contains("warning: the report has no pictures"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("warning: the report is written without pictures"),
+        "{}",
+        stderr(&output)
+    );
     assert!(
         page(folder.path()).contains("There are no pictures here") && !page(folder.path()).contains("<img")
     );
+}
+
+#[test]
+fn report_finds_data_that_have_moved() {
+    let folder = folder_with_comparison("--scalings center,none");
+    let before = files(&folder.path().join("all"));
+    fs::rename(folder.path().join("data"), folder.path().join("elsewhere")).unwrap();
+    let report = ["report", "all", "--data-dir", "elsewhere"];
+    json(trainer().current_dir(folder.path()).args(report));
+    assert!(files(&folder.path().join("all")) == before);
+}
+
+#[test]
+fn printed_command_repeats_the_comparison() {
+    let folder = folder_with_comparison("--scalings center,none");
+    let page = page(folder.path());
+    let command = page.split("mnist-trainer ").nth(1).unwrap().split('<').next().unwrap();
+    let copy = folder.path().join("copy");
+    fs::create_dir(&copy).unwrap();
+    fs::copy(folder.path().join("all/config.toml"), copy.join("config.toml")).unwrap();
+    let again = json(trainer().current_dir(&copy).args(command.split(' ')));
+    let first = crate::read_json(&folder.path().join("all/result.json"));
+    assert_eq!(again["pairs"], first["pairs"]);
+}
+
+#[test]
+fn report_on_one_seed_speaks_of_models_and_that_on_several_of_seeds() {
+    let words = |seeds: &str| {
+        let folder = folder_with_comparison(&format!("--scalings center,none {seeds}"));
+        let markdown = fs::read_to_string(folder.path().join("all/report.md")).unwrap();
+        [markdown, page(folder.path())]
+    };
+    for one in words("") {
+        assert!(one.contains("Pairs: these trained models, on this test set"));
+        assert!(
+            !one.contains("share a rank") && !one.contains("Means over seeds") && !one.contains("Most seeds")
+        );
+    }
+    for several in words("--seeds 2") {
+        assert!(several.contains("Pairs, over training seeds, on this test set"));
+        assert!(several.contains("share a rank exactly if they cannot be told apart"));
+    }
 }
 
 #[test]

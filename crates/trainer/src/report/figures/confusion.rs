@@ -1,6 +1,7 @@
 //! Which class was taken for which: a map of counts per arm, its errors in red.
 
 use anyhow::Result;
+use indicatif::HumanCount;
 use plotters::{
     prelude::{Rectangle, Text},
     style::{
@@ -44,10 +45,13 @@ pub fn all(findings: &Findings) -> Result<Vec<Figure>> {
             let [row, column] = [row, column].map(|class| findings.class(class));
             format!("; most often {row} as {column}: {count}")
         });
+        let answers = HumanCount(sum.iter().flatten().sum::<usize>() as u64);
+        let errors = HumanCount(errors as u64);
+        let caption = format!("{}: {errors} of {answers} answers wrong{worst}", arm.name);
         figures.push(Figure {
             name: format!("confusion-{}", slug(&arm.name)),
-            caption: format!("{}: {errors} misread{worst}", arm.name),
-            title: format!("Confusion matrix of {}: {errors} misread{worst}", arm.name),
+            title: format!("Confusion matrix of {caption}"),
+            caption,
             is_wide: names.len() > UNSHRUNK,
             svg: draw(&part, &names)?,
         });

@@ -59,9 +59,10 @@ pub fn all(findings: &Findings) -> Result<Vec<Figure>> {
         figures.extend(draw(findings, &plot, &curves)?);
         Ok(())
     };
-    for (is_loss, name, title) in
-        [(true, "epoch-loss", "Loss of each epoch"), (false, "epoch-accuracy", "Accuracy of each epoch")]
-    {
+    for (is_loss, name, title) in [
+        (true, "epoch-loss", "Train loss of each epoch"),
+        (false, "epoch-accuracy", "Train accuracy of each epoch"),
+    ] {
         let (train, validation) = if is_loss {
             (
                 curves(findings, false, of_epochs(|epoch| Some(epoch.train_loss))),
@@ -73,14 +74,19 @@ pub fn all(findings: &Findings) -> Result<Vec<Figure>> {
                 curves(findings, true, of_epochs(|epoch| epoch.validation_accuracy)),
             )
         };
-        let y = if is_loss { "loss" } else { "accuracy" };
+        let y = match (is_loss, validation.is_empty()) {
+            (true, true) => "train loss",
+            (true, false) => "loss (dashed: validation)",
+            (false, true) => "train accuracy",
+            (false, false) => "accuracy (dashed: validation)",
+        };
         add(Plot { name, title, x: "epoch", y, is_loss }, train.into_iter().chain(validation).collect())?;
     }
     let loss = curves(findings, false, early(|point| point.loss));
-    let title = "Loss in the first epoch, step by step";
+    let title = "Train loss in the first epoch, step by step";
     add(Plot { name: "early-loss", title, x: "step", y: "train loss", is_loss: true }, loss)?;
     let accuracy = curves(findings, false, early(|point| point.accuracy));
-    let title = "Accuracy in the first epoch, step by step";
+    let title = "Train accuracy in the first epoch, step by step";
     add(Plot { name: "early-accuracy", title, x: "step", y: "train accuracy", is_loss: false }, accuracy)?;
     Ok(figures)
 }

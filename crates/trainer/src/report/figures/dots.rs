@@ -78,9 +78,13 @@ pub fn accuracy(comparison: &Comparison) -> Result<Option<Figure>> {
             "Test accuracy of each seed; mean per scaling: {}",
             means.collect::<Vec<_>>().join(", ")
         ),
-        caption: "A dot is one training seed, the upright bar their mean, the line its 95% interval; a line \
-                  without an end goes on beyond the figure."
-            .into(),
+        caption: if arms.iter().any(|arm| arm.accuracy.std.is_some()) {
+            "A dot is one training seed, the upright bar their mean, the line its 95% interval; a line without an \
+             end goes on beyond the figure."
+                .into()
+        } else {
+            "One training each: nothing here says what another seed would give.".into()
+        },
         is_wide: false,
         svg: drawn,
     }))

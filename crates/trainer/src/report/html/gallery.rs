@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use crate::report::{
     Findings, Pictures,
     answers::{Answers, Votes},
-    tiles,
+    tables, tiles,
 };
 
 /// Pictures in a gallery.
@@ -54,7 +54,7 @@ pub fn changing(findings: &Findings, answers: &Answers) -> Result<Markup> {
     let changing = answers.changing();
     if changing.is_empty() {
         return Ok(
-            html! { p { "There is no test image that most seeds of one scaling read right and most of another read wrong." } },
+            html! { p { "There is no test image that one scaling's models (or most of them) read right and another's wrong." } },
         );
     }
     let cards = changing.iter().take(SHOWN).map(|changing| {
@@ -75,7 +75,9 @@ pub fn changing(findings: &Findings, answers: &Answers) -> Result<Markup> {
     let cards = cards.collect::<Result<Vec<_>>>()?;
     Ok(html! {
         p.note {
-            "Most seeds of one scaling read these right and most of another read them wrong: " (changing.len()) " of "
+            @if tables::has_seeds(findings.comparison) { "Most seeds of one scaling read these right and most of another read them wrong: " }
+            @else { "One model read these right and another wrong: " }
+            (changing.len()) " of "
             (findings.comparison.test_images) " test images. Each scaling stands at the answer of most of its seeds, or at its most frequent wrong one, with how many gave it. "
             @if changing.len() > SHOWN { "The " (SHOWN) " that they differ most about:" }
         }

@@ -6,6 +6,7 @@ mod settings;
 mod tables;
 
 use anyhow::Result;
+use indicatif::HumanCount;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
@@ -61,7 +62,7 @@ pub fn page(findings: &Findings, figures: &Figures) -> Result<String> {
                         }
                     }
                 }
-                footer { p { "Written by mnist-trainer. The numbers behind it: " a href=(super::TABLE) { (super::TABLE) } ", and the folder of each run." } }
+                footer { p { "Written by mnist-trainer. The numbers behind it are in " (super::TABLE) " and in the folder of each run." } }
             }
         }
     };
@@ -71,8 +72,9 @@ pub fn page(findings: &Findings, figures: &Figures) -> Result<String> {
 fn sections(findings: &Findings, figures: &Figures) -> Result<Vec<Section>> {
     let answers = Answers::of(findings.comparison, findings.runs);
     let mut sections = vec![Section { id: "ranking", heading: "Ranking", body: tables::ranking(findings) }];
-    if !findings.comparison.pairs.is_empty() {
-        sections.push(Section { id: "pairs", heading: "Pairs", body: tables::pairs(findings) });
+    if findings.comparison.pairs.iter().any(|pair| pair.seeds > 0) {
+        let heading = super::tables::pairs_heading(findings.comparison);
+        sections.push(Section { id: "pairs", heading, body: tables::pairs(findings) });
     }
     if let Some(figure) = &figures.accuracy {
         sections.push(Section {
@@ -123,9 +125,10 @@ fn extent(findings: &Findings) -> String {
     let diverged = if diverged > 0 { format!(", {diverged} of them diverged") } else { String::new() };
     let train_images = findings.runs.first().map_or(0, |run| run.result.train_images);
     format!(
-        "{}{diverged}; {train_images} images to train on, {} to test on; {:.0} s of training.",
+        "{}{diverged}; {} images to train on, {} to test on; {:.0} s of training in all, some of it side by side perhaps.",
         plural(comparison.finished, "training"),
-        comparison.test_images,
+        HumanCount(train_images as u64),
+        HumanCount(comparison.test_images as u64),
         comparison.seconds
     )
 }
@@ -134,7 +137,8 @@ fn learning(findings: &Findings, figures: &[Figure]) -> Markup {
     let has_validation = findings.runs.iter().any(|run| run.result.validation.is_some());
     html! {
         p.note {
-            "Means over seeds; the band reaches from the lowest to the highest seed. Each image counts as it was answered before the step that learned from it."
+            @if super::tables::has_seeds(findings.comparison) { "Means over seeds; the band reaches from the lowest to the highest seed. " }
+            "Each train image counts as it was answered before the step that learned from it."
             @if has_validation { " Dashed: on the validation images." }
             (only_the_best(findings, "Curves"))
         }
@@ -147,7 +151,7 @@ fn confusion(findings: &Findings, figures: &[Figure]) -> Markup {
     let shown = super::figures::SHOWN_CLASSES;
     html! {
         p.note {
-            "Test images over all seeds: rows are the true classes, columns what they were read as. Errors are red, by the square root of their number."
+            "Test images, over all seeds: rows are the true classes, columns what they were read as. Errors are red, by the square root of their number."
             @if classes > shown { " Of " (classes) " classes, the " (shown) " with the most errors." }
             (only_the_best(findings, "Matrices"))
         }

@@ -41,7 +41,7 @@ pub fn section(findings: &Findings, figures: &Figures) -> Result<Markup> {
     }
     Ok(html! {
         p.note {
-            "The same train images under each scaling, black: the lowest value shown in the row, white: the highest. Below, how often which value occurs in up to 10,000 train images: bars of log(1 + count), red: zero."
+            "The same train images under each scaling, black: the lowest value shown in the row, white: the highest. Below, how often which value occurs in up to 10,000 train images: bars of log(1 + count), red: zero. Scalings that differ only in where zero lies and in their unit look alike here."
         }
         div.scalings { @for part in &parts { (part) } }
     })

@@ -2,37 +2,17 @@
 
 use maud::{Markup, html};
 
-use crate::{report::Findings, run::RunResult};
+use crate::report::{
+    Findings,
+    facts::{COMMAND, facts},
+};
 
 /// Settings, machine, versions, and the command.
 pub fn section(findings: &Findings) -> Markup {
-    let of_runs = |what: fn(&RunResult) -> String| {
-        let mut different: Vec<String> = Vec::new();
-        for value in findings.runs.iter().map(|run| what(&run.result)) {
-            if !different.contains(&value) {
-                different.push(value);
-            }
-        }
-        different.join("; ")
-    };
-    let facts = [
-        (
-            "Machine",
-            of_runs(|run| format!("{}, {} cores, {}", run.machine.cpu, run.machine.cores, run.machine.os)),
-        ),
-        ("Device", of_runs(|run| format!("{} on {}, {} threads", run.backend, run.device, run.threads))),
-        (
-            "Versions",
-            of_runs(|run| {
-                format!("mnist-trainer {}, Burn {}", run.versions.mnist_trainer, run.versions.burn)
-            }),
-        ),
-        ("Parameters", of_runs(|run| run.parameters.to_string())),
-    ];
     html! {
-        p { "In the folder of this report, or with a copy of its " code { "config.toml" } ":" }
+        p { "In another folder, with a copy of the " code { "config.toml" } " below:" }
         pre tabindex="0" { code { (COMMAND) } }
-        dl { @for (name, value) in &facts { div { dt { (name) } dd { (value) } } } }
+        dl { @for (name, value) in facts(findings) { div { dt { (name) } dd { (value) } } } }
         h3 { "config.toml" }
         pre tabindex="0" { code { (findings.config) } }
         @if let Some(run) = findings.runs.first() {
@@ -42,9 +22,6 @@ pub fn section(findings: &Findings) -> Markup {
         }
     }
 }
-
-/// Does the whole comparison again.
-pub const COMMAND: &str = "mnist-trainer compare --config config.toml";
 
 /// Data files that are listed.
 const FILES: usize = 8;

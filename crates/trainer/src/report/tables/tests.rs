@@ -83,7 +83,7 @@ fn ranking_says_how_soon_accuracies_were_reached_and_by_how_many() {
 #[test]
 fn pairs_are_in_images_with_their_sign() {
     let table = pairs(&comparison(Vec::new(), vec![pair(None)]));
-    assert_eq!(table.rows[0], ["a", "b", "3", "−14.7", "−30 to +1", "< 0.0001", "0.0525", "20.0"]);
+    assert_eq!(table.rows[0], ["a", "b", "3", "−14.7", "−30.0 to +1.0", "< 0.0001", "0.0525", "20.0"]);
     assert_eq!(table.header.len(), table.rows[0].len());
 }
 
@@ -98,4 +98,48 @@ fn pairs_of_one_seed_show_mcnemars_test() {
 #[test]
 fn no_difference_has_no_sign() {
     assert_eq!([signed(0.0), signed(-0.04), signed(0.06)], ["0", "0", "+0.1"]);
+}
+
+#[test]
+fn diverged_training_is_in_no_mean_time() {
+    let mut arm = arm("center", &[Status::Ok, Status::Diverged]);
+    arm.runs[1].seconds = 1000.0;
+    assert_eq!(seconds(&arm), "2.0 s");
+    arm.runs.remove(0);
+    assert_eq!(seconds(&arm), "–");
+    assert_eq!(milestone(&arm.milestones[1], &arm), "–");
+}
+
+#[test]
+fn what_cannot_be_is_not_printed() {
+    let mut arm = arm("center", &[Status::Ok, Status::Ok]);
+    arm.accuracy.ci95 = Some([-0.2, 1.3]);
+    assert_eq!(interval(&arm), "0.00% to 100.00%");
+    let mut impossible = pair(None);
+    impossible.detectable = Some(1.7);
+    let table = pairs(&comparison(Vec::new(), vec![impossible]));
+    assert_eq!(table.rows[0].last().unwrap(), "none");
+}
+
+#[test]
+fn notes_on_one_seed_speak_of_models_and_those_on_several_of_seeds() {
+    let test = McNemar { only_a: 12, only_b: 27, p: 0.02, p_holm: 0.04 };
+    let mut single = arm("center", &[Status::Ok]);
+    single.accuracy.std = None;
+    let one = comparison(vec![single], vec![pair(Some(test))]);
+    assert!(pairs_heading(&one).contains("these trained models") && pairs_note(&one).contains("McNemar"));
+    assert!(!pairs_heading(&one).contains("seeds") && !ranking_note(&one).contains("share a rank"));
+    let several = comparison(vec![arm("center", &[Status::Ok, Status::Ok])], vec![pair(None)]);
+    assert!(pairs_heading(&several).contains("over training seeds, on this test set"));
+    assert!(ranking_note(&several).contains("share a rank exactly if"));
+}
+
+#[test]
+fn arms_with_fewer_seeds_than_others_are_pointed_out() {
+    let note = |statuses: &[Status]| {
+        let arms = vec![arm("center", &[Status::Ok, Status::Ok]), arm("none", statuses)];
+        ranking_note(&comparison(arms, Vec::new())).contains("each scaling's own seeds")
+    };
+    assert!(note(&[Status::Ok, Status::Diverged]) && note(&[Status::Ok]));
+    assert!(!note(&[Status::Ok, Status::Ok]));
 }
