@@ -13,7 +13,7 @@ use crate::{
     comparison::{ComparedRun, Comparison},
     config::{ComparisonConfig, first_difference},
     folder::{self, CONFIG, Destination, OutputFolder, RESULT},
-    plan::{PLAN, Plan, RUNS},
+    plan::{PLAN, Plan, PlannedRun, RUNS},
     report::{self, FIGURES, Findings, MARKDOWN, PAGE, Pictures, TABLE},
     run::{RunResult, SCALING},
 };
@@ -73,21 +73,20 @@ impl ComparisonFolder {
     }
 
     fn with_whole_runs(mut self) -> Result<Self> {
-        for number in 0..self.plan.runs.len() {
-            let run = self.folder.path().join(RUNS).join(&self.plan.runs[number].name);
-            if let Some(result) = RunResult::read(&run)? {
-                self.add(number, result)?;
-            }
-        }
+        self.take_whole_runs()?;
         Ok(self)
     }
 
-    /// Takes in the result of the run with this number in the plan.
-    pub fn add(&mut self, number: usize, result: RunResult) -> Result<()> {
-        let run = ComparedRun::read(&self.plan.runs[number].arm, result)?;
-        let place = self.numbers.partition_point(|&earlier| earlier < number);
-        self.numbers.insert(place, number);
-        self.runs.insert(place, run);
+    /// Takes in the runs that have become whole, of whichever process.
+    pub fn take_whole_runs(&mut self) -> Result<()> {
+        for number in 0..self.plan.runs.len() {
+            let Err(place) = self.numbers.binary_search(&number) else { continue };
+            let PlannedRun { arm, name, .. } = &self.plan.runs[number];
+            if let Some(result) = RunResult::read(&self.folder.path().join(RUNS).join(name))? {
+                self.runs.insert(place, ComparedRun::read(arm, result)?);
+                self.numbers.insert(place, number);
+            }
+        }
         Ok(())
     }
 

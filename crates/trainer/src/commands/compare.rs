@@ -83,7 +83,7 @@ fn compare(
     let begun = Instant::now();
     let trained = train_all(&experiment, jobs, shares, &path.join(RUNS), |number, result| {
         let line = describe(&folder.plan().runs[number], &result);
-        folder.add(number, result)?;
+        folder.take_whole_runs()?;
         let left = time_left(begun.elapsed(), &overall);
         terminal.line(format!("{line}; {}/{all}{left}", folder.whole()));
         folder.write_report(Some(&pictures)).map(drop)

@@ -111,7 +111,8 @@ impl ComparisonConfig {
                 for &batch_size in &batch_sizes {
                     let mut name = vec![scaling_name.clone()];
                     if learning_rates.len() > 1 {
-                        name.push(format!("learning rate {}", learning_rate.get()));
+                        // As Rust's Debug: 1e-5, not 0.00001.
+                        name.push(format!("learning rate {:?}", learning_rate.get()));
                     }
                     if batch_sizes.len() > 1 {
                         name.push(format!("batch size {batch_size}"));

@@ -152,7 +152,12 @@ fn cell(area: &Area, (left, top): (i32, i32), count: usize, fill: plotters::styl
     }
     area.draw(&Rectangle::new(corners, INK.mix(0.12).stroke_width(1)))?;
     if count > 0 {
-        let height = if count < 10_000 { 11 } else { 8 };
+        // As wide as the cell at most.
+        let height = match count {
+            ..10_000 => 11,
+            ..100_000 => 10,
+            _ => 8,
+        };
         let style = letters(height, &INK).pos(Pos::new(HPos::Center, VPos::Center)).into_text_style(area);
         area.draw(&Text::new(count.to_string(), (left + CELL / 2, top + CELL / 2), style))?;
     }
