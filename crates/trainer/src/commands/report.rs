@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::{
     cli::ReportArgs,
     comparison_folder::ComparisonFolder,
+    config::DatasetConfig,
     dataset::ExperimentData,
     interrupt,
     report::{self, Pictures, previews},
@@ -25,10 +26,12 @@ pub fn run(args: ReportArgs, terminal: &Terminal) -> Result<()> {
     if folder.whole() == 0 {
         bail!("no training of {} has come to an end; --resume goes on", args.comparison.display());
     }
+    let is_elsewhere = args.data_dir.is_some();
     let data = match load_data(&folder, args.data_dir, terminal) {
-        Err(error) if !interrupt::requested() => {
+        // A place that was named must be right: a report with pictures stays what it is.
+        Err(error) if !is_elsewhere && !interrupt::requested() => {
             warn(format!(
-                "the report is written without pictures: {error:#}; --data-dir names another place"
+                "the report is written without pictures: {error:#}; --data-dir names another place of the data"
             ));
             None
         }
@@ -49,15 +52,15 @@ pub fn run(args: ReportArgs, terminal: &Terminal) -> Result<()> {
     })
 }
 
-/// The images that were trained on and tested with.
+/// The images that were trained on and tested with, in `data_dir` if they are no longer where they were.
 fn load_data(
     folder: &ComparisonFolder,
     data_dir: Option<PathBuf>,
     terminal: &Terminal,
 ) -> Result<ExperimentData> {
     let settings = &folder.config().settings;
-    let mut dataset = settings.dataset.clone();
-    dataset.data_dir = data_dir.or(dataset.data_dir);
+    let saved = settings.dataset.clone();
+    let dataset = DatasetConfig { data_dir: data_dir.or(saved.data_dir), ..saved };
     let (data, sums) = ExperimentData::load_checked(&dataset, settings.validation_split, &[], terminal)?;
     if sums != folder.plan().data {
         bail!("the data files are no longer those that were trained on");

@@ -1,13 +1,19 @@
-//! What one needs to know to do it again, for every format.
+//! What one needs to know to do a comparison again: the same facts in every format.
 
-use super::Findings;
-use crate::run::RunResult;
+use super::{
+    Findings,
+    numbers::{count, plural},
+};
+use crate::{device::Backend, run::RunResult};
 
-/// Does the whole comparison again, in another folder with a copy of `config.toml`.
+/// Does the whole comparison again; its own folder is named apart, so as not to write into the first's.
 pub const COMMAND: &str = "mnist-trainer compare --config config.toml --out again";
 
-/// Name and value of what computed the runs; several values where they differ.
-pub fn facts(findings: &Findings) -> Vec<(&'static str, String)> {
+/// Where [`COMMAND`] is to be called.
+pub const WHERE: &str = "To do it again, with a copy of its config.toml, in another folder:";
+
+/// Names and values, of the runs: who writes a report need not be who trained.
+pub fn facts(findings: &Findings) -> [(&'static str, String); 4] {
     let of_runs = |what: fn(&RunResult) -> String| {
         let mut different: Vec<String> = Vec::new();
         for value in findings.runs.iter().map(|run| what(&run.result)) {
@@ -17,19 +23,25 @@ pub fn facts(findings: &Findings) -> Vec<(&'static str, String)> {
         }
         different.join("; ")
     };
-    vec![
-        (
-            "Machine",
-            of_runs(|run| format!("{}, {} cores, {}", run.machine.cpu, run.machine.cores, run.machine.os)),
-        ),
-        ("Backend", of_runs(|run| format!("{} ({})", run.backend, run.device))),
-        ("Threads of each training", of_runs(|run| run.threads.to_string())),
-        (
-            "Versions",
-            of_runs(|run| {
-                format!("mnist-trainer {}, Burn {}", run.versions.mnist_trainer, run.versions.burn)
-            }),
-        ),
-        ("Parameters", of_runs(|run| run.parameters.to_string())),
+    [
+        ("Machine", of_runs(machine)),
+        ("Device", of_runs(device)),
+        ("Versions", of_runs(versions)),
+        ("Parameters", of_runs(|run| count(run.parameters))),
     ]
+}
+
+fn machine(run: &RunResult) -> String {
+    format!("{}, {}, {}", run.machine.cpu, plural(run.machine.cores, "core"), run.machine.os)
+}
+
+fn device(run: &RunResult) -> String {
+    let is_cpu = run.backend.parse().is_ok_and(|backend: Backend| !backend.is_gpu());
+    // What Burn calls a CPU is no name that a reader knows.
+    let device = if is_cpu { "CPU" } else { run.device.as_str() };
+    format!("{device}, by Burn's {} backend, {}", run.backend, plural(run.threads, "thread"))
+}
+
+fn versions(run: &RunResult) -> String {
+    format!("mnist-trainer {}, Burn {}", run.versions.mnist_trainer, run.versions.burn)
 }

@@ -1,9 +1,9 @@
 //! The report as Markdown, in short.
 
 use super::{
-    FIGURES, Findings,
-    facts::{COMMAND, facts},
+    FIGURES, Findings, facts,
     figures::{Figure, Figures},
+    notes,
     tables::{self, Table},
 };
 
@@ -14,12 +14,12 @@ pub fn report(findings: &Findings, figures: &Figures) -> String {
     parts.extend(findings.unfinished());
     parts.push(escaped(&comparison.verdict));
     parts.push(table(&tables::ranking(comparison)));
-    parts.push(escaped(&tables::ranking_note(comparison)));
+    parts.push(escaped(&notes::ranking(comparison)));
     let pairs = tables::pairs(comparison);
     if !pairs.rows.is_empty() {
-        parts.push(format!("## {}", tables::pairs_heading(comparison)));
+        parts.push(format!("## {}", notes::pairs_heading(comparison)));
         parts.push(table(&pairs));
-        parts.push(escaped(&tables::pairs_note(comparison)));
+        parts.push(escaped(&notes::pairs(comparison)));
     }
     // What the values are after a scaling needs its pictures: that is for the page.
     let shown = figures.accuracy.iter().chain(&figures.learning).chain(&figures.confusion);
@@ -29,9 +29,11 @@ pub fn report(findings: &Findings, figures: &Figures) -> String {
         parts.extend(shown);
     }
     parts.push("## How it was made".into());
-    let facts = facts(findings).into_iter().map(|(name, value)| format!("- {name}: {}", escaped(&value)));
-    parts.push(facts.collect::<Vec<_>>().join("\n"));
-    parts.push(format!("`{COMMAND}`, in another folder, with this `config.toml`:"));
+    parts.push(notes::extent(findings));
+    let facts = facts::facts(findings).map(|(name, value)| format!("- {name}: {}", escaped(&value)));
+    parts.push(facts.join("\n"));
+    parts.push(facts::WHERE.into());
+    parts.push(format!("```sh\n{}\n```", facts::COMMAND));
     parts.push(format!("```toml\n{}```", findings.config));
     parts.join("\n\n") + "\n"
 }

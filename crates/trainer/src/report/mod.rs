@@ -7,6 +7,8 @@ mod facts;
 mod figures;
 mod html;
 mod markdown;
+mod notes;
+mod numbers;
 pub mod prediction;
 pub mod previews;
 mod tables;
@@ -24,6 +26,7 @@ use crate::{
     run::RunResult,
 };
 use contact_sheet::Row;
+use numbers::count;
 
 /// The page for a browser.
 pub const PAGE: &str = "report.html";
@@ -78,8 +81,13 @@ impl<'a> Findings<'a> {
     /// How far the comparison has come, if it is not at its end.
     fn unfinished(&self) -> Option<String> {
         let Comparison { planned, finished, .. } = self.comparison;
-        (finished < planned)
-            .then(|| format!("So far {finished} of {planned} trainings; what is below may still change."))
+        (finished < planned).then(|| {
+            format!(
+                "So far {} of {} trainings; what is below may still change.",
+                count(*finished),
+                count(*planned)
+            )
+        })
     }
 }
 

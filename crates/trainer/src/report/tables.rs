@@ -1,14 +1,16 @@
 //! The numbers of a comparison as cells of tables, for every format.
 
-use indicatif::HumanCount;
-
 use crate::{
     comparison::{Comparison, Milestone, Pair, ScalingResult},
     run::Status,
     significance,
 };
 
-use super::percent;
+use super::{
+    notes::has_several_seeds,
+    numbers::{count, signed, tenths},
+    percent,
+};
 
 /// What stands where there is no value.
 const NONE: &str = "–";
@@ -23,15 +25,20 @@ pub struct Table {
 
 /// The arms, best first.
 pub fn ranking(comparison: &Comparison) -> Table {
-    let mut header =
-        ["rank", "scaling", "test accuracy ± std", "95% interval", "test loss"].map(String::from).to_vec();
+    let several = has_several_seeds(comparison);
+    let with_one_seed = ["rank", "scaling", "test accuracy", "test loss"];
+    let with_several = ["rank", "scaling", "test accuracy ± std", "95% interval", "test loss"];
+    let header: &[&str] = if several { &with_several } else { &with_one_seed };
+    let mut header: Vec<String> = header.iter().map(|&name| name.to_owned()).collect();
     let milestones = comparison.scalings.first().map_or(&[][..], |arm| &arm.milestones);
     header.extend(
         milestones.iter().map(|reached| format!("to {:.0}% train accuracy", 100.0 * reached.accuracy)),
     );
     header.extend(["training", "runs"].map(String::from));
     let rows = comparison.scalings.iter().map(|arm| {
-        let mut row = vec![rank(arm), arm.name.clone(), accuracy_with_std(arm), interval(arm), loss(arm)];
+        let mut row = vec![rank(arm), arm.name.clone(), accuracy_with_std(arm)];
+        row.extend(several.then(|| interval(arm)));
+        row.push(loss(arm));
         row.extend(arm.milestones.iter().map(|reached| milestone(reached, arm)));
         row.extend([seconds(arm), runs(arm)]);
         row
@@ -39,7 +46,12 @@ pub fn ranking(comparison: &Comparison) -> Table {
     Table { rows: rows.collect(), header }
 }
 
-/// Every two arms: what their difference is and how sure it is.
+/// Whether the pairs are of trained models.
+pub fn is_mcnemar(comparison: &Comparison) -> bool {
+    comparison.pairs.iter().any(|pair| pair.mcnemar.is_some())
+}
+
+/// Every two arms that share a usable seed: what their difference is and how sure it is.
 pub fn pairs(comparison: &Comparison) -> Table {
     let is_mcnemar = is_mcnemar(comparison);
     let header: &[&str] = if is_mcnemar {
@@ -60,81 +72,14 @@ pub fn pairs(comparison: &Comparison) -> Table {
     Table { rows: rows.collect(), header: header.iter().map(|&name| name.to_owned()).collect() }
 }
 
-/// Whether there are several seeds, so that there is a spread between them to speak of.
-pub fn has_seeds(comparison: &Comparison) -> bool {
-    comparison.scalings.iter().any(|arm| arm.accuracy.std.is_some())
-}
-
-/// What the columns of the ranking mean.
-pub fn ranking_note(comparison: &Comparison) -> String {
-    let mut sentences = Vec::new();
-    if has_seeds(comparison) {
-        sentences.push(
-            "Two scalings share a rank exactly if they cannot be told apart. Accuracy and loss are means over \
-             training seeds, on the test images; ± is the standard deviation between seeds, the interval is that \
-             of the mean.",
-        );
-    } else {
-        sentences.push(
-            "One training of each: there is no rank and no interval, for nothing says how much another seed \
-             would change.",
-        );
-    }
-    let usable = |arm: &ScalingResult| arm.runs.len() - diverged(arm);
-    if comparison.scalings.windows(2).any(|arms| usable(&arms[0]) != usable(&arms[1])) {
-        sentences
-            .push("Means are over each scaling's own seeds; a difference is over the seeds that both have.");
-    }
-    if comparison.scalings.iter().any(|arm| !arm.milestones.is_empty()) {
-        sentences.push(
-            "A train accuracy is reached when the last 3,000 images or more were answered so well, each before \
-             the step that learned from it; over several seeds, steps and seconds are medians of those that \
-             reached it.",
-        );
-    }
-    sentences.push(
-        "Training is seconds per seed, while others may have run beside it; a diverged training counts as a run and in no mean.",
-    );
-    sentences.join(" ")
-}
-
-/// What the pairs are about.
-pub fn pairs_heading(comparison: &Comparison) -> &'static str {
-    if is_mcnemar(comparison) {
-        "Pairs: these trained models, on this test set"
-    } else {
-        "Pairs, over training seeds, on this test set"
-    }
-}
-
-/// What the columns of the pairs mean.
-pub fn pairs_note(comparison: &Comparison) -> String {
-    let images = HumanCount(comparison.test_images as u64);
-    let test = if is_mcnemar(comparison) {
-        "With one training seed, McNemar's exact test says whether these two trained models differ on this test \
-         set, not whether the scalings do: for that, more seeds are needed. Holm's p takes the number of pairs \
-         into account."
-    } else {
-        "The paired t-test is over training seeds, on this test set: it says what another seed would bring, not \
-         what other images would. The interval is of this pair alone; “beats” goes by Holm's p, which takes the \
-         number of pairs into account. Detectable is the difference that so many seeds would have shown with a \
-         probability of 80%, for all pairs together, with the spread seen here."
-    };
-    format!("A difference is a less b, in images of {images}. {test}")
-}
-
-fn is_mcnemar(comparison: &Comparison) -> bool {
-    comparison.pairs.iter().any(|pair| pair.mcnemar.is_some())
-}
-
 fn mcnemar_row(pair: &Pair, a: String, b: String, difference: String) -> Vec<String> {
     let of = |value: fn(&crate::comparison::McNemar) -> String| or_none(pair.mcnemar.as_ref().map(value));
     vec![
         a,
         b,
         difference,
-        of(|test| test.only_a.to_string()),
-        of(|test| test.only_b.to_string()),
+        of(|test| count(test.only_a)),
+        of(|test| count(test.only_b)),
         of(|test| p_value(test.p)),
         of(|test| p_value(test.p_holm)),
     ]
@@ -146,16 +91,18 @@ fn t_test_row(pair: &Pair, a: String, b: String, difference: String, images: f64
     vec![
         a,
         b,
-        pair.seeds.to_string(),
+        count(pair.seeds),
         difference,
         or_none(interval),
         or_none(pair.p.map(p_value)),
         or_none(pair.p_holm.map(p_value)),
-        match pair.detectable {
-            Some(fraction) if fraction > 1.0 => "none".into(),
-            detectable => or_none(detectable.map(|fraction| format!("{:.1}", fraction * images))),
-        },
+        or_none(pair.detectable.map(|fraction| detectable(fraction, images))),
     ]
+}
+
+/// In images; more than there are cannot be seen.
+fn detectable(fraction: f64, images: f64) -> String {
+    if fraction > 1.0 { "none".into() } else { tenths(fraction * images) }
 }
 
 /// Its ranks, such as 1, 1–2 or 1, 3: those that cannot be told apart share one.
@@ -187,13 +134,14 @@ fn accuracy_with_std(arm: &ScalingResult) -> String {
     }
 }
 
-/// The confidence interval of the mean, as far as there are such accuracies.
+/// The confidence interval of the mean, as far as there are such accuracies: few seeds make one beyond.
+pub fn possible_interval(arm: &ScalingResult) -> Option<[f64; 2]> {
+    arm.accuracy.ci95.map(|bounds| bounds.map(|bound| bound.clamp(0.0, 1.0)))
+}
+
+/// The same in words.
 pub fn interval(arm: &ScalingResult) -> String {
-    let [low, high] = match arm.accuracy.ci95 {
-        None => return or_none(None),
-        Some(ends) => ends.map(|end| percent(end.clamp(0.0, 1.0))),
-    };
-    format!("{low} to {high}")
+    or_none(possible_interval(arm).map(|[low, high]| format!("{} to {}", percent(low), percent(high))))
 }
 
 /// Its mean test loss.
@@ -202,11 +150,11 @@ pub fn loss(arm: &ScalingResult) -> String {
     or_none(significance::mean(&losses).map(|loss| format!("{loss:.4}")))
 }
 
-/// Its mean training time, of the runs that came to a usable end.
+/// Its mean training time; a diverged training has stopped early.
 pub fn seconds(arm: &ScalingResult) -> String {
     let usable = arm.runs.iter().filter(|run| run.status == Status::Ok);
     let seconds: Vec<f64> = usable.map(|run| run.seconds).collect();
-    or_none(significance::mean(&seconds).map(|seconds| format!("{seconds:.1} s")))
+    or_none(significance::mean(&seconds).map(|seconds| format!("{} s", tenths(seconds))))
 }
 
 fn runs(arm: &ScalingResult) -> String {
@@ -224,20 +172,11 @@ fn milestone(reached: &Milestone, arm: &ScalingResult) -> String {
     let (Some(steps), Some(seconds)) = (reached.steps, reached.seconds) else { return "not reached".into() };
     let by =
         if reached.runs < usable { format!(" ({} of {usable} runs)", reached.runs) } else { String::new() };
-    format!("{steps:.0} steps, {seconds:.1} s{by}")
+    format!("{} steps, {} s{by}", count(steps.round() as usize), tenths(seconds))
 }
 
 fn diverged(arm: &ScalingResult) -> usize {
     arm.runs.iter().filter(|run| run.status == Status::Diverged).count()
-}
-
-/// A number of images with its sign.
-fn signed(images: f64) -> String {
-    match (images * 10.0).round() / 10.0 {
-        0.0 => "0".into(),
-        tenths if tenths < 0.0 => format!("−{:.1}", -tenths),
-        tenths => format!("+{tenths:.1}"),
-    }
 }
 
 fn p_value(p: f64) -> String {

@@ -10,12 +10,16 @@ use serde_json::Value;
 use tempfile::tempdir;
 
 use crate::{
-    read_json,
+    json, read_json,
     report::{SECTIONS, folder_with_comparison},
+    run_of, trainer,
 };
 
 /// Width of a phone, in CSS pixels.
 const PHONE: u32 = 390;
+
+/// Width of a window on a desk.
+const DESKTOP: u32 = 1280;
 
 /// A page as the browser has it.
 struct Seen {
@@ -58,14 +62,14 @@ fn load(page: &Path) -> Seen {
     }
 }
 
-/// How wide the page wants to be on a phone: a page around it asks.
-fn width_on_a_phone(page: &Path) -> u32 {
+/// How wide the page wants to be where there is so much room: a page around it asks.
+fn width_within(page: &Path, room: u32) -> u32 {
     let frame = page.with_file_name("frame.html");
     let name = page.file_name().unwrap().to_str().unwrap();
     let script = "document.body.dataset.width = \
                   document.querySelector('iframe').contentDocument.documentElement.scrollWidth";
     let wrapped = format!(
-        "<body onload=\"{script}\"><iframe src='{name}' style='width: {PHONE}px; height: 800px; border: 0'></iframe>"
+        "<body onload=\"{script}\"><iframe src='{name}' style='width: {room}px; height: 800px; border: 0'></iframe>"
     );
     fs::write(&frame, wrapped).unwrap();
     let document = load(&frame).document;
@@ -86,9 +90,11 @@ fn problems(page: &Path) -> Vec<String> {
             problems.push(format!("{part} is missing"));
         }
     }
-    let width = width_on_a_phone(page);
-    if width > PHONE {
-        problems.push(format!("{width} pixels wide on a phone"));
+    for (room, place) in [(PHONE, "a phone"), (DESKTOP, "a desk")] {
+        let width = width_within(page, room);
+        if width > room {
+            problems.push(format!("{width} pixels wide on {place}"));
+        }
     }
     problems
 }
@@ -104,7 +110,20 @@ fn report_asks_nothing_of_the_network_and_fits_a_phone() {
     assert!(load(&page).document.contains(verdict));
 }
 
-/// Else the test above would say nothing.
+#[test]
+#[ignore = "needs Chromium"]
+fn reports_of_one_seed_and_of_some_trainings_are_as_sound() {
+    let one_seed = folder_with_comparison("--scalings center,none");
+    assert_eq!(problems(&one_seed.path().join("all/report.html")), Vec::<String>::new());
+
+    let unfinished = folder_with_comparison("--scalings center,none --seeds 2");
+    let all = unfinished.path().join("all");
+    fs::remove_file(run_of(&all, "none-seed2").join("result.json")).unwrap();
+    json(trainer().current_dir(unfinished.path()).args(["report", "all"]));
+    assert_eq!(problems(&all.join("report.html")), Vec::<String>::new());
+}
+
+/// Else the tests above would say nothing.
 #[test]
 #[ignore = "needs Chromium"]
 fn browser_finds_what_is_wrong_with_a_page() {

@@ -66,7 +66,10 @@ fn page_holds_all_that_it_refers_to() {
     assert!(quoted(&page, "src=\"").iter().all(|source| source.starts_with("data:image/png;base64,")));
     assert!(!page.contains("http:") && !page.contains("https:") && !page.contains("<script"));
     assert!(quoted(&page, "src=\"").len() >= 6, "three digits under two scalings");
-    assert!(page.contains("mnist-trainer compare --config config.toml") && page.contains("batch_size = 8"));
+    assert!(
+        page.contains("mnist-trainer compare --config config.toml --out again")
+            && page.contains("batch_size = 8")
+    );
 }
 
 #[test]
@@ -146,44 +149,46 @@ fn report_without_the_data_has_no_pictures_and_says_so() {
 }
 
 #[test]
-fn report_finds_data_that_have_moved() {
+fn data_that_have_moved_are_found_where_they_are() {
     let folder = folder_with_comparison("--scalings center,none");
-    let before = files(&folder.path().join("all"));
-    fs::rename(folder.path().join("data"), folder.path().join("elsewhere")).unwrap();
-    let report = ["report", "all", "--data-dir", "elsewhere"];
-    json(trainer().current_dir(folder.path()).args(report));
-    assert!(files(&folder.path().join("all")) == before);
-}
-
-#[test]
-fn printed_command_repeats_the_comparison() {
-    let folder = folder_with_comparison("--scalings center,none");
-    let page = page(folder.path());
-    let command = page.split("mnist-trainer ").nth(1).unwrap().split('<').next().unwrap();
-    let copy = folder.path().join("copy");
-    fs::create_dir(&copy).unwrap();
-    fs::copy(folder.path().join("all/config.toml"), copy.join("config.toml")).unwrap();
-    let again = json(trainer().current_dir(&copy).args(command.split(' ')));
-    let first = crate::read_json(&folder.path().join("all/result.json"));
-    assert_eq!(again["pairs"], first["pairs"]);
-}
-
-#[test]
-fn report_on_one_seed_speaks_of_models_and_that_on_several_of_seeds() {
-    let words = |seeds: &str| {
-        let folder = folder_with_comparison(&format!("--scalings center,none {seeds}"));
-        let markdown = fs::read_to_string(folder.path().join("all/report.md")).unwrap();
-        [markdown, page(folder.path())]
+    let written = page(folder.path());
+    fs::rename(folder.path().join("data"), folder.path().join("moved")).unwrap();
+    let report = |place: &str| {
+        let arguments = ["report", "all", "--data-dir", place];
+        trainer().current_dir(folder.path()).args(arguments).output().unwrap()
     };
-    for one in words("") {
-        assert!(one.contains("Pairs: these trained models, on this test set"));
-        assert!(
-            !one.contains("share a rank") && !one.contains("Means over seeds") && !one.contains("Most seeds")
-        );
+    let nowhere = report("nowhere");
+    assert_eq!(nowhere.status.code(), Some(1), "a place that was named must be right");
+    assert!(page(folder.path()) == written);
+    fs::remove_file(folder.path().join("all/report.html")).unwrap();
+    let moved = report("moved");
+    assert!(moved.status.success() && !stderr(&moved).contains("warning"), "{}", stderr(&moved));
+    assert!(page(folder.path()) == written);
+}
+
+#[test]
+fn report_of_one_seed_does_not_speak_of_seeds() {
+    let folder = folder_with_comparison("--scalings center,none");
+    let markdown = fs::read_to_string(folder.path().join("all/report.md")).unwrap();
+    for text in [page(folder.path()), markdown] {
+        for words in
+            ["share a rank", "standard deviation", "Means over seeds", "95% interval", "ost seeds of"]
+        {
+            assert!(!text.contains(words), "{words}");
+        }
+        assert!(text.contains("Pairs: these trained models, on this test set"));
+        assert!(text.contains("McNemar's exact test says"));
     }
-    for several in words("--seeds 2") {
-        assert!(several.contains("Pairs, over training seeds, on this test set"));
-        assert!(several.contains("share a rank exactly if they cannot be told apart"));
+}
+
+#[test]
+fn markdown_says_how_to_do_it_again() {
+    let folder = folder_with_comparison("--scalings center,none --seeds 2 --threads 1");
+    let markdown = fs::read_to_string(folder.path().join("all/report.md")).unwrap();
+    let of_both =
+        ["mnist-trainer compare --config config.toml --out again", "CPU, by Burn's flex backend, 1 thread"];
+    for text in of_both.into_iter().chain(["Machine", "Versions", "The interval is of this pair alone"]) {
+        assert!(markdown.contains(text) && page(folder.path()).contains(text), "{text}");
     }
 }
 
@@ -207,6 +212,7 @@ fn unfinished_comparison_says_how_far_it_is() {
     fs::remove_file(run_of(&all, "none-seed2").join("result.json")).unwrap();
     json(trainer().current_dir(folder.path()).args(["report", "all"]));
     assert!(page(folder.path()).contains("So far 3 of 4 trainings"));
+    assert!(page(folder.path()).contains("Means are over each scaling's own seeds"));
     assert!(fs::read_to_string(all.join("report.md")).unwrap().contains("So far 3 of 4 trainings"));
     assert_eq!(rows(folder.path()).len(), 3);
 }
@@ -216,7 +222,12 @@ fn diverged_runs_are_counted_in_the_report() {
     let folder = folder_with_comparison("--scalings none,center --learning-rate 1e30");
     let page = page(folder.path());
     assert!(page.contains("2 trainings, 2 of them diverged") && page.contains("1, 1 of them diverged"));
-    assert!(!page.contains("id=\"accuracy\"") && !page.contains("NaN") && !page.contains("inf%"));
+    assert!(
+        !page.contains("id=\"accuracy\"")
+            && !page.contains("id=\"pairs\"")
+            && !page.contains("NaN")
+            && !page.contains("inf%")
+    );
     assert!(
         rows(folder.path()).iter().all(|row| row["status"] == "diverged" && row["test_accuracy"].is_empty())
     );

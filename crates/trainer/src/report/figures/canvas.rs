@@ -80,10 +80,10 @@ pub fn placed(horizontal: HPos, vertical: VPos) -> TextStyle<'static> {
 }
 
 /// Lines of a legend: in each, the horizontal places of some entries.
-fn legend_lines(names: &[&str], width: i32) -> Vec<Vec<(usize, i32)>> {
+fn legend_lines(names: &[(usize, &str)], width: i32) -> Vec<Vec<(usize, i32)>> {
     let mut lines: Vec<Vec<(usize, i32)>> = vec![Vec::new()];
     let mut left = 0;
-    for (index, name) in names.iter().enumerate() {
+    for (index, (_, name)) in names.iter().enumerate() {
         let entry = text_width(name) + 34;
         if left > 0 && left + entry > width {
             lines.push(Vec::new());
@@ -98,20 +98,20 @@ fn legend_lines(names: &[&str], width: i32) -> Vec<Vec<(usize, i32)>> {
 }
 
 /// Height of the legend of these names.
-pub fn legend_height(names: &[&str]) -> u32 {
+pub fn legend_height(names: &[(usize, &str)]) -> u32 {
     (legend_lines(names, WIDTH as i32 - 20).len() as i32 * LEGEND_LINE + 6) as u32
 }
 
-/// Writes the names with their colours, from `(10, top)` on.
-pub fn legend(area: &Area, names: &[&str], top: i32) -> Result<()> {
+/// Writes the names with the colours of their places in the ranking, from `(10, top)` on.
+pub fn legend(area: &Area, names: &[(usize, &str)], top: i32) -> Result<()> {
     for (number, line) in legend_lines(names, WIDTH as i32 - 20).into_iter().enumerate() {
         let middle = top + number as i32 * LEGEND_LINE + LEGEND_LINE / 2;
         for (index, left) in line {
-            let left = left + 10;
-            let swatch = Rectangle::new([(left, middle - 5), (left + 12, middle + 5)], color(index).filled());
+            let (left, (position, name)) = (left + 10, names[index]);
+            let swatch =
+                Rectangle::new([(left, middle - 5), (left + 12, middle + 5)], color(position).filled());
             area.draw(&(EmptyElement::at((0, 0)) + swatch))?;
-            let text =
-                Text::new(names[index].to_owned(), (left + 17, middle), placed(HPos::Left, VPos::Center));
+            let text = Text::new(name.to_owned(), (left + 17, middle), placed(HPos::Left, VPos::Center));
             area.draw(&text)?;
         }
     }

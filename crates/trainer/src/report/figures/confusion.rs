@@ -1,7 +1,6 @@
 //! Which class was taken for which: a map of counts per arm, its errors in red.
 
 use anyhow::Result;
-use indicatif::HumanCount;
 use plotters::{
     prelude::{Rectangle, Text},
     style::{
@@ -15,7 +14,13 @@ use super::{
     canvas::{Area, ERROR, INK, LETTERS, letters, placed, svg, text_width},
     slug,
 };
-use crate::{report::Findings, run::RunResult};
+use crate::{
+    report::{
+        Findings,
+        numbers::{count, plural},
+    },
+    run::RunResult,
+};
 
 /// More classes than this cannot be read: those with the most errors are shown.
 pub const SHOWN_CLASSES: usize = 20;
@@ -23,8 +28,11 @@ pub const SHOWN_CLASSES: usize = 20;
 /// With more classes than this, a matrix is not shrunk.
 const UNSHRUNK: usize = 10;
 
-/// Side of a cell, in pixels.
+/// Height of a cell, in pixels, and its least width.
 const CELL: i32 = 36;
+
+/// Height of the letters of a count.
+const COUNT_LETTERS: u32 = 11;
 
 /// Longer class names lose their middle.
 const LONGEST_NAME: usize = 14;
@@ -33,25 +41,26 @@ const LONGEST_NAME: usize = 14;
 pub fn all(findings: &Findings) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for arm in &findings.comparison.scalings {
-        let counts = findings.runs_of(arm).filter_map(|run| matrix(&run.result));
-        let Some(sum) = counts.cloned().reduce(|a, b| add(&a, &b)) else { continue };
+        let counts: Vec<_> = findings.runs_of(arm).filter_map(|run| matrix(&run.result)).collect();
+        let seeds = counts.len();
+        let Some(sum) = counts.into_iter().cloned().reduce(|a, b| add(&a, &b)) else { continue };
         let classes = most_confused(&sum);
         let names: Vec<String> = classes.iter().map(|&class| shortened(&findings.class(class))).collect();
         let part: Vec<Vec<usize>> =
             classes.iter().map(|&row| classes.iter().map(|&column| sum[row][column]).collect()).collect();
         let errors: usize = off_diagonal(&sum).map(|(_, _, count)| count).sum();
         let worst = off_diagonal(&sum).max_by_key(|&(_, _, count)| count).filter(|&(_, _, count)| count > 0);
-        let worst = worst.map_or(String::new(), |(row, column, count)| {
+        let worst = worst.map_or(String::new(), |(row, column, times)| {
             let [row, column] = [row, column].map(|class| findings.class(class));
-            format!("; most often {row} as {column}: {count}")
+            format!("; most often {row} as {column}: {}", plural(times, "time"))
         });
-        let answers = HumanCount(sum.iter().flatten().sum::<usize>() as u64);
-        let errors = HumanCount(errors as u64);
-        let caption = format!("{}: {errors} of {answers} answers wrong{worst}", arm.name);
+        let answers = plural(sum.iter().flatten().sum(), "answer");
+        let of_seeds = if seeds > 1 { format!(" ({})", plural(seeds, "seed")) } else { String::new() };
+        let found = format!("{} of {answers} misread{of_seeds}{worst}", count(errors));
         figures.push(Figure {
             name: format!("confusion-{}", slug(&arm.name)),
-            title: format!("Confusion matrix of {caption}"),
-            caption,
+            caption: format!("{}: {found}", arm.name),
+            title: format!("Confusion matrix of {}: {found}", arm.name),
             is_wide: names.len() > UNSHRUNK,
             svg: draw(&part, &names)?,
         });
@@ -109,21 +118,21 @@ fn shortened(name: &str) -> String {
 
 fn draw(counts: &[Vec<usize>], names: &[String]) -> Result<String> {
     let longest = names.iter().map(|name| text_width(name)).max().unwrap_or(0);
-    let is_turned = longest > CELL - 4;
+    let wide = cell_width(counts);
+    let is_turned = longest > wide - 4;
     let (left, top) = (longest + 34, 28 + if is_turned { longest } else { LETTERS as i32 });
-    let side = CELL * names.len() as i32;
+    let (width, height) = (wide * names.len() as i32, CELL * names.len() as i32);
     let most_errors = off_diagonal(counts).map(|(_, _, count)| count).max().unwrap_or(0).max(1);
-    svg(((left + side + 8) as u32, (top + side + 8) as u32), |area| {
-        let center = left + side / 2;
+    svg(((left + width + 8) as u32, (top + height + 8) as u32), |area| {
+        let center = left + width / 2;
         area.draw(&Text::new("read as", (center, 4), placed(HPos::Center, VPos::Top)))?;
         let upwards = FontTransform::Rotate270;
         let turned = |style: plotters::style::TextStyle<'static>| style.transform(upwards.clone());
-        let middle = (8, top + side / 2);
+        let middle = (8, top + height / 2);
         area.draw(&Text::new("true class", middle, turned(placed(HPos::Center, VPos::Top))))?;
         for (index, name) in names.iter().enumerate() {
-            let along = index as i32 * CELL + CELL / 2;
-            let row_name =
-                Text::new(name.clone(), (left - 6, top + along), placed(HPos::Right, VPos::Center));
+            let [along, down] = [wide, CELL].map(|side| index as i32 * side + side / 2);
+            let row_name = Text::new(name.clone(), (left - 6, top + down), placed(HPos::Right, VPos::Center));
             area.draw(&row_name)?;
             let style = if is_turned {
                 turned(placed(HPos::Left, VPos::Center))
@@ -133,33 +142,40 @@ fn draw(counts: &[Vec<usize>], names: &[String]) -> Result<String> {
             area.draw(&Text::new(name.clone(), (left + along, top - 5), style))?;
         }
         for (row, of_row) in counts.iter().enumerate() {
-            for (column, &count) in of_row.iter().enumerate() {
-                let corner = (left + column as i32 * CELL, top + row as i32 * CELL);
+            for (column, &number) in of_row.iter().enumerate() {
+                let corner = (left + column as i32 * wide, top + row as i32 * CELL);
                 // By the square root, so that rare errors are seen, too.
-                let share = (count as f64 / most_errors as f64).sqrt();
+                let share = (number as f64 / most_errors as f64).sqrt();
                 let fill = if row == column { INK.mix(0.08) } else { ERROR.mix(0.7 * share) };
-                cell(area, corner, count, fill)?;
+                cell(area, [corner, (corner.0 + wide, corner.1 + CELL)], number, fill)?;
             }
         }
         Ok(())
     })
 }
 
-fn cell(area: &Area, (left, top): (i32, i32), count: usize, fill: plotters::style::RGBAColor) -> Result<()> {
-    let corners = [(left, top), (left + CELL, top + CELL)];
+/// So wide that the longest count can be read. Digits are 0.556 of their height wide, commas narrower.
+fn cell_width(counts: &[Vec<usize>]) -> i32 {
+    let longest = counts.iter().flatten().map(|&number| count(number).len()).max().unwrap_or(0);
+    CELL.max((longest as f64 * f64::from(COUNT_LETTERS) * 0.556).ceil() as i32 + 4)
+}
+
+fn cell(
+    area: &Area,
+    corners: [(i32, i32); 2],
+    number: usize,
+    fill: plotters::style::RGBAColor,
+) -> Result<()> {
     if fill.3 > 0.0 {
         area.draw(&Rectangle::new(corners, fill.filled()))?;
     }
     area.draw(&Rectangle::new(corners, INK.mix(0.12).stroke_width(1)))?;
-    if count > 0 {
-        // As wide as the cell at most.
-        let height = match count {
-            ..10_000 => 11,
-            ..100_000 => 10,
-            _ => 8,
-        };
-        let style = letters(height, &INK).pos(Pos::new(HPos::Center, VPos::Center)).into_text_style(area);
-        area.draw(&Text::new(count.to_string(), (left + CELL / 2, top + CELL / 2), style))?;
+    if number > 0 {
+        let [(left, top), (right, bottom)] = corners;
+        let middle = ((left + right) / 2, (top + bottom) / 2);
+        let centered = Pos::new(HPos::Center, VPos::Center);
+        let style = letters(COUNT_LETTERS, &INK).pos(centered).into_text_style(area);
+        area.draw(&Text::new(count(number), middle, style))?;
     }
     Ok(())
 }

@@ -34,9 +34,9 @@ struct Curve {
 /// What a figure of curves shows.
 struct Plot {
     name: &'static str,
-    title: &'static str,
+    title: String,
     x: &'static str,
-    y: &'static str,
+    y: String,
     is_loss: bool,
 }
 
@@ -59,10 +59,7 @@ pub fn all(findings: &Findings) -> Result<Vec<Figure>> {
         figures.extend(draw(findings, &plot, &curves)?);
         Ok(())
     };
-    for (is_loss, name, title) in [
-        (true, "epoch-loss", "Train loss of each epoch"),
-        (false, "epoch-accuracy", "Train accuracy of each epoch"),
-    ] {
+    for (is_loss, name, what) in [(true, "epoch-loss", "loss"), (false, "epoch-accuracy", "accuracy")] {
         let (train, validation) = if is_loss {
             (
                 curves(findings, false, of_epochs(|epoch| Some(epoch.train_loss))),
@@ -74,20 +71,20 @@ pub fn all(findings: &Findings) -> Result<Vec<Figure>> {
                 curves(findings, true, of_epochs(|epoch| epoch.validation_accuracy)),
             )
         };
-        let y = match (is_loss, validation.is_empty()) {
-            (true, true) => "train loss",
-            (true, false) => "loss (dashed: validation)",
-            (false, true) => "train accuracy",
-            (false, false) => "accuracy (dashed: validation)",
-        };
+        let dashed = if validation.is_empty() { "" } else { " (dashed: validation)" };
+        let title = format!("Train {what} of each epoch{dashed}");
+        let y = format!("train {what}{dashed}");
         add(Plot { name, title, x: "epoch", y, is_loss }, train.into_iter().chain(validation).collect())?;
     }
     let loss = curves(findings, false, early(|point| point.loss));
-    let title = "Train loss in the first epoch, step by step";
-    add(Plot { name: "early-loss", title, x: "step", y: "train loss", is_loss: true }, loss)?;
+    let title = "Train loss in the first epoch, step by step".into();
+    add(Plot { name: "early-loss", title, x: "step", y: "train loss".into(), is_loss: true }, loss)?;
     let accuracy = curves(findings, false, early(|point| point.accuracy));
-    let title = "Train accuracy in the first epoch, step by step";
-    add(Plot { name: "early-accuracy", title, x: "step", y: "train accuracy", is_loss: false }, accuracy)?;
+    let title = "Train accuracy in the first epoch, step by step".into();
+    add(
+        Plot { name: "early-accuracy", title, x: "step", y: "train accuracy".into(), is_loss: false },
+        accuracy,
+    )?;
     Ok(figures)
 }
 
@@ -124,8 +121,9 @@ fn draw(findings: &Findings, plot: &Plot, curves: &[Curve]) -> Result<Option<Fig
     };
     // One epoch is a point, not a range.
     let x = if first < last { first..last } else { first - 0.5..last + 0.5 };
-    let arms: Vec<&str> =
-        findings.comparison.scalings.iter().take(SHOWN_ARMS).map(|arm| arm.name.as_str()).collect();
+    let arms = findings.comparison.scalings.iter().map(|arm| arm.name.as_str()).enumerate();
+    let arms: Vec<(usize, &str)> =
+        arms.filter(|(position, _)| curves.iter().any(|curve| curve.position == *position)).collect();
     let svg = if plot.is_loss {
         let low = low.max(SMALLEST_LOSS);
         let y =
@@ -138,8 +136,11 @@ fn draw(findings: &Findings, plot: &Plot, curves: &[Curve]) -> Result<Option<Fig
             if *value > 1.0 + 1e-9 { String::new() } else { format!("{}%", (*value * 1000.0).round() / 10.0) }
         })?
     };
-    let title = format!("{}: {}", plot.title, arms.join(", "));
-    Ok(Some(Figure { name: plot.name.into(), title, caption: plot.title.into(), is_wide: false, svg }))
+    let title = {
+        let names: Vec<&str> = arms.iter().map(|(_, name)| *name).collect();
+        format!("{}: {}", plot.title, names.join(", "))
+    };
+    Ok(Some(Figure { name: plot.name.into(), title, caption: plot.title.clone(), is_wide: false, svg }))
 }
 
 /// The values 1, 2 and 5 of each power of ten from `low` to `high`; of many powers, 1 alone.
@@ -151,7 +152,7 @@ fn ticks(low: f64, high: f64) -> Vec<f64> {
 }
 
 fn chart<Y: AsRangedCoord<Value = f64>>(
-    arms: &[&str],
+    arms: &[(usize, &str)],
     plot: &Plot,
     curves: &[Curve],
     x: std::ops::Range<f64>,
@@ -185,7 +186,7 @@ where
             })
             .y_label_formatter(label)
             .x_desc(plot.x)
-            .y_desc(plot.y)
+            .y_desc(plot.y.as_str())
             .axis_desc_style(letters(12, &INK))
             .draw()?;
         for Curve { position, points, dashed } in curves {

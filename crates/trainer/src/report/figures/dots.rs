@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     comparison::{Comparison, ScalingResult},
-    report::percent,
+    report::{notes::has_several_seeds, percent, tables::possible_interval},
 };
 
 /// Of an arm's name with the dots below it, in pixels.
@@ -24,12 +24,17 @@ const ROW_HEIGHT: u32 = 46;
 /// Of the axis.
 const AXIS_HEIGHT: u32 = 48;
 
+const OF_SEEDS: &str = "A dot is one training seed, the upright bar their mean, the line its 95% interval; a line without an end goes on beyond the figure.";
+
+const OF_ONE_SEED: &str = "A dot is the one training of a scaling.";
+
 /// A row per arm that has a usable run; none if there is no such arm.
 pub fn accuracy(comparison: &Comparison) -> Result<Option<Figure>> {
     let arms: Vec<&ScalingResult> =
         comparison.scalings.iter().filter(|arm| arm.accuracy.mean.is_some()).collect();
     let Some((low, high)) = range(&arms) else { return Ok(None) };
     let rows = arms.len();
+    let several = has_several_seeds(comparison);
     let size = (WIDTH, rows as u32 * ROW_HEIGHT + AXIS_HEIGHT + 8);
     let drawn = svg(size, |area| {
         let mut chart = ChartBuilder::on(area)
@@ -54,7 +59,7 @@ pub fn accuracy(comparison: &Comparison) -> Result<Option<Figure>> {
             let (color, y) = (color(row), row as f64 + 0.68);
             let name = (low, row as f64 + 0.06);
             chart.draw_series([Text::new(arm.name.clone(), name, placed(HPos::Left, VPos::Top))])?;
-            if let Some([from, to]) = arm.accuracy.ci95 {
+            if let Some([from, to]) = possible_interval(arm) {
                 let line = |points: Vec<(f64, f64)>| PathElement::new(points, color.stroke_width(2));
                 chart.draw_series([line(vec![(from.max(low), y), (to.min(high), y)])])?;
                 let ends = [from, to].into_iter().filter(|end| (low..=high).contains(end));
@@ -75,16 +80,15 @@ pub fn accuracy(comparison: &Comparison) -> Result<Option<Figure>> {
     Ok(Some(Figure {
         name: "accuracy".into(),
         title: format!(
-            "Test accuracy of each seed; mean per scaling: {}",
+            "{}: {}",
+            if several {
+                "Test accuracy of each seed; mean per scaling"
+            } else {
+                "Test accuracy of the one seed"
+            },
             means.collect::<Vec<_>>().join(", ")
         ),
-        caption: if arms.iter().any(|arm| arm.accuracy.std.is_some()) {
-            "A dot is one training seed, the upright bar their mean, the line its 95% interval; a line without an \
-             end goes on beyond the figure."
-                .into()
-        } else {
-            "One training each: nothing here says what another seed would give.".into()
-        },
+        caption: if several { OF_SEEDS } else { OF_ONE_SEED }.into(),
         is_wide: false,
         svg: drawn,
     }))
@@ -97,7 +101,7 @@ fn range(arms: &[&ScalingResult]) -> Option<(f64, f64)> {
     let lowest = accuracies().reduce(f64::min)?;
     let highest = accuracies().reduce(f64::max)?;
     let spread = (highest - lowest).max(0.002);
-    let intervals = || arms.iter().filter_map(|arm| arm.accuracy.ci95);
+    let intervals = || arms.iter().filter_map(|arm| possible_interval(arm));
     let low = intervals().map(|[low, _]| low).fold(lowest, f64::min).max(lowest - spread / 2.0);
     let high = intervals().map(|[_, high]| high).fold(highest, f64::max).min(highest + spread / 2.0);
     let margin = spread * 0.06;

@@ -14,7 +14,10 @@ use super::{
     canvas::{BAR, ERROR, INK, placed, svg},
     slug,
 };
-use crate::report::contact_sheet::{Row, short};
+use crate::report::{
+    contact_sheet::{Row, short},
+    numbers::with_minus,
+};
 
 /// In pixels.
 const WIDTH: i32 = 340;
@@ -45,12 +48,12 @@ pub fn values(row: &Row) -> Result<Figure> {
             let line = vec![(zero, MARGIN - 4), (zero, bottom + 3)];
             area.draw(&PathElement::new(line, ERROR.stroke_width(2)))?;
         }
-        let [low, high] = [interval.low, interval.high].map(|end| short(end, interval));
+        let [low, high] = [interval.low, interval.high].map(|end| with_minus(&short(end, interval)));
         area.draw(&Text::new(low, (MARGIN, bottom + 5), placed(HPos::Left, VPos::Top)))?;
         area.draw(&Text::new(high, (WIDTH - MARGIN, bottom + 5), placed(HPos::Right, VPos::Top)))?;
         Ok(())
     })?;
-    let [low, high] = [interval.low, interval.high].map(|end| short(end, interval));
+    let [low, high] = [interval.low, interval.high].map(|end| with_minus(&short(end, interval)));
     Ok(Figure {
         name: format!("values-{}", slug(&row.name)),
         title: format!("Histogram of the values under {}, from {low} to {high}", row.name),

@@ -6,7 +6,9 @@ use maud::{Markup, html};
 use crate::report::{
     Findings, Pictures,
     answers::{Answers, Votes},
-    tables, tiles,
+    notes::has_several_seeds,
+    numbers::{count, plural},
+    tiles,
 };
 
 /// Pictures in a gallery.
@@ -21,6 +23,12 @@ const FEW: usize = 4;
 /// What stands where pictures would, if the data set is not at hand.
 pub const NO_PICTURES: &str =
     "There are no pictures here: the data set was not at hand when this report was written.";
+
+const NONE_CHANGES: &str =
+    "There is no test image that most seeds of one scaling read right and most of another read wrong.";
+
+/// The same with one seed.
+const NO_MODEL_DIFFERS: &str = "There is no test image that the model trained under one scaling reads right and that under another reads wrong.";
 
 /// Images that were taken for something else with most confidence.
 pub fn misread(findings: &Findings, answers: &Answers) -> Result<Markup> {
@@ -42,7 +50,7 @@ pub fn misread(findings: &Findings, answers: &Answers) -> Result<Markup> {
     Ok(html! {
         p.note {
             "True class → what it was read as, the mean probability that the runs gave this wrong answer, and which runs they were. First come those that most probability went to over all runs. "
-            (misread.len()) " test images were misread by some run; "
+            (plural(misread.len(), "test image")) " had a wrong answer from some run; "
             @if misread.len() > SHOWN { "here are " (SHOWN) "." } @else { "here they are." }
         }
         (gallery(findings, &cards))
@@ -52,10 +60,9 @@ pub fn misread(findings: &Findings, answers: &Answers) -> Result<Markup> {
 /// Images that most seeds under one scaling read right and most under another read wrong.
 pub fn changing(findings: &Findings, answers: &Answers) -> Result<Markup> {
     let changing = answers.changing();
+    let several = has_several_seeds(findings.comparison);
     if changing.is_empty() {
-        return Ok(
-            html! { p { "There is no test image that one scaling's models (or most of them) read right and another's wrong." } },
-        );
+        return Ok(html! { p { (if several { NONE_CHANGES } else { NO_MODEL_DIFFERS }) } });
     }
     let cards = changing.iter().take(SHOWN).map(|changing| {
         let label = findings.class(changing.label);
@@ -75,10 +82,10 @@ pub fn changing(findings: &Findings, answers: &Answers) -> Result<Markup> {
     let cards = cards.collect::<Result<Vec<_>>>()?;
     Ok(html! {
         p.note {
-            @if tables::has_seeds(findings.comparison) { "Most seeds of one scaling read these right and most of another read them wrong: " }
-            @else { "One model read these right and another wrong: " }
-            (changing.len()) " of "
-            (findings.comparison.test_images) " test images. Each scaling stands at the answer of most of its seeds, or at its most frequent wrong one, with how many gave it. "
+            @if several { "Most seeds of one scaling read these right and most of another read them wrong: " }
+            @else { "The model trained under one scaling reads these right and that under another reads them wrong: " }
+            (count(changing.len())) " of " (count(findings.comparison.test_images)) " test images. "
+            @if several { "Each scaling stands at the answer of most of its seeds, or at its most frequent wrong one, with how many gave it. " }
             @if changing.len() > SHOWN { "The " (SHOWN) " that they differ most about:" }
         }
         (gallery(findings, &cards))

@@ -6,15 +6,14 @@ mod settings;
 mod tables;
 
 use anyhow::Result;
-use indicatif::HumanCount;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
     Findings,
     answers::Answers,
     figures::{Figure, Figures, SHOWN_ARMS},
+    notes,
 };
-use crate::run::Status;
 
 const STYLE: &str = include_str!("page.css");
 
@@ -49,7 +48,7 @@ pub fn page(findings: &Findings, figures: &Figures) -> Result<String> {
                     h1 { (title) }
                     @if let Some(unfinished) = findings.unfinished() { p.unfinished role="status" { (unfinished) } }
                     p.verdict { (findings.comparison.verdict) }
-                    p.extent { (extent(findings)) }
+                    p.extent { (notes::extent(findings)) }
                     nav aria-label="Contents" {
                         ul { @for section in &sections { li { a href={ "#" (section.id) } { (section.heading) } } } }
                     }
@@ -62,7 +61,7 @@ pub fn page(findings: &Findings, figures: &Figures) -> Result<String> {
                         }
                     }
                 }
-                footer { p { "Written by mnist-trainer. The numbers behind it are in " (super::TABLE) " and in the folder of each run." } }
+                footer { p { "Written by mnist-trainer. The numbers behind it: " code { (super::TABLE) } " beside it, and the folder of each run." } }
             }
         }
     };
@@ -72,14 +71,18 @@ pub fn page(findings: &Findings, figures: &Figures) -> Result<String> {
 fn sections(findings: &Findings, figures: &Figures) -> Result<Vec<Section>> {
     let answers = Answers::of(findings.comparison, findings.runs);
     let mut sections = vec![Section { id: "ranking", heading: "Ranking", body: tables::ranking(findings) }];
-    if findings.comparison.pairs.iter().any(|pair| pair.seeds > 0) {
-        let heading = super::tables::pairs_heading(findings.comparison);
-        sections.push(Section { id: "pairs", heading, body: tables::pairs(findings) });
+    if let Some(body) = tables::pairs(findings) {
+        let heading = notes::pairs_heading(findings.comparison);
+        sections.push(Section { id: "pairs", heading, body });
     }
     if let Some(figure) = &figures.accuracy {
         sections.push(Section {
             id: "accuracy",
-            heading: "Accuracy of each seed",
+            heading: if notes::has_several_seeds(findings.comparison) {
+                "Accuracy of each seed"
+            } else {
+                "Accuracy"
+            },
             body: html! { div.figures { (self::figure(figure)) } },
         });
     }
@@ -118,27 +121,12 @@ fn sections(findings: &Findings, figures: &Figures) -> Result<Vec<Section>> {
     Ok(sections)
 }
 
-/// How much was trained.
-fn extent(findings: &Findings) -> String {
-    let comparison = findings.comparison;
-    let diverged = findings.runs.iter().filter(|run| run.result.status == Status::Diverged).count();
-    let diverged = if diverged > 0 { format!(", {diverged} of them diverged") } else { String::new() };
-    let train_images = findings.runs.first().map_or(0, |run| run.result.train_images);
-    format!(
-        "{}{diverged}; {} images to train on, {} to test on; {:.0} s of training in all, some of it side by side perhaps.",
-        plural(comparison.finished, "training"),
-        HumanCount(train_images as u64),
-        HumanCount(comparison.test_images as u64),
-        comparison.seconds
-    )
-}
-
 fn learning(findings: &Findings, figures: &[Figure]) -> Markup {
     let has_validation = findings.runs.iter().any(|run| run.result.validation.is_some());
     html! {
         p.note {
-            @if super::tables::has_seeds(findings.comparison) { "Means over seeds; the band reaches from the lowest to the highest seed. " }
-            "Each train image counts as it was answered before the step that learned from it."
+            @if notes::has_several_seeds(findings.comparison) { "Means over seeds; the band reaches from the lowest to the highest seed. " }
+            "Each image counts as it was answered before the step that learned from it."
             @if has_validation { " Dashed: on the validation images." }
             (only_the_best(findings, "Curves"))
         }
@@ -151,7 +139,7 @@ fn confusion(findings: &Findings, figures: &[Figure]) -> Markup {
     let shown = super::figures::SHOWN_CLASSES;
     html! {
         p.note {
-            "Test images, over all seeds: rows are the true classes, columns what they were read as. Errors are red, by the square root of their number."
+            "Test images" @if notes::has_several_seeds(findings.comparison) { " over all seeds" } ": rows are the true classes, columns what they were read as. Errors are red, by the square root of their number."
             @if classes > shown { " Of " (classes) " classes, the " (shown) " with the most errors." }
             (only_the_best(findings, "Matrices"))
         }
@@ -175,8 +163,4 @@ fn figure(figure: &Figure) -> Markup {
             figcaption { (figure.caption) }
         }
     }
-}
-
-fn plural(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

@@ -6,8 +6,9 @@ use maud::{Markup, PreEscaped, html};
 use super::gallery::NO_PICTURES;
 use crate::report::{
     Findings,
-    contact_sheet::Row,
+    contact_sheet::{Row, short},
     figures::{Figure, Figures},
+    numbers::with_minus,
     tiles,
 };
 
@@ -21,7 +22,7 @@ pub fn section(findings: &Findings, figures: &Figures) -> Result<Markup> {
         let interval = row.shown();
         let tiles = row.images.iter().map(|image| tiles::data_uri(&tiles::scaled(image, shape, interval)));
         let tiles = tiles.collect::<Result<Vec<_>>>()?;
-        let description = row.description().join(" ");
+        let description = numbers_of(row);
         Ok(html! {
             article.scaling {
                 h3 { (row.name) }
@@ -41,8 +42,18 @@ pub fn section(findings: &Findings, figures: &Figures) -> Result<Markup> {
     }
     Ok(html! {
         p.note {
-            "The same train images under each scaling, black: the lowest value shown in the row, white: the highest. Below, how often which value occurs in up to 10,000 train images: bars of log(1 + count), red: zero. Scalings that differ only in where zero lies and in their unit look alike here."
+            "The same train images under each scaling, black: the lowest value shown in the row, white: the highest: tiles are each stretched to their own range, so scalings that differ only in zero and unit look alike. Below, how often which value occurs in up to 10,000 train images: bars of log(1 + count), red: zero."
         }
         div.scalings { @for part in &parts { (part) } }
     })
+}
+
+/// What describes all its values.
+fn numbers_of(row: &Row) -> String {
+    let moments = &row.moments;
+    let named =
+        [("min", moments.min()), ("max", moments.max()), ("mean", moments.mean()), ("std", moments.std())];
+    let named =
+        named.map(|(name, value)| format!("{name} {}", with_minus(&short(value, row.histogram.interval()))));
+    named.join(" · ")
 }

@@ -4,15 +4,15 @@ use maud::{Markup, html};
 
 use crate::report::{
     Findings,
-    facts::{COMMAND, facts},
+    facts::{COMMAND, WHERE, facts},
 };
 
 /// Settings, machine, versions, and the command.
 pub fn section(findings: &Findings) -> Markup {
     html! {
-        p { "In another folder, with a copy of the " code { "config.toml" } " below:" }
+        p { (WHERE) }
         pre tabindex="0" { code { (COMMAND) } }
-        dl { @for (name, value) in facts(findings) { div { dt { (name) } dd { (value) } } } }
+        dl { @for (name, value) in &facts(findings) { div { dt { (name) } dd { (value) } } } }
         h3 { "config.toml" }
         pre tabindex="0" { code { (findings.config) } }
         @if let Some(run) = findings.runs.first() {

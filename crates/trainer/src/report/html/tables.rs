@@ -5,7 +5,8 @@ use std::ops::Range;
 use maud::{Markup, html};
 
 use crate::report::{
-    Findings,
+    Findings, notes,
+    numbers::count,
     tables::{self, Table},
 };
 
@@ -16,29 +17,32 @@ const PAIRS: usize = 12;
 pub fn ranking(findings: &Findings) -> Markup {
     html! {
         (table(&tables::ranking(findings.comparison), 1..2, "Ranking of the scalings"))
-        p.note { (tables::ranking_note(findings.comparison)) }
+        p.note { (notes::ranking(findings.comparison)) }
     }
 }
 
-/// Every two arms.
-pub fn pairs(findings: &Findings) -> Markup {
+/// Every two arms; none if there is nothing to say of any.
+pub fn pairs(findings: &Findings) -> Option<Markup> {
     let Table { header, rows } = tables::pairs(findings.comparison);
+    if rows.is_empty() {
+        return None;
+    }
     let best = findings.comparison.scalings.first().map(|arm| arm.name.clone()).unwrap_or_default();
     let (shown, folded): (Vec<_>, Vec<_>) = if rows.len() > PAIRS {
         rows.into_iter().partition(|row| row[0] == best)
     } else {
         (rows, Vec::new())
     };
-    html! {
+    Some(html! {
         (table(&Table { header: header.clone(), rows: shown }, 0..2, "Differences between scalings"))
         @if !folded.is_empty() {
             details {
-                summary { "The other " (folded.len()) " pairs" }
+                summary { "The other " (count(folded.len())) " pairs" }
                 (table(&Table { header, rows: folded }, 0..2, "Differences between the other scalings"))
             }
         }
-        p.note { (tables::pairs_note(findings.comparison)) }
-    }
+        p.note { (notes::pairs(findings.comparison)) }
+    })
 }
 
 /// A table whose columns `names` head its rows, in a box of its own to scroll.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     comparison::{Accuracy, McNemar, RunSummary},
+    report::notes,
     run::Versions,
 };
 
@@ -72,7 +73,7 @@ fn ranking_says_how_soon_accuracies_were_reached_and_by_how_many() {
             "98.77% ± 0.10%",
             "98.00% to 99.00%",
             "–",
-            "1234 steps, 5.6 s (1 of 2 runs)",
+            "1,234 steps, 5.6 s (1 of 2 runs)",
             "not reached",
             "2.0 s",
             "3, 1 of them diverged"
@@ -96,50 +97,54 @@ fn pairs_of_one_seed_show_mcnemars_test() {
 }
 
 #[test]
-fn no_difference_has_no_sign() {
-    assert_eq!([signed(0.0), signed(-0.04), signed(0.06)], ["0", "0", "+0.1"]);
+fn pairs_without_a_shared_seed_are_left_out() {
+    let table = pairs(&comparison(Vec::new(), vec![Pair { seeds: 0, ..pair(None) }]));
+    assert!(table.rows.is_empty());
 }
 
 #[test]
-fn diverged_training_is_in_no_mean_time() {
-    let mut arm = arm("center", &[Status::Ok, Status::Diverged]);
-    arm.runs[1].seconds = 1000.0;
-    assert_eq!(seconds(&arm), "2.0 s");
-    arm.runs.remove(0);
-    assert_eq!(seconds(&arm), "–");
-    assert_eq!(milestone(&arm.milestones[1], &arm), "–");
-}
-
-#[test]
-fn what_cannot_be_is_not_printed() {
-    let mut arm = arm("center", &[Status::Ok, Status::Ok]);
-    arm.accuracy.ci95 = Some([-0.2, 1.3]);
-    assert_eq!(interval(&arm), "0.00% to 100.00%");
-    let mut impossible = pair(None);
-    impossible.detectable = Some(1.7);
-    let table = pairs(&comparison(Vec::new(), vec![impossible]));
-    assert_eq!(table.rows[0].last().unwrap(), "none");
-}
-
-#[test]
-fn notes_on_one_seed_speak_of_models_and_those_on_several_of_seeds() {
-    let test = McNemar { only_a: 12, only_b: 27, p: 0.02, p_holm: 0.04 };
-    let mut single = arm("center", &[Status::Ok]);
-    single.accuracy.std = None;
-    let one = comparison(vec![single], vec![pair(Some(test))]);
-    assert!(pairs_heading(&one).contains("these trained models") && pairs_note(&one).contains("McNemar"));
-    assert!(!pairs_heading(&one).contains("seeds") && !ranking_note(&one).contains("share a rank"));
-    let several = comparison(vec![arm("center", &[Status::Ok, Status::Ok])], vec![pair(None)]);
-    assert!(pairs_heading(&several).contains("over training seeds, on this test set"));
-    assert!(ranking_note(&several).contains("share a rank exactly if"));
-}
-
-#[test]
-fn arms_with_fewer_seeds_than_others_are_pointed_out() {
-    let note = |statuses: &[Status]| {
-        let arms = vec![arm("center", &[Status::Ok, Status::Ok]), arm("none", statuses)];
-        ranking_note(&comparison(arms, Vec::new())).contains("each scaling's own seeds")
+fn more_images_than_there_are_cannot_be_detected() {
+    let detectable = |fraction| {
+        let pair = Pair { detectable: Some(fraction), ..pair(None) };
+        pairs(&comparison(Vec::new(), vec![pair])).rows[0][7].clone()
     };
-    assert!(note(&[Status::Ok, Status::Diverged]) && note(&[Status::Ok]));
-    assert!(!note(&[Status::Ok, Status::Ok]));
+    assert_eq!([detectable(1.0), detectable(1.01)], ["10,000.0", "none"]);
+}
+
+#[test]
+fn intervals_end_where_accuracies_do() {
+    let mut arm = arm("a", &[Status::Ok, Status::Ok]);
+    arm.accuracy.ci95 = Some([-0.5, 1.5]);
+    assert_eq!(interval(&arm), "0.00% to 100.00%");
+}
+
+#[test]
+fn diverged_runs_are_in_no_mean() {
+    let mut some = arm("some", &[Status::Ok, Status::Diverged]);
+    some.runs[1].seconds = 100.0;
+    assert_eq!(seconds(&some), "2.0 s");
+    let all = arm("all", &[Status::Diverged]);
+    assert_eq!((seconds(&all), milestone(&all.milestones[1], &all)), ("–".into(), "–".into()));
+}
+
+#[test]
+fn notes_speak_of_several_seeds_only_where_there_are_some() {
+    let of = |statuses: &[Status]| {
+        let mut arm = arm("a", statuses);
+        arm.ranks.truncate(if statuses.len() > 1 { 1 } else { 0 });
+        notes::ranking(&comparison(vec![arm], Vec::new()))
+    };
+    let words = ["share a rank", "standard deviation", "medians"];
+    let [one, two] = [of(&[Status::Ok]), of(&[Status::Ok, Status::Ok])];
+    assert!(words.iter().all(|word| !one.contains(word) && two.contains(word)), "{one}\n{two}");
+}
+
+#[test]
+fn notes_say_that_seeds_differ_if_they_do() {
+    let of = |of_b: &[Status]| {
+        let arms = vec![arm("a", &[Status::Ok, Status::Ok]), arm("b", of_b)];
+        notes::ranking(&comparison(arms, Vec::new())).contains("each scaling's own seeds")
+    };
+    assert!(of(&[Status::Ok]) && of(&[Status::Ok, Status::Diverged]));
+    assert!(!of(&[Status::Ok, Status::Ok]) && !of(&[Status::Diverged]));
 }
