@@ -172,7 +172,7 @@ fn cell(
     area.draw(&Rectangle::new(corners, INK.mix(0.12).stroke_width(1)))?;
     if number > 0 {
         let [(left, top), (right, bottom)] = corners;
-        let middle = ((left + right) / 2, (top + bottom) / 2);
+        let middle = (i32::midpoint(left, right), i32::midpoint(top, bottom));
         let centered = Pos::new(HPos::Center, VPos::Center);
         let style = letters(COUNT_LETTERS, &INK).pos(centered).into_text_style(area);
         area.draw(&Text::new(count(number), middle, style))?;

@@ -131,7 +131,7 @@ fn diverged_runs_are_in_no_mean() {
 fn notes_speak_of_several_seeds_only_where_there_are_some() {
     let of = |statuses: &[Status]| {
         let mut arm = arm("a", statuses);
-        arm.ranks.truncate(if statuses.len() > 1 { 1 } else { 0 });
+        arm.ranks.truncate(usize::from(statuses.len() > 1));
         notes::ranking(&comparison(vec![arm], Vec::new()))
     };
     let words = ["share a rank", "standard deviation", "medians"];
