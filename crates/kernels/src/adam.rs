@@ -13,12 +13,33 @@ use burn::{
 /// v ← β₂ v + (1 − β₂) g²
 /// θ ← θ − α · m √(1 − β₂ᵗ) / (1 − β₁ᵗ) / (√v + ε √(1 − β₂ᵗ))
 /// ```
-/// which is PyTorch's form: ε is added to the root of the *corrected* second moment. Keras adds it to the
-/// uncorrected root, so its ε counts for more in the first steps; nothing of that is seen in accuracies.
+/// This is PyTorch's form: ε is added to the root of the *corrected* second moment. Keras adds it to the
+/// uncorrected root, so its ε has more effect in the first steps; accuracies show no difference.
 ///
-/// Burn's own takes a dozen passes over memory for this, and a new tensor for each. This one writes in
-/// place, and only on Flex: elsewhere it *is* Burn's own. The states of the two are interchangeable; there
-/// is no AMSGrad.
+/// Burn's own Adam makes a dozen passes over memory, each into a new tensor. On Flex, this one makes a single
+/// pass and writes in place; on other backends it *is* Burn's own. The states of the two are
+/// interchangeable. There is no AMSGrad.
+///
+/// # Example
+/// ```
+/// use burn::{
+///     optim::Optimizer,
+///     tensor::{Device, Tensor},
+/// };
+/// use mnist_kernels::Adam;
+///
+/// let device = Device::flex();
+/// let parameter = Tensor::<1>::from_floats([1.0, 1.0], &device);
+/// let gradient = Tensor::<1>::from_floats([0.5, -2.0], &device);
+///
+/// let adam = Adam::new(0.9, 0.999, 1e-7);
+/// let (parameter, _state) = adam.step(1e-3, parameter, gradient, None);
+/// // The first step changes each parameter by the learning rate, against the sign of its gradient.
+/// let difference = parameter - Tensor::<1>::from_floats([0.999, 1.001], &device);
+/// assert!(difference.abs().max().into_scalar::<f32>() < 1e-6);
+/// ```
+///
+/// [`init`](Self::init) makes the optimizer of a whole module.
 #[derive(Clone)]
 pub struct Adam {
     beta_1: f32,

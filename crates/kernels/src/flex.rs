@@ -12,8 +12,9 @@ use rayon::prelude::*;
 use crate::{
     aligned::AlignedVec,
     convolution::{self, Geometry, KERNEL},
+    forward::Forward,
     instruction_set::InstructionSet,
-    operation::{ConvBlockBackend, ConvBlockTraining, Forward},
+    operation::{ConvBlockBackend, ConvBlockTraining},
     primitives,
 };
 

@@ -1,12 +1,12 @@
 //! What a training step of the CNN spends its time on, as Burn operations of our own: the convolution
 //! block, the matrix product of the dense layers, and Adam.
 //!
-//! On the CPU backend Flex they have bodies of their own, written for the vector instructions that the
-//! machine turns out to have; on every other backend, and for shapes that the bodies do not know, Burn's
-//! primitives do the work. The results are equal to rounding, see `tests/`.
+//! On the CPU backend Flex, our own kernels run, compiled for the vector instructions that the machine has.
+//! On every other backend, and for shapes that the kernels do not support, Burn's primitives run. The
+//! results agree up to rounding; `tests/` checks that.
 //!
 //! Where to look: [`conv_block`] and its [`operation`] for Burn, `convolution` for the arithmetic,
-//! [`matmul`] and [`Adam`] each in its file.
+//! [`matmul`] and [`Adam`] each in its own file.
 
 // Only what is inlined into an operation is compiled for the instruction set that it runs on.
 #![allow(clippy::inline_always)]
@@ -18,6 +18,7 @@ mod aligned;
 mod convolution;
 #[cfg(feature = "flex")]
 mod flex;
+mod forward;
 mod instruction_set;
 mod matmul;
 pub mod operation;
@@ -52,6 +53,23 @@ pub const POOL: usize = 2;
 ///
 /// # Panics
 /// When the shapes do not fit together.
+///
+/// # Example
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use mnist_kernels::conv_block;
+///
+/// let device = Device::flex();
+/// let images = Tensor::<4>::ones([8, 1, 28, 28], &device);
+/// let weight = Tensor::<4>::ones([32, 1, 3, 3], &device);
+/// let bias = Tensor::<1>::ones([32], &device);
+///
+/// // 28 - 3 + 1 = 26 pixels a side after the convolution, half as many after the max-pool.
+/// let output = conv_block(images, weight, bias);
+/// assert_eq!(output.dims(), [8, 32, 13, 13]);
+/// // Nine pixels of 1 with weights of 1, and a bias of 1.
+/// assert_eq!(output.max().into_scalar::<f32>(), 10.0);
+/// ```
 pub fn conv_block(input: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
     assert_eq!(input.dims()[1], weight.dims()[1], "the weights are for as many channels as the input has");
     assert_eq!(bias.dims()[0], weight.dims()[0], "there is a bias for each output channel");
@@ -62,8 +80,8 @@ pub fn conv_block(input: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tenso
     ))
 }
 
-/// The same as [`conv_block`], as Burn's own operations one after the other: what the fused block is
-/// measured against.
+/// The same as [`conv_block`], computed by Burn's own operations one after the other. Tests and benchmarks
+/// compare the fused block with it.
 ///
 /// # Panics
 /// When the shapes do not fit together.

@@ -1,7 +1,7 @@
 //! The matrix product as a Burn operation that uses all threads.
 //!
-//! Flex gives a product to several threads from 192³ multiplications on. The CNN's dense layer, 1,600 × 64
-//! at 64 images, stays just below.
+//! Flex spreads a product over several threads only from 192³ multiplications on. The CNN's dense layer,
+//! 1,600 × 64 at 64 images, is just below that.
 
 use burn::{
     backend::{
@@ -26,6 +26,20 @@ use burn::{
 ///
 /// # Panics
 /// When the shapes do not fit together.
+///
+/// # Example
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use mnist_kernels::matmul;
+///
+/// let device = Device::flex();
+/// let images = Tensor::<2>::ones([64, 1600], &device);
+/// let weight = Tensor::<2>::ones([1600, 64], &device);
+///
+/// let output = matmul(images, weight);
+/// assert_eq!(output.dims(), [64, 64]);
+/// assert_eq!(output.mean().into_scalar::<f32>(), 1600.0);
+/// ```
 pub fn matmul(lhs: Tensor<2>, rhs: Tensor<2>) -> Tensor<2> {
     assert_eq!(lhs.dims()[1], rhs.dims()[0], "the inner sizes of a matrix product are equal");
     let (lhs, rhs) = (lhs.into_dispatch(), rhs.into_dispatch());

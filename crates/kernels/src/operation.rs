@@ -11,6 +11,7 @@ use burn::backend::{
     tensor::{FloatTensor, IntTensor},
 };
 
+pub use crate::forward::Forward;
 use crate::primitives;
 
 /// What Burn dispatches to at run time: the block on the backend that holds its tensors.
@@ -31,9 +32,9 @@ pub trait ConvBlockBackend: Backend {
     }
 }
 
-/// What a backend brings to train the block.
+/// What a backend implements so that the block can be trained.
 pub trait ConvBlockTraining: ConvBlockBackend {
-    /// The block's output, and what the backward pass has to know of where each value comes from.
+    /// The block's output, and where each of its values comes from, for the backward pass.
     fn forward_with_winners(
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -54,21 +55,6 @@ pub trait ConvBlockTraining: ConvBlockBackend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         primitives::parameter_gradients(forward, output_gradient)
     }
-}
-
-/// A forward pass, as its backward pass needs it.
-#[derive(Debug, Clone)]
-pub struct Forward<B: Backend> {
-    /// What went in, `[batch, channels_in, height, width]`.
-    pub input: FloatTensor<B>,
-    /// `[channels_out, channels_in, kernel_height, kernel_width]`
-    pub weight: FloatTensor<B>,
-    /// `[channels_out]`
-    pub bias: FloatTensor<B>,
-    /// What came out, `[batch, channels_out, output_height, output_width]`.
-    pub output: FloatTensor<B>,
-    /// Where each output comes from, in the backend's own form; of the output's shape.
-    pub winners: IntTensor<B>,
 }
 
 #[cfg(feature = "ndarray")]

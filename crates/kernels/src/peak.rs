@@ -1,4 +1,4 @@
-//! The machine's limit: how many multiply-adds it can do when nothing else holds it up.
+//! The machine's limit: how many multiply-adds it can do when nothing else slows it down.
 
 use std::{hint::black_box, time::Instant};
 
@@ -10,8 +10,15 @@ use crate::instruction_set::{InstructionSet, multiply_add};
 const SUMS: usize = 12;
 const ROUNDS: usize = 2_000_000;
 
-/// Floating-point operations per second that all threads of the current pool reach together, in
-/// multiply-adds from register to register: the best of several tries.
+/// Measures how many floating-point operations per second all threads of the current Rayon pool reach
+/// together, in multiply-adds from register to register: the best of several tries.
+///
+/// # Example
+/// ```
+/// let peak = mnist_kernels::fma_peak();
+/// println!("{:.0} GFLOP/s", peak / 1e9);
+/// # assert!(peak > 0.0);
+/// ```
 pub fn fma_peak() -> f64 {
     let tries = (0..10).map(|_| {
         let start = Instant::now();

@@ -1,5 +1,5 @@
-//! The convolution block as Burn's primitives: the body on every backend but Flex, and Flex's for what
-//! its own body does not know.
+//! The convolution block as Burn's primitives, which every backend but Flex runs. Flex runs them for the
+//! shapes and types that its own kernels do not support.
 
 use burn::{
     backend::{
@@ -10,7 +10,7 @@ use burn::{
     tensor::{IntDType, Shape},
 };
 
-use crate::{POOL, operation::Forward};
+use crate::{POOL, forward::Forward};
 
 const STRIDE: [usize; 2] = [POOL; 2];
 const PADDING: [usize; 2] = [0; 2];

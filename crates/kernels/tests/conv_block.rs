@@ -4,7 +4,9 @@
 //! Where it is compared with Burn's, all values are small integers: their sums are exact in f32, in
 //! whatever order they are added, so results must be equal, ties included.
 
-use std::{panic::catch_unwind, thread};
+mod difference;
+
+use std::{iter, panic::catch_unwind, thread};
 
 use burn::tensor::{DType, Device, Shape, Slice, Tensor, TensorData};
 use mnist_kernels::{conv_block, conv_block_of_primitives};
@@ -13,6 +15,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::ThreadPoolBuilder;
 use serde::Deserialize;
+
+use difference::difference;
 
 #[derive(Deserialize)]
 struct Golden {
@@ -51,10 +55,8 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 fn assert_close<const D: usize>(ours: Tensor<D>, theirs: &[f32], what: &str) {
     let ours = values(ours);
     let scale = theirs.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
-    assert_eq!(ours.len(), theirs.len(), "{what}");
-    for (ours, theirs) in ours.iter().zip(theirs) {
-        assert!((ours - theirs).abs() <= 1e-5 * scale, "{what}: {ours} and {theirs}");
-    }
+    let close = |ours: f32, theirs: f32| (ours - theirs).abs() <= 1e-5 * scale;
+    assert_eq!(difference(what, &ours, theirs, close), None);
 }
 
 #[test]
@@ -242,21 +244,30 @@ impl Block {
 }
 
 impl Pass {
-    /// Equal values: NaN is equal to NaN, and -0 to 0.
-    fn equals(&self, other: &Self) -> bool {
-        fn numbers(values: &[f32]) -> Vec<Option<f32>> {
-            values.iter().map(|&value| (!value.is_nan()).then_some(value)).collect()
-        }
-        let [ours, theirs] = [self, other].map(|pass| {
-            (numbers(&pass.output), pass.gradients.each_ref().map(|values| values.as_deref().map(numbers)))
-        });
-        ours == theirs
+    /// The results by name; a gradient only if its tensor was tracked.
+    fn tensors(&self) -> Vec<(&'static str, &[f32])> {
+        let names = ["input gradient", "weight gradient", "bias gradient"];
+        let gradients = names.into_iter().zip(&self.gradients);
+        let gradients = gradients.filter_map(|(name, values)| Some((name, values.as_deref()?)));
+        iter::once(("output", self.output.as_slice())).chain(gradients).collect()
     }
 
-    fn bits(&self) -> Vec<u32> {
-        let gradients = self.gradients.iter().flatten().flatten();
-        self.output.iter().chain(gradients).map(|value| value.to_bits()).collect()
+    /// Describes the first tensor that differs from that of another pass.
+    fn difference(&self, expected: &Self, same: fn(f32, f32) -> bool) -> Option<String> {
+        let [ours, expected] = [self, expected].map(Self::tensors);
+        assert_eq!(ours.len(), expected.len(), "both have the same gradients");
+        let mut pairs = ours.into_iter().zip(expected);
+        pairs.find_map(|((what, ours), (_, expected))| difference(what, ours, expected, same))
     }
+}
+
+/// Whether values are equal, where NaN is equal to NaN, and -0 to 0.
+fn same_number(ours: f32, expected: f32) -> bool {
+    ours == expected || ours.is_nan() && expected.is_nan()
+}
+
+fn same_bits(ours: f32, expected: f32) -> bool {
+    ours.to_bits() == expected.to_bits()
 }
 
 /// Sizes of a block, most with the kernel that has its own implementation.
@@ -297,7 +308,8 @@ proptest! {
         let [ours, theirs] = [conv_block as Operation, conv_block_of_primitives]
             .map(|operation| block.pass_with(operation, tracked, layouts));
         prop_assert_eq!(theirs.gradients.each_ref().map(Option::is_some), tracked);
-        prop_assert!(ours.equals(&theirs));
+        prop_assert_eq!(ours.gradients.each_ref().map(Option::is_some), tracked);
+        prop_assert_eq!(ours.difference(&theirs, same_number), None);
     }
 
     #[test]
@@ -318,7 +330,8 @@ proptest! {
             let Block { input, weight, bias, output_gradient, .. } = &mut block;
             *place.get_mut([input, weight, bias, output_gradient][tensor]) = value;
         }
-        prop_assert!(block.pass(conv_block).equals(&block.pass(conv_block_of_primitives)));
+        let [ours, theirs] = [conv_block as Operation, conv_block_of_primitives].map(|operation| block.pass(operation));
+        prop_assert_eq!(ours.difference(&theirs, same_number), None);
     }
 
     #[test]
@@ -329,7 +342,7 @@ proptest! {
         for device in [Device::flex(), Device::flex().autodiff()] {
             let (input, weight, bias) = block.inputs(&device);
             let output = conv_block(of_input.apply(input), of_weight.apply(weight), bias);
-            prop_assert_eq!(&values(output), &training);
+            prop_assert_eq!(difference("output", &values(output), &training, same_bits), None);
         }
     }
 }
@@ -352,7 +365,7 @@ fn gradient_of_a_plain_sum_is_that_of_the_primitives() {
             let input = input.require_grad();
             values(input.grad(&operation(input.clone(), weight, bias).sum().backward()).unwrap())
         });
-        assert_eq!(ours, theirs);
+        assert_eq!(difference("input gradient", &ours, &theirs, same_number), None);
     }
 }
 
@@ -378,13 +391,14 @@ fn doubles_give_the_bits_of_the_primitives() {
     assert_eq!(ours, theirs);
 }
 
-/// The output's shape, and values as the primitives have them; `None` where an operation panics.
+/// The output's shape and its values, followed by the input's gradient if it is tracked; or what the operation
+/// says when it panics.
 fn shape_and_values(
     operation: Operation,
     [input, weight]: [[usize; 4]; 2],
     bias: usize,
     tracked: bool,
-) -> Option<([usize; 4], Vec<f32>)> {
+) -> Result<([usize; 4], Vec<f32>), String> {
     let device = Device::flex().autodiff();
     let result = catch_unwind(|| {
         let input = Tensor::<4>::ones(input, &device).set_require_grad(tracked);
@@ -392,7 +406,11 @@ fn shape_and_values(
         let gradient = tracked.then(|| values(input.grad(&output.clone().sum().backward()).unwrap()));
         (output.dims(), [values(output), gradient.unwrap_or_default()].concat())
     });
-    result.ok()
+    // Panics with arguments in their message have a `String`, others a `&str`.
+    result.map_err(|panic| match panic.downcast::<String>() {
+        Ok(message) => *message,
+        Err(panic) => panic.downcast_ref::<&str>().copied().unwrap_or_default().to_owned(),
+    })
 }
 
 #[test]
@@ -400,7 +418,7 @@ fn images_without_a_window_are_met_as_the_primitives_meet_them() {
     for input in [[2, 3, 3, 3], [2, 3, 3, 9], [2, 3, 9, 3], [2, 3, 9, 2], [2, 3, 1, 1], [0, 3, 9, 9]] {
         for tracked in [false, true] {
             let [ours, theirs] = [conv_block as Operation, conv_block_of_primitives]
-                .map(|operation| shape_and_values(operation, [input, [4, 3, 3, 3]], 4, tracked));
+                .map(|operation| shape_and_values(operation, [input, [4, 3, 3, 3]], 4, tracked).ok());
             assert_eq!(ours, theirs, "{input:?}");
         }
     }
@@ -408,13 +426,20 @@ fn images_without_a_window_are_met_as_the_primitives_meet_them() {
 
 #[test]
 fn channels_that_do_not_fit_panic() {
-    for (channels, weight_channels, bias) in
-        [(3, 2, 4), (3, 6, 4), (16, 8, 4), (16, 32, 4), (3, 3, 5), (3, 3, 1)]
-    {
+    const WEIGHTS: &str = "the weights are for as many channels as the input has";
+    const BIAS: &str = "there is a bias for each output channel";
+    for (channels, weight_channels, bias, words) in [
+        (3, 2, 4, WEIGHTS),
+        (3, 6, 4, WEIGHTS),
+        (16, 8, 4, WEIGHTS),
+        (16, 32, 4, WEIGHTS),
+        (3, 3, 5, BIAS),
+        (3, 3, 1, BIAS),
+    ] {
         let shapes = [[2, channels, 9, 9], [4, weight_channels, 3, 3]];
         for tracked in [false, true] {
-            let result = shape_and_values(conv_block, shapes, bias, tracked);
-            assert_eq!(result, None, "{shapes:?}, a bias of {bias}");
+            let message = shape_and_values(conv_block, shapes, bias, tracked).unwrap_err();
+            assert!(message.contains(words), "{shapes:?}, a bias of {bias}: {message}");
         }
     }
 }
@@ -422,20 +447,26 @@ fn channels_that_do_not_fit_panic() {
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     for block in two_blocks() {
-        let expected = block.pass(conv_block).bits();
+        let expected = block.pass(conv_block);
         for threads in [1, 2, 3, 5, 16, 16] {
             let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            assert!(pool.install(|| block.pass(conv_block)).bits() == expected, "{threads} threads");
+            let ours = pool.install(|| block.pass(conv_block));
+            assert_eq!(ours.difference(&expected, same_bits), None, "{threads} threads");
         }
     }
 }
 
 #[test]
 fn passes_at_once_give_the_bits_of_one_alone() {
-    let alone = two_blocks().map(|block| block.pass(conv_block).bits());
+    let alone = two_blocks().map(|block| block.pass(conv_block));
     thread::scope(|scope| {
         for (block, alone) in two_blocks().into_iter().zip(&alone) {
-            scope.spawn(move || (0..10).for_each(|_| assert!(block.pass(conv_block).bits() == *alone)));
+            scope.spawn(move || {
+                for pass in 0..10 {
+                    let ours = block.pass(conv_block);
+                    assert_eq!(ours.difference(alone, same_bits), None, "pass {pass}");
+                }
+            });
         }
     });
 }

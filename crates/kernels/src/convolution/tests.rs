@@ -13,6 +13,11 @@ use rayon::ThreadPoolBuilder;
 
 use super::*;
 use crate::aligned::AlignedVec;
+use difference::difference;
+
+// The integration tests use it too.
+#[path = "../../tests/difference/mod.rs"]
+mod difference;
 
 /// Rounding that is allowed, as a part of the largest sum of magnitudes in the tensor. Not of the value
 /// itself: summands of both signs cancel, their rounding does not. The worst seen is a quarter of this.
@@ -62,12 +67,35 @@ impl Results {
         }
     }
 
-    /// Everything, to the bit: NaN is equal to itself, and -0 is not 0.
-    fn bits(&self) -> (Vec<u32>, &[u8]) {
-        let Self { output, winners, input_gradient, weight_gradient, bias_gradient } = self;
-        let values = [output, input_gradient, weight_gradient, bias_gradient];
-        (values.into_iter().flatten().map(|value| value.to_bits()).collect(), winners)
+    /// What a block gives if its windows let nothing through.
+    fn nothing(block: &Block) -> Self {
+        let Block { input, weight, bias, output_gradient, .. } = block;
+        let [output, input_gradient, weight_gradient, bias_gradient] =
+            [output_gradient, input, weight, bias].map(|like| vec![0.0; like.len()]);
+        let winners = vec![DEAD; output_gradient.len()];
+        Self { output, winners, input_gradient, weight_gradient, bias_gradient }
     }
+
+    /// Describes the first tensor that differs by a bit: NaN is equal to itself, and -0 is not 0.
+    fn difference_in_bits(&self, expected: &Self) -> Option<String> {
+        let same_bits = |a: f32, b: f32| a.to_bits() == b.to_bits();
+        [
+            ("output", &self.output, &expected.output),
+            ("input gradient", &self.input_gradient, &expected.input_gradient),
+            ("weight gradient", &self.weight_gradient, &expected.weight_gradient),
+            ("bias gradient", &self.bias_gradient, &expected.bias_gradient),
+        ]
+        .into_iter()
+        .find_map(|(what, ours, expected)| difference(what, ours, expected, same_bits))
+        .or_else(|| first_winner_other_than(&self.winners, &expected.winners))
+    }
+}
+
+/// Describes the first winner that differs.
+fn first_winner_other_than(ours: &[u8], expected: &[u8]) -> Option<String> {
+    assert_eq!(ours.len(), expected.len(), "winners");
+    let place = ours.iter().zip(expected).position(|(ours, expected)| ours != expected)?;
+    Some(format!("winner {place} is {}, expected {}", ours[place], expected[place]))
 }
 
 /// A block's outputs with their channels last, however they were left.
@@ -217,9 +245,9 @@ fn tolerance<'a>(sums: impl IntoIterator<Item = &'a Sum>) -> f64 {
 fn assert_close(ours: &[f32], expected: &[Sum], what: &str) {
     let tolerance = tolerance(expected);
     assert_eq!(ours.len(), expected.len(), "{what}");
-    for (&ours, expected) in ours.iter().zip(expected) {
+    for (place, (&ours, expected)) in ours.iter().zip(expected).enumerate() {
         let error = (f64::from(ours) - expected.value).abs();
-        assert!(error <= tolerance, "{what}: {ours} and {}", expected.value);
+        assert!(error <= tolerance, "{what}, value {place}: {ours} and {}, off by {error:e}", expected.value);
     }
 }
 
@@ -227,8 +255,8 @@ fn assert_close(ours: &[f32], expected: &[Sum], what: &str) {
 fn assert_equal(ours: &[f32], expected: impl ExactSizeIterator<Item = f64>, what: &str) {
     let number = |value: f64| (!value.is_nan()).then_some(value);
     assert_eq!(ours.len(), expected.len(), "{what}");
-    for (&ours, expected) in ours.iter().zip(expected) {
-        assert_eq!(number(ours.into()), number(expected), "{what}");
+    for (place, (&ours, expected)) in ours.iter().zip(expected).enumerate() {
+        assert_eq!(number(ours.into()), number(expected), "{what}, value {place}");
     }
 }
 
@@ -236,11 +264,14 @@ fn assert_equal(ours: &[f32], expected: impl ExactSizeIterator<Item = f64>, what
 fn assert_forward_close(results: &Results, windows: &[[Sum; POSITIONS]]) {
     let tolerance = tolerance(windows.as_flattened());
     assert_eq!((results.output.len(), results.winners.len()), (windows.len(), windows.len()));
-    for ((&ours, &winner), window) in results.output.iter().zip(&results.winners).zip(windows) {
+    let ours = results.output.iter().zip(&results.winners);
+    for (place, ((&ours, &winner), window)) in ours.zip(windows).enumerate() {
         let (expected, _) = pooled(window);
-        assert!((f64::from(ours) - expected).abs() <= tolerance, "output: {ours} and {expected}");
+        let error = (f64::from(ours) - expected).abs();
+        assert!(error <= tolerance, "output, value {place}: {ours} and {expected}, off by {error:e}");
         let won = if winner == DEAD { 0.0 } else { window[usize::from(winner)].value };
-        assert!((won - expected).abs() <= 2.0 * tolerance, "winner {winner}: {won} of {expected}");
+        let error = (won - expected).abs();
+        assert!(error <= 2.0 * tolerance, "winner {place} is {winner}: {won} of {expected}");
     }
 }
 
@@ -256,7 +287,7 @@ fn assert_close_to_definition(block: &Block, instructions: InstructionSet) {
 fn assert_forward_equal(results: &Results, windows: &[[Sum; POSITIONS]]) {
     assert_equal(&results.output, windows.iter().map(|window| pooled(window).0), "output");
     let winners: Vec<u8> = windows.iter().map(|window| pooled(window).1).collect();
-    assert_eq!(results.winners, winners);
+    assert_eq!(first_winner_other_than(&results.winners, &winners), None);
 }
 
 /// Sizes that reach every remainder of rows, registers and parts.
@@ -340,7 +371,9 @@ proptest! {
             let Block { geometry, input, weight, bias, .. } = &block;
             for instructions in InstructionSet::available() {
                 let output = forward_without_winners(instructions, geometry, input, weight, bias);
-                assert_eq!(outputs(geometry, &output), block.run(instructions).output);
+                let training = block.run(instructions).output;
+                let same_bits = |a: f32, b: f32| a.to_bits() == b.to_bits();
+                assert_eq!(difference("output", &outputs(geometry, &output), &training, same_bits), None);
             }
         }
     }
@@ -366,8 +399,10 @@ fn equal_neighbours_stay_equal() {
             for block in block.for_both_algorithms() {
                 for instructions in InstructionSet::available() {
                     let winners = block.run(instructions).winners;
-                    assert!(winners.iter().any(|&winner| winner != DEAD));
-                    assert!(winners.iter().all(|winner| !never.contains(winner)), "{channels_in} channels");
+                    assert!(winners.iter().any(|&winner| winner != DEAD), "all {} are dead", winners.len());
+                    let wrong = winners.iter().position(|winner| never.contains(winner));
+                    let wrong = wrong.map(|place| (place, winners[place]));
+                    assert_eq!(wrong, None, "a later position won; {channels_in} channels");
                 }
             }
         }
@@ -384,13 +419,14 @@ fn the_last_nan_of_a_window_wins() {
             block.input[nan_at * channels_in] = f32::NAN;
             InstructionSet::available().into_iter().flat_map(move |instructions| {
                 let results = block.run(instructions);
-                assert!(results.output.iter().all(|value| value.is_nan()));
+                let number = results.output.iter().find(|value| !value.is_nan());
+                assert_eq!(number, None, "pixel {nan_at} is NaN");
                 results.winners
             })
         };
         // A corner of the patch is seen by one position, its inner pixels by all four.
         for (nan_at, winner) in [(0, 0), (3, 1), (12, 2), (15, 3), (5, 3), (1, 1), (4, 2)] {
-            assert!(winners(nan_at).all(|ours| ours == winner), "pixel {nan_at}");
+            assert_eq!(winners(nan_at).find(|&ours| ours != winner), None, "pixel {nan_at}, not {winner}");
         }
     }
 }
@@ -403,9 +439,15 @@ fn nan_in_one_image_changes_no_bit_of_the_others() {
     damaged.input[geometry.input_len() + 500] = f32::NAN;
     for instructions in InstructionSet::available() {
         let [ours, damaged] = [&block, &damaged].map(|block| block.run(instructions).output);
-        assert!(damaged[geometry.output_len()..2 * geometry.output_len()].iter().any(|value| value.is_nan()));
-        assert_eq!(damaged[..geometry.output_len()], ours[..geometry.output_len()]);
-        assert_eq!(damaged[2 * geometry.output_len()..], ours[2 * geometry.output_len()..]);
+        let images = ours.chunks(geometry.output_len()).zip(damaged.chunks(geometry.output_len()));
+        for (image, (ours, damaged)) in images.enumerate() {
+            if image == 1 {
+                assert!(damaged.iter().any(|value| value.is_nan()), "NaN goes on to the output");
+                continue;
+            }
+            let same_bits = |a: f32, b: f32| a.to_bits() == b.to_bits();
+            assert_eq!(difference("output", damaged, ours, same_bits), None, "image {image}");
+        }
     }
 }
 
@@ -417,9 +459,8 @@ fn windows_that_let_nothing_through_have_no_gradient() {
         block.output_gradient.fill(value);
         for instructions in InstructionSet::available() {
             let results = block.run(instructions);
-            assert!(results.winners.iter().all(|&winner| winner == DEAD));
-            let (bits, _) = results.bits();
-            assert!(bits.iter().all(|&bits| bits == 0), "{channels_in} channels, {value}");
+            let expected = Results::nothing(&block);
+            assert_eq!(results.difference_in_bits(&expected), None, "{channels_in} channels, {value}");
         }
     }
 }
@@ -443,7 +484,8 @@ fn results_do_not_depend_on_the_number_of_threads() {
             for threads in [1, 2, 3, 5, 16, 16] {
                 let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                 let results = pool.install(|| block.run(instructions));
-                assert!(results.bits() == expected.bits(), "{channels_in} channels, {threads} threads");
+                let difference = results.difference_in_bits(&expected);
+                assert_eq!(difference, None, "{channels_in} channels, {threads} threads");
             }
         }
     }
@@ -462,7 +504,8 @@ fn results_do_not_depend_on_where_the_values_lie_in_memory() {
                 let [input, weight, bias, output_gradient] =
                     tensors.each_ref().map(|values| &values[offset..]);
                 let results = Results::of(instructions, geometry, input, weight, bias, output_gradient);
-                assert!(results.bits() == expected.bits(), "{channels_in} channels, offset {offset}");
+                let difference = results.difference_in_bits(&expected);
+                assert_eq!(difference, None, "{channels_in} channels, offset {offset}");
             }
         }
     }
@@ -472,7 +515,7 @@ fn results_do_not_depend_on_where_the_values_lie_in_memory() {
 fn one_value_that_is_not_finite_is_found_wherever_it_is() {
     let len = (1 << 15) + 5;
     for instructions in InstructionSet::available() {
-        assert!(all_finite(instructions, &vec![f32::MAX; len]));
+        assert!(all_finite(instructions, &vec![f32::MAX; len]), "the largest number is finite");
         for value in NOT_FINITE {
             for at in [0, 1, 17, (1 << 14) - 1, 1 << 14, len - 1] {
                 let mut values = vec![0.0; len];

@@ -1,0 +1,22 @@
+//! Comparison of tensors that says in words what differs, where, and by how much.
+
+/// Describes how `ours` differs from the expected values, where `same` tells which two values count as equal.
+pub fn difference(
+    what: &str,
+    ours: &[f32],
+    expected: &[f32],
+    same: impl Fn(f32, f32) -> bool,
+) -> Option<String> {
+    let count = ours.len();
+    if count != expected.len() {
+        return Some(format!("{what}: {count} values, expected {}", expected.len()));
+    }
+    let pairs = ours.iter().zip(expected).enumerate();
+    let differing: Vec<_> = pairs.filter(|&(_, (&ours, &expected))| !same(ours, expected)).collect();
+    let (place, (ours, expected)) = differing.first()?;
+    let largest = differing.iter().map(|(_, (ours, expected))| (*ours - *expected).abs()).fold(0.0, f32::max);
+    Some(format!(
+        "{what}: {} of {count} values differ, by {largest:e} at most; value {place} is {ours:?}, expected {expected:?}",
+        differing.len(),
+    ))
+}
