@@ -90,3 +90,8 @@ pub fn conv_block_of_primitives(input: Tensor<4>, weight: Tensor<4>, bias: Tenso
     let features = relu(conv2d(input, weight, Some(bias), options));
     max_pool2d(features, MaxPoolOptions::new([POOL, POOL]))
 }
+
+/// Compiles the README's example with the doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
