@@ -1,7 +1,5 @@
 //! Statistics of pixels: exact for bytes, in `f64` for scaled values.
 
-use num_bigint::BigUint;
-use num_traits::ToPrimitive;
 use pulp::Arch;
 use rayon::prelude::*;
 
@@ -118,17 +116,31 @@ impl PixelSums {
     /// # Panics
     /// When no pixel was summed.
     pub fn std(self) -> f64 {
-        // √(d·2²⁵⁶ / n²) as an integer keeps at least 128 fraction bits; its lowest bit also stands
-        // for any remainder, so that the one rounding, to `f64`, cannot mistake a tie.
-        const FRACTION_BITS: i32 = 128;
         let (count, sum) = (u128::from(self.count), u128::from(self.sum));
-        let scaled_variance =
-            BigUint::from(count * u128::from(self.sum_of_squares) - sum * sum) << (2 * FRACTION_BITS);
-        let mut root = (&scaled_variance / (count * count)).sqrt();
-        if &root * &root * (count * count) != scaled_variance {
-            root.set_bit(0, true);
+        let dividend = count * u128::from(self.sum_of_squares) - sum * sum;
+        let divisor = count * count;
+        let (mut quotient, mut remainder) = (dividend / divisor, dividend % divisor);
+        if dividend == 0 {
+            return 0.0;
         }
-        root.to_f64().map_or(f64::INFINITY, |root| root / 2_f64.powi(FRACTION_BITS))
+        // The long division goes on, bit by bit, until the root has 64 bits. Two bits of the quotient are one
+        // of its root. Nothing overflows below 2⁶³ pixels.
+        let mut fraction_bits = 0;
+        while quotient < 1 << 126 {
+            for _ in 0..2 {
+                remainder <<= 1;
+                let bit = remainder >= divisor;
+                remainder -= if bit { divisor } else { 0 };
+                quotient = quotient << 1 | u128::from(bit);
+            }
+            fraction_bits += 1;
+        }
+        let root = quotient.isqrt();
+        // The lowest bit also stands for everything below it, so that the one rounding, to 53 bits, never
+        // takes a number just above the middle of two doubles for the middle.
+        let is_exact = root * root == quotient && remainder == 0;
+        let root = root | u128::from(!is_exact);
+        root as f64 / (1_u128 << fraction_bits) as f64
     }
 }
 

@@ -2,6 +2,7 @@
 
 use mnist_data::{Moments, PixelSums};
 use proptest::prelude::*;
+use serde::Deserialize;
 
 use crate::{all_pixels, mnist};
 
@@ -11,6 +12,58 @@ fn mnist_statistics_are_those_of_the_tutorial_to_the_last_digit() {
     assert_eq!((train.count, test.count), (60_000 * 784, 10_000 * 784));
     assert_eq!((train.mean(), train.std()), (33.318421449829934, 78.56748998339799));
     assert_eq!((test.mean(), test.std()), (33.791224489795916, 79.17246322228644));
+}
+
+#[derive(Deserialize)]
+struct Golden {
+    cases: Vec<GoldenCase>,
+}
+
+#[derive(Deserialize)]
+struct GoldenCase {
+    count: u64,
+    sum: u64,
+    sum_of_squares: u64,
+    std: f64,
+}
+
+/// Values from scripts/golden_pixel_sums.py: many are nearly in the middle between two doubles.
+#[test]
+fn std_is_that_of_exact_arithmetic_rounded_once() {
+    let golden: Golden = serde_json::from_str(include_str!("../golden/pixel_sums.json")).unwrap();
+    assert_eq!(golden.cases.len(), 50);
+    for GoldenCase { count, sum, sum_of_squares, std } in golden.cases {
+        let sums = PixelSums { count, sum, sum_of_squares };
+        assert_eq!((sums, sums.std()), (sums, std));
+    }
+}
+
+#[test]
+#[should_panic(expected = "divide by zero")]
+fn std_of_no_pixel_panics() {
+    PixelSums::default().std();
+}
+
+/// Checks that no other double is nearer to √d / n than `std`, with d = n·Σx² − (Σx)². With `std` = m·2⁻ᵉ, that
+/// is (2m − 1)²·n² < d·4ᵉ⁺¹ < (2m + 1)²·n².
+fn check_correctly_rounded(sums: PixelSums) -> Result<(), TestCaseError> {
+    let [count, sum, squares] = [sums.count, sums.sum, sums.sum_of_squares].map(u128::from);
+    let d = count * squares - sum * sum;
+    let bits = sums.std().to_bits();
+    if d == 0 {
+        prop_assert_eq!(bits, 0);
+        return Ok(());
+    }
+    let m = u128::from(bits & ((1 << 52) - 1) | 1 << 52);
+    let e = 1075 - (bits >> 52);
+    let exact = d << (2 * e + 2);
+    let [low, high] = [2 * m - 1, 2 * m + 1].map(|middle| middle * middle * count * count);
+    prop_assert!(
+        low < exact && exact < high,
+        "{sums:?}: {} is not nearest: {low} {exact} {high}",
+        sums.std()
+    );
+    Ok(())
 }
 
 #[test]
@@ -55,13 +108,25 @@ proptest! {
         prop_assert_eq!(PixelSums::of(a).merge(PixelSums::of(b)), PixelSums::of(&pixels));
     }
 
+    /// As many pixels as leave room for the check in 128 bits.
     #[test]
-    fn std_agrees_with_two_passes_in_floating_point(pixels in prop::collection::vec(0_u8.., 1..9000)) {
+    fn std_is_the_nearest_double(pixels in prop::collection::vec(0_u8.., 1..1000)) {
+        check_correctly_rounded(PixelSums::of(&pixels))?;
+    }
+
+    #[test]
+    fn std_of_two_values_is_the_nearest_double(dark: u8, bright: u8, counts in [0..500_usize, 1..500_usize]) {
+        let pixels = [vec![dark; counts[0]], vec![bright; counts[1]]].concat();
+        check_correctly_rounded(PixelSums::of(&pixels))?;
+    }
+
+    #[test]
+    fn mean_and_std_agree_with_two_passes_in_floating_point(pixels in prop::collection::vec(0_u8.., 1..9000)) {
         let sums = PixelSums::of(&pixels);
         let mean = pixels.iter().map(|&p| f64::from(p)).sum::<f64>() / pixels.len() as f64;
         let squares: f64 = pixels.iter().map(|&p| (f64::from(p) - mean).powi(2)).sum();
         let std = (squares / pixels.len() as f64).sqrt();
-        prop_assert!((sums.mean() - mean).abs() <= 1e-12 * mean);
+        prop_assert!((sums.mean() - mean).abs() <= 1e-12 * mean, "{} and {mean}", sums.mean());
         prop_assert!((sums.std() - std).abs() <= 1e-12 * std.max(1e-3), "{} and {std}", sums.std());
     }
 
@@ -79,8 +144,8 @@ proptest! {
         let (a, b) = values.split_at(at.index(values.len() + 1));
         let of = |values: &[f32]| Moments::of(values.iter().map(|&value| f64::from(value)));
         let (merged, whole) = (of(a).merge(of(b)), of(&values));
-        prop_assert!((merged.mean() - whole.mean()).abs() < 1e-10);
-        prop_assert!((merged.std() - whole.std()).abs() < 1e-10);
+        prop_assert!((merged.mean() - whole.mean()).abs() < 1e-10, "{merged:?} and {whole:?}");
+        prop_assert!((merged.std() - whole.std()).abs() < 1e-10, "{merged:?} and {whole:?}");
         prop_assert_eq!((merged.min(), merged.max()), (whole.min(), whole.max()));
     }
 }
