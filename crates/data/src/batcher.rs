@@ -27,6 +27,29 @@ pub struct ImageBatch {
 ///
 /// Train, validation and test batches come from the same batcher, so no split can be scaled
 /// differently from another.
+///
+/// # Example
+/// ```
+/// use std::{ops::ControlFlow, sync::Arc};
+///
+/// use burn::{
+///     data::{dataloader::batcher::Batcher, dataset::Dataset},
+///     tensor::Device,
+/// };
+/// use mnist_data::{ImageShape, Images, Scaling, ScalingBatcher};
+///
+/// let shape = ImageShape { channels: 1, height: 1, width: 2 };
+/// let train = Images::new(shape, vec![0, 255, 51, 102], vec![7, 3]);
+/// let scaling: Scaling = "normalize".parse()?;
+/// let fitted = scaling.fit(&train, &mut |_, _, _| ControlFlow::Continue(()))?;
+///
+/// let batcher = ScalingBatcher::new(Arc::new(fitted));
+/// let batch = batcher.batch(train.get_many(vec![1, 0])?, &Device::flex());
+/// assert_eq!(batch.images.dims(), [2, 1, 1, 2]);
+/// assert_eq!(batch.images.try_into_vec_as::<f32>()?, [0.2, 0.4, 0.0, 1.0]);
+/// assert_eq!(batch.targets.try_into_vec_as::<i64>()?, [3, 7]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct ScalingBatcher {
     scaling: Arc<FittedScaling>,
@@ -34,7 +57,7 @@ pub struct ScalingBatcher {
     augmentation: Option<AugmentedEpoch>,
 }
 
-/// What the transforms of an epoch are drawn from, with each image's position.
+/// What decides, together with an image's position, its transform in this epoch.
 #[derive(Clone)]
 struct AugmentedEpoch {
     augmentation: Arc<Augmentation>,
@@ -48,15 +71,15 @@ impl ScalingBatcher {
         Self { scaling, whitens_on_device: false, augmentation: None }
     }
 
-    /// The same batcher, but its products of ZCA whitening are the device's, in `f32`: for GPUs, which have
-    /// no time to wait for the host.
+    /// The same batcher, but the device computes the products of ZCA whitening, in `f32`. This is for GPUs,
+    /// which would have to wait for the host.
     #[must_use]
     pub fn whitening_on_device(self, whitens_on_device: bool) -> Self {
         Self { whitens_on_device, ..self }
     }
 
-    /// The same batcher, for the train images of one epoch: each is augmented before it is scaled, as
-    /// `augmentation` draws it from the seed, the epoch and the image's position alone.
+    /// The same batcher, for the train images of one epoch: it augments each image before it scales it. The
+    /// seed, the epoch and the image's position alone decide what `augmentation` draws.
     #[must_use]
     pub fn augmented(self, augmentation: &Augmentation, seed: u64, epoch: usize) -> Self {
         let epoch = AugmentedEpoch { augmentation: Arc::new(augmentation.clone()), seed, epoch };

@@ -37,7 +37,7 @@ impl fmt::Display for ImageShape {
     }
 }
 
-/// Where the pixels of a split are.
+/// Where the pixels of a split are stored.
 #[derive(Clone)]
 enum Storage {
     Memory(Arc<Vec<u8>>),
@@ -46,7 +46,26 @@ enum Storage {
     Pictures(Arc<Pictures>),
 }
 
-/// A run of labelled images. Cloning or narrowing it copies no pixels: views share the bytes.
+/// Labelled images of one split. Cloning or narrowing it copies no pixels: views share the bytes.
+///
+/// It is a Burn [`Dataset`] of [`LabelledImage`]s.
+///
+/// # Example
+/// ```
+/// use burn::data::dataset::Dataset;
+/// use mnist_data::{ImageShape, Images};
+///
+/// // Three grey images of one row and two columns, of the classes 7, 3 and 7.
+/// let shape = ImageShape { channels: 1, height: 1, width: 2 };
+/// let images = Images::new(shape, vec![0, 255, 51, 102, 9, 9], vec![7, 3, 7]);
+/// assert_eq!(images.len(), 3);
+///
+/// let (train, validation) = images.split_at(2);
+/// assert_eq!(train.labels(), [7, 3]);
+/// let first = validation.get(0)?;
+/// assert_eq!((first.pixels(), first.label()), (&[9, 9][..], 7));
+/// # Ok::<(), mnist_data::DataError>(())
+/// ```
 #[derive(Clone)]
 pub struct Images {
     shape: ImageShape,
@@ -55,9 +74,9 @@ pub struct Images {
     range: Range<usize>,
 }
 
-/// Images that are read at a time where a whole split is gone through: as many as a few megabytes hold, and
-/// of large ones some for each thread to decode, unless eight would take too much memory. The same on all
-/// machines, since it decides bits of statistics of real numbers.
+/// How many images are read at a time when all images of a split are needed: as many as fit in 2 MiB, or up to
+/// eight larger ones, as long as these fit in 32 MiB, so that several threads can decode. The number decides
+/// the bits of statistics of real numbers, so it must not depend on the machine.
 fn images_per_block(image_bytes: usize) -> usize {
     const BYTES: usize = 2 << 20;
     const MOST_BYTES: usize = 32 << 20;

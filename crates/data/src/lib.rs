@@ -4,7 +4,7 @@
 //! [`source`] (files, checked) → [`images`] (bytes, N×C×H×W, with labels) → [`statistics`] (of the
 //! train split) → [`scaling`] (described, fitted, applied) → [`batcher`] (Burn's `Batcher`: `f32` on
 //! the device). [`augmentation`] changes train images at random before they are scaled;
-//! [`preparation`] makes MNIST's kind of image of a photograph.
+//! [`preparation`] turns a photograph of a digit into an image like MNIST's.
 
 pub mod augmentation;
 pub mod batcher;
@@ -26,3 +26,8 @@ pub use pictures::{ColorMode, Fit, PictureFolder, PictureOptions, PictureReader,
 pub use scaling::{FittedScaling, Granularity, Scaling, Whitening, WhiteningCost};
 pub use source::{DatasetKind, Files, Progress, Source, Splits};
 pub use statistics::{Moments, PixelSums};
+
+/// Compiles the README's example with the doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -15,7 +15,7 @@ pub const STD_EPSILON: f64 = 1e-6;
 
 /// A scaling with its statistics: the only thing that turns pixels into network input.
 ///
-/// As JSON it is what a run keeps as `scaling.json`.
+/// It is saved as JSON, which keeps every bit of the statistics.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(into = "ScalingFile", try_from = "serde_json::Value")]
 pub struct FittedScaling {
@@ -126,6 +126,22 @@ impl FittedScaling {
     ///
     /// # Panics
     /// When an image is not of the shape it was fitted on; see [`check_shape`](Self::check_shape).
+    ///
+    /// # Example
+    /// ```
+    /// use std::ops::ControlFlow;
+    ///
+    /// use mnist_data::{ImageShape, Images, Scaling};
+    ///
+    /// let shape = ImageShape { channels: 1, height: 1, width: 2 };
+    /// let train = Images::new(shape, vec![10, 20, 30, 40], vec![7, 3]);
+    /// let scaling: Scaling = "center".parse()?;
+    /// let fitted = scaling.fit(&train, &mut |_, _, _| ControlFlow::Continue(()))?;
+    ///
+    /// // A test image, scaled with the mean of the train images, 25.
+    /// assert_eq!(fitted.scale(&[&[100_u8, 200][..]]), [75.0, 175.0]);
+    /// # Ok::<(), mnist_data::ScalingError>(())
+    /// ```
     pub fn scale<P: Pixel>(&self, images: &[&[P]]) -> Vec<f32> {
         match &self.whitening {
             None => self.scale_before_whitening(images),

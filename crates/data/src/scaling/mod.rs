@@ -47,6 +47,22 @@ impl Granularity {
 /// Description of a scaling. Steps apply in the order of the fields.
 ///
 /// In TOML or JSON it is a preset's name (`"standardize"`) or a table of these fields, all optional.
+///
+/// # Example
+/// ```
+/// use mnist_data::Scaling;
+///
+/// let preset: Scaling = "normalize-center".parse()?;
+/// let described = Scaling { rescale: 1.0 / 255.0, featurewise_center: true, ..Scaling::default() };
+/// assert_eq!(described, preset);
+///
+/// let from_json: Scaling = serde_json::from_str(r#"{"featurewise_center": true}"#)?;
+/// assert_eq!(from_json.name(), "center");
+///
+/// let error = "standardise".parse::<Scaling>().unwrap_err();
+/// assert!(error.to_string().starts_with("unknown scaling `standardise`"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, remote = "Self")]
 #[allow(clippy::struct_excessive_bools)] // Keras' own fields.
@@ -151,7 +167,7 @@ impl Scaling {
         if !(1e-12..=1e12).contains(&self.zca_epsilon) {
             return invalid("zca_epsilon must be a number from 1e-12 to 1e12");
         }
-        // What has no effect is likely to be half of what was meant.
+        // A setting without effect is usually a mistake.
         let default = Self::default();
         if self.granularity != default.granularity && !self.featurewise_center {
             return invalid("granularity is of the feature-wise steps: it needs featurewise_center = true");

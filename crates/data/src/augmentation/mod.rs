@@ -14,12 +14,30 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub use self::transform::{FillMode, Transform};
 use crate::{AugmentationError, images::ImageShape};
 
-/// Largest number that a field takes: beyond any use, and far below what overflows on the way to a pixel.
+/// Largest number that a field takes: larger than anyone needs, and far below what overflows in a pixel.
 const LARGEST: f64 = 1e6;
 
 /// Description of a random augmentation, drawn anew for every image and epoch. The default changes nothing.
 ///
 /// In TOML or JSON it is a table of these fields, all optional.
+///
+/// # Example
+/// ```
+/// use mnist_data::{Augmentation, ImageShape};
+///
+/// let augmentation = Augmentation { rotation_range: 10.0, horizontal_flip: true, ..Default::default() };
+///
+/// // The transform of image 5 in epoch 1, for seed 42: the same whenever it is drawn.
+/// let shape = ImageShape { channels: 1, height: 2, width: 2 };
+/// let transform = augmentation.draw(shape, 42, 1, 5);
+/// assert_eq!(transform, augmentation.draw(shape, 42, 1, 5));
+/// assert!(transform.theta.abs() <= 10.0);
+///
+/// let mut augmented = Vec::new();
+/// let Augmentation { fill_mode, cval, .. } = augmentation;
+/// transform.apply(&[0, 50, 100, 150], shape, fill_mode, cval, &mut augmented);
+/// assert_eq!(augmented.len(), shape.pixels());
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, remote = "Self")]
 pub struct Augmentation {
