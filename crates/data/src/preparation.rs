@@ -35,11 +35,9 @@ const LEAST_CONTRAST: f64 = 32.0;
 /// Pieces of ink smaller than this part of the largest are specks.
 const SPECK: usize = 20;
 
-/// There is nothing to prepare.
+/// The picture shows no ink, so that there is nothing to prepare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "no ink to be seen; --prepare takes a digit that is darker or brighter than the plain paper around it"
-)]
+#[error("no ink found; a digit must be darker or brighter than the plain paper around it")]
 pub struct Blank;
 
 /// Makes an image as MNIST's, H×W, ink bright on 0, of a picture of a digit in any size on plain paper, dark
@@ -48,7 +46,7 @@ pub struct Blank;
 /// The brightest pixel is 255, as it is in MNIST (there it is 254 or 255), however thin the stroke.
 ///
 /// # Errors
-/// When no ink is told from the paper.
+/// When no ink can be told from the paper.
 pub fn prepare(picture: &GrayImage) -> Result<[u8; SIDE * SIDE], Blank> {
     let ink = drop_specks(sharpen(difference(picture, &Paper::around(picture)))?);
     let digit = fit_into_box(&ink)?;

@@ -60,8 +60,8 @@ pub(super) fn class_pictures(split: &Path, class: &str) -> Result<Vec<Box<Path>>
 /// Puts the pictures of all classes (each with its label) into one order, in which every stretch has the
 /// classes in proportion to their sizes: number i of a class of n stands (2i + 1) / 2n of the way.
 ///
-/// One class after the other would give `--limit` the first class alone, and a validation split, which
-/// is the last part of the train images, the last one.
+/// With one class after the other, the first images of a split would all be of the first class. A validation
+/// split, which is the last part of the train images, would contain the last class alone.
 pub(super) fn interleave(classes: Vec<(u32, Vec<Box<Path>>)>) -> (Vec<Box<Path>>, Vec<u32>) {
     struct Place {
         odd: usize,

@@ -19,10 +19,25 @@ impl Scaling {
     /// # Errors
     /// When the description contradicts itself, `train` is empty or cannot be read, whitening would take
     /// more memory than there is, or `progress` says to stop.
+    ///
+    /// # Example
+    /// ```
+    /// use std::ops::ControlFlow;
+    ///
+    /// use mnist_data::{ImageShape, Images, Scaling};
+    ///
+    /// let shape = ImageShape { channels: 1, height: 1, width: 2 };
+    /// let train = Images::new(shape, vec![10, 20, 30, 40], vec![7, 3]);
+    ///
+    /// let scaling: Scaling = "center".parse()?;
+    /// let fitted = scaling.fit(&train, &mut |_, _, _| ControlFlow::Continue(()))?;
+    /// assert_eq!(fitted.mean(), Some(&[25.0][..]));
+    /// # Ok::<(), mnist_data::ScalingError>(())
+    /// ```
     pub fn fit(&self, train: &Images, progress: &mut Progress) -> Result<FittedScaling, ScalingError> {
         self.check()?;
         if train.is_empty() {
-            return Err(ScalingError::Invalid("no image to fit the statistics on".into()));
+            return Err(ScalingError::NoTrainImages);
         }
         let mut fitted = FittedScaling {
             scaling: self.clone(),

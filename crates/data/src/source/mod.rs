@@ -123,6 +123,23 @@ impl FromStr for DatasetKind {
 pub type Progress<'a> = dyn FnMut(&str, u64, Option<u64>) -> ControlFlow<()> + 'a;
 
 /// Where to look for a data set.
+///
+/// # Example
+/// ```no_run
+/// use std::ops::ControlFlow;
+///
+/// use mnist_data::{DatasetKind, Source};
+///
+/// // Any four IDX files of MNIST's form, plain or gzipped.
+/// let source = Source::new(DatasetKind::Idx, Some("fashion-mnist".into()));
+/// let files = source.fetch(&mut |file, done, all| {
+///     eprintln!("{file}: {done} bytes of {all:?}");
+///     ControlFlow::Continue(())
+/// })?;
+/// let splits = files.into_splits()?;
+/// println!("{:?} and {:?}", splits.train, splits.test);
+/// # Ok::<(), mnist_data::DataError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Source {
     kind: DatasetKind,
@@ -184,8 +201,8 @@ impl Source {
         }
         let cache = self.cache.as_deref().ok_or(DataError::NoHome)?;
         let mut tried = Vec::new();
-        match self.read_idx(self.kind, cache, progress) {
-            Ok(files) => return Ok(self.files(cache, "cache", Contents::Idx(files))),
+        match self.read_cache(self.kind, cache, progress) {
+            Ok(files) => return Ok(self.files(cache, CACHE, Contents::Idx(files))),
             Err(DataError::Interrupted) => return Err(DataError::Interrupted),
             Err(error) => tried.push(error.to_string()),
         }
@@ -214,13 +231,13 @@ impl Source {
         if self.kind != DatasetKind::Mnist {
             return self.fetch(progress);
         }
-        let (folder, source) = match (&self.data_dir, &self.cache) {
-            (Some(folder), _) => (folder, OWN_FOLDER),
-            (None, Some(cache)) => (cache, "cache"),
-            (None, None) => return Err(DataError::NoHome),
-        };
-        let files = self.read_idx(DatasetKind::Idx, folder, progress)?;
-        Ok(self.files(folder, source, Contents::Idx(files)))
+        if let Some(folder) = &self.data_dir {
+            let files = self.read_idx(DatasetKind::Idx, folder, progress)?;
+            return Ok(self.files(folder, OWN_FOLDER, Contents::Idx(files)));
+        }
+        let cache = self.cache.as_deref().ok_or(DataError::NoHome)?;
+        let files = self.read_cache(DatasetKind::Idx, cache, progress)?;
+        Ok(self.files(cache, CACHE, Contents::Idx(files)))
     }
 
     fn own_folder(&self, progress: &mut Progress) -> Result<Option<Files>, DataError> {
@@ -257,6 +274,20 @@ impl Source {
         };
         let [train_images, train_labels, test_images, test_labels] = &FILES;
         Ok([read(train_images)?, read(train_labels)?, read(test_images)?, read(test_labels)?])
+    }
+
+    /// As [`read_idx`](Self::read_idx), with errors of its own for what was not fetched yet.
+    fn read_cache(
+        &self,
+        kind: DatasetKind,
+        cache: &Path,
+        progress: &mut Progress,
+    ) -> Result<[Idx; 4], DataError> {
+        self.read_idx(kind, cache, progress).map_err(|error| match error {
+            DataError::NoFolder(folder) => DataError::NoCache(folder),
+            DataError::NoFile { folder, name } => DataError::NotCached { folder, name },
+            other => other,
+        })
     }
 
     /// Writes what was downloaded into the cache, each file whole or not at all.
@@ -341,3 +372,6 @@ fn find(file: &DataFile, kind: DatasetKind, folder: &Path) -> Result<PathBuf, Da
 
 /// What [`Files::source`] says of a folder that the user named.
 const OWN_FOLDER: &str = "data-dir";
+
+/// What [`Files::source`] says of the user's cache.
+const CACHE: &str = "cache";

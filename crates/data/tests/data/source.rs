@@ -168,7 +168,8 @@ fn stopping_a_download_leaves_the_cache_as_it_was() {
         calls += 1;
         if calls > 10 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    assert!(matches!(error.unwrap_err(), DataError::Interrupted));
+    let error = error.unwrap_err();
+    assert!(matches!(error, DataError::Interrupted), "{error}");
     remote.assert_cache_untouched();
 }
 
@@ -176,10 +177,55 @@ fn stopping_a_download_leaves_the_cache_as_it_was() {
 fn own_folder_is_never_replaced_by_a_fetch() {
     let folder = tempdir().unwrap();
     let fetch = |path: &Path| Source::new(DatasetKind::Mnist, Some(path.to_owned())).fetch(&mut *go_on());
-    assert!(matches!(fetch(&folder.path().join("missing")).unwrap_err(), DataError::NoFolder(_)));
-    assert!(matches!(fetch(folder.path()).unwrap_err(), DataError::NoFile { .. }));
+    let missing = folder.path().join("missing");
+    let error = fetch(&missing).unwrap_err();
+    assert!(matches!(&error, DataError::NoFolder(path) if *path == missing), "{error}");
+
+    let error = fetch(folder.path()).unwrap_err();
+    assert!(matches!(error, DataError::NoFile { name: "train-images-idx3-ubyte", .. }), "{error}");
+    let words = "holds neither train-images-idx3-ubyte nor train-images-idx3-ubyte.gz";
+    assert!(error.to_string().ends_with(words), "{error}");
+
     write_idx_folder(folder.path());
-    assert!(matches!(fetch(folder.path()).unwrap_err(), DataError::Checksum { .. }));
-    let idx = Source::new(DatasetKind::Idx, None).fetch(&mut *go_on());
-    assert!(matches!(idx.unwrap_err(), DataError::NeedsFolder(DatasetKind::Idx)));
+    let error = fetch(folder.path()).unwrap_err();
+    assert!(matches!(error, DataError::Checksum { .. }), "{error}");
+    assert!(error.to_string().contains("train-images-idx3-ubyte: SHA-256"), "{error}");
+}
+
+#[test]
+fn other_data_than_mnist_needs_a_folder() {
+    for (kind, words) in [
+        (DatasetKind::Idx, "a data set of kind `idx` needs a data folder that contains the four IDX files"),
+        (DatasetKind::Folder, "a data set of kind `folder` needs a data folder that contains train/<class>/"),
+    ] {
+        let error = Source::new(kind, None).fetch(&mut *go_on()).unwrap_err();
+        assert!(matches!(error, DataError::NeedsFolder(found) if found == kind), "{error}");
+        assert!(error.to_string().starts_with(words), "{error}");
+    }
+}
+
+#[test]
+fn verifying_a_cache_that_was_never_filled_says_so() {
+    let remote = Remote::new(vec![]);
+    let error = remote.source().verify(&mut *go_on()).unwrap_err();
+    assert!(matches!(&error, DataError::NoCache(path) if *path == remote.cache()), "{error}");
+    std::fs::create_dir(remote.cache()).unwrap();
+    let error = remote.source().verify(&mut *go_on()).unwrap_err();
+    assert!(matches!(error, DataError::NotCached { name: "train-images-idx3-ubyte", .. }), "{error}");
+}
+
+/// Programs add hints of their own; here a flag would mean nothing to most callers.
+#[test]
+fn messages_name_no_flag() {
+    let remote = Remote::new(vec![]);
+    let folder = tempdir().unwrap();
+    write_idx_folder(folder.path());
+    for error in [
+        remote.source().fetch(&mut *go_on()).unwrap_err(),
+        remote.source().verify(&mut *go_on()).unwrap_err(),
+        Source::new(DatasetKind::Mnist, Some(folder.path().to_owned())).fetch(&mut *go_on()).unwrap_err(),
+        Source::new(DatasetKind::Folder, None).fetch(&mut *go_on()).unwrap_err(),
+    ] {
+        assert!(!error.to_string().contains("--"), "{error}");
+    }
 }

@@ -73,9 +73,9 @@ fn missing_split_is_refused_with_the_layout() {
         assert!(error.to_string().contains(&format!("`{split}`")), "{error}");
     }
     let missing = tempdir().unwrap().path().join("missing");
-    assert!(
-        matches!(pictures::open(&missing, AS_THEY_ARE).unwrap_err(), DataError::NoFolder(path) if path == missing)
-    );
+    let error = pictures::open(&missing, AS_THEY_ARE).unwrap_err();
+    assert!(matches!(&error, DataError::NoFolder(path) if *path == missing), "{error}");
+    assert_says(&error, &missing, "does not exist or is not a folder");
 }
 
 #[test]

@@ -57,7 +57,12 @@ fn pictures_of_another_size_are_resized_or_refused() {
         decode(GREY, Fit::Exact, &large),
         "image is 20x30 pixels, but the model takes 2x3; bring it",
     );
-    assert_fails(decode(preparation::PREPARED, Fit::Exact, &large), "--prepare");
+    assert_fails(
+        decode(preparation::PREPARED, Fit::Exact, &large),
+        "image is 20x30 pixels, but the model takes 28x28; bring it",
+    );
+    let blank = file(GrayImage::from_pixel(30, 20, Luma([77])), ImageFormat::Png);
+    assert_fails(decode(preparation::PREPARED, Fit::Prepare, &blank), "image: no ink found; a digit must be");
 }
 
 #[test]
@@ -78,13 +83,15 @@ fn raw_image_may_begin_as_a_bmp_file_does() {
 
 #[test]
 fn shapes_without_pictures_are_refused() {
-    let new = |channels, height, fit| {
-        PictureReader::new(ImageShape { channels, height, width: 28 }, fit).unwrap_err().to_string()
-    };
-    assert!(new(2, 28, Fit::Exact).contains("images of 2×28×28"));
-    assert!(new(1, 70_000, Fit::Exact).contains("images of 1×70000×28"));
-    assert!(new(3, 28, Fit::Prepare).contains("grey images of 1×28×28, but the model takes 3×28×28"));
-    assert!(new(1, 32, Fit::Prepare).contains("but the model takes 1×32×28"));
+    for (channels, height, fit, words) in [
+        (2, 28, Fit::Exact, "images of 2×28×28"),
+        (1, 70_000, Fit::Exact, "images of 1×70000×28"),
+        (3, 28, Fit::Prepare, "grey images of 1×28×28, but the model takes 3×28×28"),
+        (1, 32, Fit::Prepare, "but the model takes 1×32×28"),
+    ] {
+        let error = PictureReader::new(ImageShape { channels, height, width: 28 }, fit).unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+    }
 }
 
 #[test]
@@ -94,9 +101,12 @@ fn photograph_is_turned_as_its_camera_was_held() {
     let upright = file(GrayImage::from_fn(60, 80, line), ImageFormat::Jpeg);
     // Clockwise by 90° brings this picture to that one.
     let lying = file(image::imageops::rotate270(&GrayImage::from_fn(60, 80, line)), ImageFormat::Jpeg);
-    let difference = |a: &[u8], b: &[u8]| a.iter().zip(b).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
-    assert!(difference(&prepared(&lying), &prepared(&upright)) > 200);
-    assert!(difference(&prepared(&turned_in_exif(&lying)), &prepared(&upright)) < 10);
+    let from_upright = |file: &[u8]| {
+        let pairs = prepared(file).into_iter().zip(prepared(&upright));
+        pairs.map(|(a, b)| a.abs_diff(b)).max().unwrap()
+    };
+    let (as_stored, turned) = (from_upright(&lying), from_upright(&turned_in_exif(&lying)));
+    assert!(as_stored > 200 && turned < 10, "{as_stored} and {turned} of 255");
 }
 
 #[test]

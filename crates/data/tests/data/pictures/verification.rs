@@ -50,9 +50,10 @@ fn broken_picture_is_found_before_a_training_and_the_first_one_is_named() {
 #[test]
 fn checking_pictures_can_be_stopped() {
     let train = open(&folder()).unwrap().train.0;
-    let error = train.verify(&mut |_, done, all| {
+    let stopped = train.verify(&mut |_, done, all| {
         assert_eq!((done, all), (0, Some(2 * 6)));
         ControlFlow::Break(())
     });
-    assert!(matches!(error.unwrap_err(), DataError::Interrupted));
+    let error = stopped.unwrap_err();
+    assert!(matches!(error, DataError::Interrupted), "{error}");
 }

@@ -6,7 +6,9 @@ mod properties;
 
 use std::ops::ControlFlow;
 
-use mnist_data::{DataError, FittedScaling, Granularity, ImageShape, Images, Moments, Scaling, ScalingError};
+use mnist_data::{
+    DataError, FittedScaling, Granularity, ImageShape, Images, Moments, Scaling, ScalingError, Whitening,
+};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -51,6 +53,14 @@ fn mean_and_std(values: &[f64]) -> (f64, f64) {
 
 fn largest(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |largest, value| value.abs().max(largest))
+}
+
+/// The first place where two lists differ, with both values there.
+fn first_difference<T: Copy + PartialEq>(a: Option<&[T]>, b: Option<&[T]>) -> Option<(usize, T, T)> {
+    let [a, b] = [a, b].map(Option::unwrap_or_default);
+    assert_eq!(a.len(), b.len());
+    let place = a.iter().zip(b).position(|(a, b)| a != b)?;
+    Some((place, a[place], b[place]))
 }
 
 /// Bytes without a pattern, the same each time.
@@ -110,7 +120,11 @@ fn test_images_are_scaled_with_statistics_of_the_train_images() {
 #[test]
 fn no_image_to_fit_on_is_an_error() {
     let nothing = images(1, 2, vec![1, 2]).first(0);
-    assert!(preset("center").fit(&nothing, &mut *go_on()).is_err());
+    for name in ["none", "center"] {
+        let error = preset(name).fit(&nothing, &mut *go_on()).unwrap_err();
+        assert!(matches!(error, ScalingError::NoTrainImages), "{error}");
+        assert_eq!(error.to_string(), "there are no train images to fit the statistics on");
+    }
 }
 
 #[test]
@@ -129,11 +143,17 @@ fn statistics_have_the_same_bits_for_any_number_of_threads() {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
                 let fitted = fit_on(&scaling, &train);
-                let shown = fitted.scale(&train.pixels(0..70).unwrap().chunks(784).collect::<Vec<_>>());
-                (moments(&fitted, &train), fitted, shown)
+                let scaled = fitted.scale(&train.pixels(0..70).unwrap().chunks(784).collect::<Vec<_>>());
+                (moments(&fitted, &train), fitted, scaled)
             })
         });
-        assert!(one == three, "{scaling:?}");
+        assert_eq!(one.0, three.0, "{scaling:?}: moments after scaling");
+        assert_eq!(one.1.mean(), three.1.mean(), "{scaling:?}: means");
+        assert_eq!(one.1.std(), three.1.std(), "{scaling:?}: standard deviations");
+        let [of_one, of_three] = [&one.1, &three.1].map(|fitted| fitted.whitening().map(Whitening::matrix));
+        assert_eq!(first_difference(of_one, of_three), None, "{scaling:?}: whitening matrix");
+        assert_eq!(first_difference(Some(&one.2), Some(&three.2)), None, "{scaling:?}: scaled pixels");
+        assert!(one.1 == three.1, "{scaling:?}: something else differs");
     }
 }
 
@@ -143,7 +163,8 @@ fn fitting_stops_when_it_is_told_to() {
         assert_eq!(all, Some(60_000 * 784));
         if done > 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    assert!(matches!(stopped, Err(ScalingError::Data(DataError::Interrupted))));
+    let error = stopped.unwrap_err();
+    assert!(matches!(error, ScalingError::Data(DataError::Interrupted)), "{error}");
 }
 
 #[test]
@@ -152,5 +173,6 @@ fn whitening_that_does_not_fit_in_memory_is_refused_before_it_is_tried() {
     let train = Images::new(shape, vec![0; shape.pixels()], vec![0]);
     let error = preset("zca").fit(&train, &mut *go_on()).unwrap_err();
     assert!(matches!(error, ScalingError::TooLarge { values: 48_000_000, .. }), "{error}");
-    assert!(error.to_string().contains("takes 92160000.1 GB of memory"), "{error}");
+    assert!(error.to_string().contains("takes 92160000.1 GB of memory, but "), "{error}");
+    assert!(error.to_string().ends_with("use smaller images or another scaling"), "{error}");
 }

@@ -174,7 +174,8 @@ proptest! {
                 prop_assert!(error.abs() <= tolerance, "{:?}: {}", scaling, error);
                 let skew = cross[row * d + column] - cross[column * d + row];
                 prop_assert!(skew.abs() <= cross_tolerance, "{:?}: {}", scaling, skew);
-                prop_assert!(cross[row * d + row] >= -cross_tolerance);
+                let own = cross[row * d + row];
+                prop_assert!(own >= -cross_tolerance, "{:?}: {}", scaling, own);
             }
         }
     }
@@ -186,8 +187,8 @@ proptest! {
             let image = images.split_at(index).1.first(1);
             prop_assume!(all_pixels(&image).iter().any(|&pixel| pixel != all_pixels(&image)[0]));
             let moments = moments(&fitted, &image);
-            prop_assert!(moments.mean().abs() < 1e-6);
-            prop_assert!((moments.std() - 1.0).abs() < 1e-5);
+            prop_assert!(moments.mean().abs() < 1e-6, "{:?}", moments);
+            prop_assert!((moments.std() - 1.0).abs() < 1e-5, "{:?}", moments);
         }
     }
 
