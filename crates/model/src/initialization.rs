@@ -1,8 +1,11 @@
-//! Initial weights from a generator of our own: Burn's is shared by the whole process, so what one
-//! training draws would depend on what else runs.
+//! Initial weights that depend on the seed and the layer's name alone.
+//!
+//! Burn's initializers draw from one generator per process, so a training's weights would depend on what else
+//! runs in the process. These functions draw from a generator of their own.
 
 use burn::{
     module::Param,
+    nn::Linear,
     tensor::{Device, Tensor, TensorData},
 };
 use rand::{RngExt, SeedableRng};
@@ -16,6 +19,8 @@ fn generator(seed: u64, layer: &str) -> ChaCha8Rng {
 }
 
 /// Weights drawn uniformly from ±√(6 / (fan_in + fan_out)).
+///
+/// `layer` names the layer: two layers of one network need different names.
 ///
 /// Glorot, Bengio, "Understanding the difficulty of training deep feedforward neural networks" (2010),
 /// equation 16; Keras' `GlorotUniform`.
@@ -36,4 +41,20 @@ pub fn glorot_uniform<const D: usize>(
 /// A bias of zeros.
 pub fn zeros(size: usize, device: &Device) -> Param<Tensor<1>> {
     Param::from_data(TensorData::new(vec![0_f32; size], [size]), device)
+}
+
+/// A dense layer with uniform Glorot weights and a bias of zeros, as Keras initializes one.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use mnist_model::initialization::dense;
+///
+/// let layer = dense("hidden", [784, 64], 1, &Device::flex());
+/// assert_eq!(layer.weight.dims(), [784, 64]);
+/// ```
+pub fn dense(layer: &str, [inputs, outputs]: [usize; 2], seed: u64, device: &Device) -> Linear {
+    Linear {
+        weight: glorot_uniform([inputs, outputs], [inputs, outputs], seed, layer, device),
+        bias: Some(zeros(outputs, device)),
+    }
 }

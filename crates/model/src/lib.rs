@@ -1,6 +1,28 @@
-//! The tutorial's CNN: its configuration, its layers and its initial weights.
+//! The tutorial's CNN, and what a training asks of any network.
+//!
+//! [`ModelConfig`] describes the CNN and builds a [`Model`]. The rest of the project trains, evaluates and
+//! compares through two traits, so it takes your network as well: [`Classifier`] is a Burn module that maps
+//! images to logits, [`Network`] builds one for images of a given shape.
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use mnist_model::{Classifier, ModelConfig};
+//!
+//! let device = Device::flex();
+//! let model = ModelConfig::new().init(1, &device)?;
+//! let logits = model.forward(Tensor::zeros([2, 1, 28, 28], &device));
+//! assert_eq!(logits.dims(), [2, 10]);
+//! # Ok::<(), mnist_model::ModelError>(())
+//! ```
 
-mod initialization;
+pub mod initialization;
 mod model;
+mod network;
 
 pub use model::{Flops, Kernels, Model, ModelConfig, ModelError};
+pub use network::{Classifier, Network, NetworkError};
+
+/// Compiles the README's example with the doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

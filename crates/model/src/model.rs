@@ -3,14 +3,16 @@
 use burn::{
     config::Config,
     module::{Module, Param},
-    nn::{Linear, loss::CrossEntropyLossConfig},
-    tensor::{Device, Int, Tensor, activation::relu},
+    nn::Linear,
+    tensor::{Device, Tensor, activation::relu},
 };
-use mnist_data::ImageBatch;
 use mnist_kernels::{POOL, conv_block, conv_block_of_primitives, matmul};
 use serde::{Deserialize, Serialize};
 
-use crate::initialization::{glorot_uniform, zeros};
+use crate::{
+    Classifier, Network, NetworkError,
+    initialization::{dense, glorot_uniform, zeros},
+};
 
 /// Side of every convolution kernel.
 const KERNEL: usize = 3;
@@ -91,8 +93,9 @@ impl ModelConfig {
 
     /// Floating-point operations that one image costs, two for each multiplication with its addition.
     ///
-    /// Counted is what the result depends on. A pooled value has four convolutions behind it but only one
-    /// gradient, and the images need none. What ReLU zeroes is counted: it depends on the weights.
+    /// Only operations that the result depends on count. A pooled value has four convolutions behind it but only
+    /// one gradient, and the images need none. Gradients that ReLU zeroes count: which they are depends on the
+    /// weights.
     ///
     /// # Errors
     /// When the images are too small.
@@ -152,13 +155,6 @@ impl ConvBlock {
     }
 }
 
-fn dense(name: &str, [inputs, outputs]: [usize; 2], seed: u64, device: &Device) -> Linear {
-    Linear {
-        weight: glorot_uniform([inputs, outputs], [inputs, outputs], seed, name, device),
-        bias: Some(zeros(outputs, device)),
-    }
-}
-
 /// Conv 32 → pool → Conv 64 → pool → dense 64 → dense 10, with ReLU in between.
 #[derive(Module, Debug)]
 pub struct Model {
@@ -170,37 +166,45 @@ pub struct Model {
     kernels: Kernels,
 }
 
-impl Model {
-    /// Logits of a batch; the shapes beside the layers are those of the tutorial's configuration.
-    ///
-    /// # Shapes
-    /// - `images`: `[batch, channels, height, width]`
-    /// - output: `[batch, classes]`
-    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+impl Classifier for Model {
+    // The shapes beside the layers are those of the tutorial's configuration.
+    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         let x = self.conv1.forward(images, self.kernels); //        [batch, 32, 13, 13]
         let x = self.conv2.forward(x, self.kernels); //             [batch, 64, 5, 5]
         let x = x.flatten(1, 3); //                                 [batch, 1600]
         let x = relu(linear(&self.dense1, x, self.kernels)); //     [batch, 64]
         linear(&self.dense2, x, self.kernels) //                    [batch, 10]
     }
+}
 
-    /// Logits of a batch and their softmax cross-entropy, averaged over its images (shape `[1]`).
-    pub fn forward_classification(&self, batch: ImageBatch) -> (Tensor<2>, Tensor<1>) {
-        let logits = self.forward(batch.images);
-        let loss = cross_entropy(logits.clone(), batch.targets);
-        (logits, loss)
+/// The tutorial's network, whatever the shape of the images and the number of classes.
+impl Network for ModelConfig {
+    type Model = Model;
+
+    fn name(&self) -> &'static str {
+        "cnn"
+    }
+
+    fn check(&self, image: [usize; 3]) -> Result<(), NetworkError> {
+        self.clone().with_image(image).flat_features()?;
+        Ok(())
+    }
+
+    fn build(
+        &self,
+        image: [usize; 3],
+        classes: usize,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Model, NetworkError> {
+        Ok(self.clone().with_image(image).with_classes(classes).init(seed, device)?)
     }
 }
 
-/// The layer, its product on all threads if the kernels are ours.
+/// A dense layer. With the fused kernels, all threads share its product.
 fn linear(layer: &Linear, input: Tensor<2>, kernels: Kernels) -> Tensor<2> {
     match (kernels, &layer.bias) {
         (Kernels::Fused, Some(bias)) => matmul(input, layer.weight.val()) + bias.val().unsqueeze(),
         _ => layer.forward(input),
     }
-}
-
-fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
-    let device = logits.device();
-    CrossEntropyLossConfig::new().init(&device).forward(logits, targets)
 }

@@ -5,8 +5,7 @@ use burn::{
     optim::GradientsParams,
     tensor::{Device, Tensor, TensorData},
 };
-use mnist_data::ImageBatch;
-use mnist_model::{Model, ModelConfig, ModelError};
+use mnist_model::{Classifier, Model, ModelConfig, ModelError};
 use serde::Deserialize;
 
 fn model(seed: u64) -> Model {
@@ -133,7 +132,7 @@ fn logits_loss_and_gradients_are_those_of_pytorch() {
     let pixels: Vec<f32> = (0..3 * 784).map(pixel).collect();
     let images = Tensor::from_data(TensorData::new(pixels, [3, 1, 28, 28]), &device);
     let targets = Tensor::from_data([3, 0, 7], &device);
-    let (logits, loss) = model.forward_classification(ImageBatch { images, targets });
+    let (logits, loss) = model.forward_classification(images, targets);
 
     let logits: Vec<f64> = logits.try_into_vec_as().unwrap();
     for (ours, theirs) in logits.iter().zip(golden.logits.iter().flatten()) {

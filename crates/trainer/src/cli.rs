@@ -2,16 +2,21 @@
 
 use std::{num::NonZeroU32, path::PathBuf, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
 use clap_complete::Shell;
 use mnist_data::{ColorMode, DatasetKind, Scaling, Size};
 
-use crate::{
-    config::{Fraction, Positive},
-    device::Backend,
+use mnist_training::{
+    Backend, DatasetSettings, TrainingError,
     export::ExportFormat,
-    failure::USAGE,
+    files::{Destination, Existing, ResultKind},
+    settings::{Fraction, Overrides, Positive},
 };
+
+use crate::failure::USAGE;
 
 /// Trains a CNN on MNIST and answers which pixel scaling to train with.
 ///
@@ -183,7 +188,7 @@ pub struct ExportArgs {
     /// Run folder that `train` or `compare` wrote
     pub run: PathBuf,
     /// What to write
-    #[arg(long, value_enum, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", value_parser = export_format())]
     pub to: ExportFormat,
     #[command(flatten)]
     pub dataset: DatasetFlags,
@@ -264,10 +269,13 @@ pub struct TrainingFlags {
     pub compute: ComputeFlags,
 }
 
+// Not a doc comment: rustdoc would take `<class>` for HTML.
+const DATASET_HELP: &str =
+    "mnist, idx (any four IDX files) or folder (pictures in train/<class>/, test/<class>/) [default: mnist]";
+
 #[derive(Debug, Default, Args)]
 pub struct DatasetFlags {
-    /// mnist, idx (any four IDX files) or folder (pictures in train/<class>/, test/<class>/) [default: mnist]
-    #[arg(long, value_name = "KIND")]
+    #[arg(long, value_name = "KIND", help = DATASET_HELP)]
     pub dataset: Option<DatasetKind>,
     /// Folder of the data [default for mnist: $MNIST_DATA_DIR, else the cache]
     #[arg(long, value_name = "DIR")]
@@ -297,7 +305,7 @@ pub struct ConfigFlag {
     pub config: Option<PathBuf>,
 }
 
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct OutFlags {
     /// Folder to write [default: a new one under runs/]
     #[arg(long, value_name = "DIR")]
@@ -340,11 +348,121 @@ pub enum Format {
     Json,
 }
 
+impl OutputFlags {
+    /// Whether the result is printed as JSON.
+    pub fn wants_json(&self) -> bool {
+        self.format == Format::Json
+    }
+}
+
+fn export_format() -> impl TypedValueParser<Value = ExportFormat> {
+    let formats = ExportFormat::ALL.map(|format| PossibleValue::new(format.name()).help(format.about()));
+    PossibleValuesParser::new(formats).try_map(|name| name.parse::<ExportFormat>())
+}
+
 fn scaling_help(what: &str) -> String {
     format!("{what}; known: {}", mnist_data::scaling::preset_names().join(", "))
 }
 
-/// Parses the arguments. Help and version go to standard output; errors become two lines at most.
+impl DatasetFlags {
+    /// These flags over the settings of a file. `$MNIST_DATA_DIR` is the folder of MNIST if neither names one.
+    pub fn over(self, below: Overrides) -> Overrides {
+        let flags = Overrides {
+            dataset: self.dataset,
+            data_dir: self.data_dir,
+            resize: self.resize,
+            color_mode: self.color_mode,
+            ..Overrides::default()
+        };
+        let merged = flags.over(below);
+        let is_mnist = merged.dataset.unwrap_or_default() == DatasetKind::Mnist;
+        let from_environment = || std::env::var_os("MNIST_DATA_DIR").filter(|_| is_mnist).map(PathBuf::from);
+        Overrides { data_dir: merged.data_dir.clone().or_else(from_environment), ..merged }
+    }
+}
+
+impl DatasetFlags {
+    /// The data set of a run, with what these flags change.
+    pub fn of_run(self, run: &DatasetSettings) -> Result<DatasetSettings, TrainingError> {
+        let saved = run.as_overrides(self.dataset);
+        DatasetSettings::resolve(&self.over(saved))
+    }
+}
+
+impl TrainingFlags {
+    /// These flags over the settings of a file.
+    pub fn over(self, below: Overrides) -> Overrides {
+        let flags = Overrides {
+            epochs: self.epochs,
+            batch_size: self.batch_size,
+            learning_rate: self.learning_rate,
+            validation_split: self.validation_split,
+            limit: self.limit,
+            backend: self.compute.backend,
+            threads: self.compute.threads,
+            ..Overrides::default()
+        };
+        self.dataset.over(flags.over(below))
+    }
+}
+
+impl TrainArgs {
+    /// All settings of the training that the flags and the file give.
+    pub fn overrides(self) -> Result<Overrides, TrainingError> {
+        let flags = Overrides { scaling: self.scaling, seed: self.seed, ..Overrides::default() };
+        Ok(flags.over(self.training.over(self.config.read()?)))
+    }
+}
+
+impl CompareArgs {
+    /// All settings of the comparison that the flags and the file give.
+    pub fn overrides(self) -> Result<Overrides, TrainingError> {
+        let flags = Overrides { scalings: self.scalings, seeds: self.seeds, ..Overrides::default() };
+        Ok(flags.over(self.training.over(self.config.read()?)))
+    }
+}
+
+impl ConfigFlag {
+    /// The settings of the file, if there is one.
+    pub fn read(&self) -> Result<Overrides, TrainingError> {
+        self.config.as_deref().map_or_else(|| Ok(Overrides::default()), Overrides::read)
+    }
+}
+
+impl OutFlags {
+    /// The folder that the flags name, or a new one whose name begins with `name`.
+    pub fn destination(&self, name: String, kind: &ResultKind) -> Result<Destination, TrainingError> {
+        let existing = match (self.resume, self.force) {
+            (true, _) => Existing::Resume,
+            (_, true) => Existing::Replace,
+            _ => Existing::Refuse,
+        };
+        destination(self.out.clone(), existing, name, kind)
+    }
+}
+
+impl WholeOutFlags {
+    /// The folder that the flags name, or a new one whose name begins with `name`.
+    pub fn destination(&self, name: String, kind: &ResultKind) -> Result<Destination, TrainingError> {
+        let existing = if self.force { Existing::Replace } else { Existing::Refuse };
+        destination(self.out.clone(), existing, name, kind)
+    }
+}
+
+fn destination(
+    out: Option<PathBuf>,
+    existing: Existing,
+    name: String,
+    kind: &ResultKind,
+) -> Result<Destination, TrainingError> {
+    match out {
+        Some(path) => Destination::at(path, existing, kind),
+        None => Ok(Destination::new(name)),
+    }
+}
+
+/// Parses the arguments. Help and version go to standard output. clap's own errors have up to seven lines; the
+/// contract of this program allows two, so its usage is left out.
 pub fn parse() -> Result<Cli, ExitCode> {
     Cli::try_parse().map_err(|error| {
         if !error.use_stderr() {

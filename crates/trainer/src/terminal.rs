@@ -7,25 +7,24 @@ use std::{
 };
 
 use anyhow::Result;
+use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use mnist_training::{
+    Observer,
+    files::json,
+    observer::{Task, TaskProgress},
+};
 use serde::Serialize;
 
-use crate::cli::{Format, OutputFlags};
+use crate::interrupt;
 
 /// Every bar on the screen; lines are written above them.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// Where progress and results go.
 pub struct Terminal {
-    format: Format,
+    json: bool,
     quiet: bool,
-}
-
-/// Takes a bar off the screen.
-pub fn take_away(bar: &ProgressBar) {
-    BARS.remove(bar);
-    // Draws the others anew.
-    BARS.suspend(|| ());
 }
 
 /// Takes away every bar, where the work that they show has been given up.
@@ -44,60 +43,87 @@ pub fn write_line(text: impl AsRef<str>) {
     let _ = BARS.suspend(|| writeln!(io::stderr(), "{}", text.as_ref()));
 }
 
+/// A table with a header.
+pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED).set_header(header).add_rows(rows);
+    table.to_string()
+}
+
 impl Terminal {
-    /// As the flags say.
-    pub fn new(flags: &OutputFlags) -> Self {
-        Self { format: flags.format, quiet: flags.quiet }
-    }
-
-    /// A line on standard error.
-    pub fn line(&self, text: impl AsRef<str>) {
-        if !self.quiet {
-            write_line(text);
-        }
-    }
-
-    /// A bar for the images of a training, with a line below it.
-    pub fn training_bar(&self, images: u64) -> ProgressBar {
-        let bar = self.bar(images, "{prefix} {wide_bar} {percent:>3}%, {eta} left\n  {msg}");
-        bar.reset_eta();
-        bar
-    }
-
-    /// A bar for the images of several trainings; to be made before theirs, which appear above it.
-    pub fn overall_bar(&self, images: u64) -> ProgressBar {
-        self.bar(images, "all trainings {wide_bar} {percent:>3}%, {eta} left")
-    }
-
-    /// A bar for images that are gone through.
-    pub fn images_bar(&self, images: u64) -> ProgressBar {
-        self.bar(images, "{wide_bar} {pos}/{len} images, {eta} left")
-    }
-
-    /// A bar for bytes that arrive.
-    pub fn bytes_bar(&self) -> ProgressBar {
-        self.bar(0, "{spinner} {msg} {wide_bar} {bytes}/{total_bytes} {eta}")
-    }
-
-    fn bar(&self, length: u64, template: &str) -> ProgressBar {
-        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::hidden()).with_style(style);
-        // The newest above the others. Drawn only where standard error is a terminal; indicatif sees to that.
-        let bar = if self.quiet { bar } else { BARS.insert(0, bar) };
-        bar.enable_steady_tick(Duration::from_millis(200));
-        bar
+    /// A terminal that prints results as JSON, or for people, and perhaps nothing else.
+    pub fn new(json: bool, quiet: bool) -> Self {
+        Self { json, quiet }
     }
 
     /// Prints a command's result on standard output: as JSON, or as `text` for people.
     pub fn result(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
-        let printed = match self.format {
-            Format::Json => crate::folder::json(value)?,
-            Format::Text => text() + "\n",
-        };
+        let printed = if self.json { json(value)? } else { text() + "\n" };
         match io::stdout().write_all(printed.as_bytes()) {
             // The reader has seen enough, as in `mnist-trainer … | head`.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             other => Ok(other?),
         }
+    }
+}
+
+impl Observer for Terminal {
+    fn note(&self, text: &str) {
+        if !self.quiet {
+            write_line(text);
+        }
+    }
+
+    fn warning(&self, text: &str) {
+        warn(text);
+    }
+
+    fn begin(&self, task: &Task) -> Box<dyn TaskProgress + '_> {
+        let (length, template) = match task {
+            Task::Training { images, .. } => {
+                (*images, "{prefix} {wide_bar} {percent:>3}%, {eta} left\n  {msg}")
+            }
+            Task::Trainings { images } => (*images, "all trainings {wide_bar} {percent:>3}%, {eta} left"),
+            Task::Images { images } => (*images, "{wide_bar} {pos}/{len} images, {eta} left"),
+            _ => (0, "{spinner} {msg} {wide_bar} {bytes}/{total_bytes} {eta}"),
+        };
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::hidden()).with_style(style);
+        // The newest above the others. Drawn only where standard error is a terminal; indicatif sees to that.
+        let bar = if self.quiet { bar } else { BARS.insert(0, bar) };
+        bar.enable_steady_tick(Duration::from_millis(200));
+        if let Task::Training { name, .. } = task {
+            bar.set_prefix(name.clone());
+            bar.reset_eta();
+        }
+        Box::new(Bar(bar))
+    }
+
+    fn wants_stop(&self) -> bool {
+        interrupt::requested()
+    }
+}
+
+/// A bar on the screen, until it is dropped.
+struct Bar(ProgressBar);
+
+impl TaskProgress for Bar {
+    fn at(&mut self, done: u64, total: Option<u64>, message: &str) {
+        if self.0.message() != message {
+            self.0.set_message(message.to_owned());
+        }
+        if let Some(total) = total {
+            self.0.set_length(total);
+        }
+        self.0.set_position(done);
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+        BARS.remove(&self.0);
+        // Draws the others anew.
+        BARS.suspend(|| ());
     }
 }

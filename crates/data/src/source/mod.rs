@@ -86,8 +86,8 @@ pub enum DatasetKind {
 }
 
 impl DatasetKind {
-    /// What its folder holds.
-    pub(crate) fn content(self) -> &'static str {
+    /// What its folder contains.
+    pub fn content(self) -> &'static str {
         match self {
             Self::Mnist | Self::Idx => "the four IDX files",
             Self::Folder => "train/<class>/ and test/<class>/ with the pictures",

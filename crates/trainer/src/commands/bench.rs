@@ -4,17 +4,18 @@ use anyhow::Result;
 use mnist_data::Scaling;
 use mnist_kernels::fma_peak;
 use mnist_model::Kernels;
+use mnist_training::{
+    Backend, DatasetSettings, ExperimentData, Observer, TrainingError,
+    backend::in_pool,
+    dataset::fit,
+    settings::{BATCH_SIZE, Overrides},
+};
 use serde::Serialize;
 
 use crate::{
-    benchmark::{Benchmark, Measurement, Spread},
+    bench::{self, Benchmark, Measurement, Spread, Throughput},
     cli::BenchArgs,
-    config::{BATCH_SIZE, ConfigFile, DatasetConfig, Fraction},
-    dataset::{ExperimentData, fit},
-    device::{Backend, in_pool},
-    report::text::table,
-    terminal::Terminal,
-    throughput::{self, Throughput},
+    terminal::{Terminal, table},
 };
 
 #[derive(Serialize)]
@@ -27,10 +28,10 @@ struct BenchResult {
 }
 
 pub fn run(args: BenchArgs, terminal: &Terminal) -> Result<()> {
-    in_pool(args.threads, || bench(args, terminal))
+    in_pool(args.threads, || measure(args, terminal))
 }
 
-fn bench(args: BenchArgs, terminal: &Terminal) -> Result<()> {
+fn measure(args: BenchArgs, terminal: &Terminal) -> Result<()> {
     let backends = match args.backend {
         Some(backend) => vec![backend],
         None => Backend::ALL
@@ -38,9 +39,9 @@ fn bench(args: BenchArgs, terminal: &Terminal) -> Result<()> {
             .filter(|backend| backend.devices().is_some_and(|devices| !devices.is_empty()))
             .collect(),
     };
-    let devices = backends.iter().map(|backend| backend.open()).collect::<Result<Vec<_>>>()?;
-    let config = DatasetConfig::resolve(args.dataset, None, &ConfigFile::default())?;
-    let data = ExperimentData::load(&config, Fraction::default(), terminal)?;
+    let devices = backends.iter().map(|backend| backend.open()).collect::<Result<Vec<_>, TrainingError>>()?;
+    let dataset = DatasetSettings::resolve(&args.dataset.over(Overrides::default()))?;
+    let data = ExperimentData::open(&dataset, terminal)?;
     let benchmark = Benchmark {
         batch_size: args.batch_size.unwrap_or(BATCH_SIZE).get() as usize,
         steps: args.steps.get() as usize,
@@ -50,13 +51,13 @@ fn bench(args: BenchArgs, terminal: &Terminal) -> Result<()> {
 
     let mut results = Vec::new();
     for (backend, device) in backends.iter().zip(&devices) {
-        terminal.line(format!("timing {backend} …"));
-        results.push(benchmark.run(*backend, device, &data)?);
+        terminal.note(&format!("timing {backend} …"));
+        results.push(benchmark.run(*backend, device, &data, terminal)?);
     }
     let fma_peak_gflops = fma_peak() / 1e9;
-    terminal.line("timing the data …");
+    terminal.note("timing the data …");
     let scaling = "standardize".parse()?;
-    let data = throughput::measure(&scaling, &data.train, benchmark.batch_size, &devices[0], terminal)?;
+    let data = bench::throughput(&scaling, &data.train, benchmark.batch_size, &devices[0], terminal)?;
     let result = BenchResult { fma_peak_gflops, results, data };
     terminal.result(&result, || describe(&result))
 }

@@ -5,14 +5,16 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use burn::data::dataset::Dataset;
 use mnist_data::{DatasetKind, Files, Images, PixelSums, source::FileSum};
+use mnist_training::{
+    DatasetSettings,
+    dataset::{fetch, open_splits},
+    observer::watched,
+};
 use serde::Serialize;
 
 use crate::{
     cli::{DataArgs, DataCommand},
-    config::{ConfigFile, DatasetConfig},
-    dataset::{fetch, load_splits, source, watched},
-    report::text::table,
-    terminal::Terminal,
+    terminal::{Terminal, table},
 };
 
 #[derive(Serialize)]
@@ -65,15 +67,15 @@ pub fn run(command: DataCommand, terminal: &Terminal) -> Result<()> {
     }
 }
 
-fn resolve(args: DataArgs) -> Result<DatasetConfig> {
-    let file = ConfigFile::read(args.config.config.as_deref())?;
-    Ok(DatasetConfig { limit: None, ..DatasetConfig::resolve(args.dataset, None, &file)? })
+fn resolve(args: DataArgs) -> Result<DatasetSettings> {
+    let settings = DatasetSettings::resolve(&args.dataset.over(args.config.read()?))?;
+    Ok(DatasetSettings { limit: None, ..settings })
 }
 
-fn summary(config: &DatasetConfig, terminal: &Terminal) -> Result<()> {
-    let splits = load_splits(config, terminal)?;
+fn summary(settings: &DatasetSettings, terminal: &Terminal) -> Result<()> {
+    let splits = open_splits(settings, terminal)?;
     let summary = Summary {
-        dataset: config.dataset,
+        dataset: settings.dataset,
         train: summarize(&splits.train, splits.classes, terminal)?,
         test: summarize(&splits.test, splits.classes, terminal)?,
         class_names: splits.class_names,
@@ -129,10 +131,10 @@ fn summarize(images: &Images, classes: usize, terminal: &Terminal) -> Result<Spl
 }
 
 /// Prints which files are right, and fails if one is not.
-fn verify(config: &DatasetConfig, terminal: &Terminal) -> Result<()> {
-    let files = watched(terminal, |progress| source(config).verify(progress))?;
+fn verify(settings: &DatasetSettings, terminal: &Terminal) -> Result<()> {
+    let files = watched(terminal, |progress| settings.source().verify(progress))?;
     // Nothing is known of other data but that its files are whole.
-    let are_mnist = files.are_mnist().filter(|_| config.dataset == DatasetKind::Mnist);
+    let are_mnist = files.are_mnist().filter(|_| settings.dataset == DatasetKind::Mnist);
     let list = list(&files, |file| Some(are_mnist.is_none_or(|known| known[file])), terminal)?;
     terminal.result(&list, || describe(&list))?;
     match list.files.iter().find(|file| file.ok == Some(false)) {

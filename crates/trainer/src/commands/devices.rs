@@ -1,13 +1,10 @@
 //! `devices`: what this build and this machine can compute on.
 
 use anyhow::Result;
+use mnist_training::backend::{Backend, describe};
 use serde::Serialize;
 
-use crate::{
-    device::{Backend, describe},
-    report::text::table,
-    terminal::Terminal,
-};
+use crate::terminal::{Terminal, table};
 
 #[derive(Serialize)]
 struct DeviceList {

@@ -1,18 +1,16 @@
 //! `evaluate`: a run's model on the test images, with the run's own scaling.
 
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
 use anyhow::Result;
-use mnist_data::ScalingBatcher;
+use mnist_model::ModelConfig;
+use mnist_report::numbers::percent;
+use mnist_training::{Evaluation, backend::in_pool, predictor::TrainedModel};
 use serde::Serialize;
 
 use crate::{
     cli::EvaluateArgs,
-    device::in_pool,
-    evaluation::{Evaluation, evaluate},
-    report::{percent, text::table},
-    run::FinishedRun,
-    terminal::Terminal,
+    terminal::{Terminal, table},
 };
 
 #[derive(Serialize)]
@@ -23,18 +21,17 @@ struct EvaluateResult {
 }
 
 pub fn run(args: EvaluateArgs, terminal: &Terminal) -> Result<()> {
-    in_pool(args.compute.threads, || run_model(args, terminal))
+    in_pool(args.compute.threads, || evaluate(args, terminal))
 }
 
-fn run_model(args: EvaluateArgs, terminal: &Terminal) -> Result<()> {
-    let run = FinishedRun::open(&args.run)?;
-    let backend = args.compute.backend.unwrap_or(run.config.settings.backend);
-    let device = backend.open()?;
-    let test = run.test_images(args.dataset, terminal)?;
-    let model = run.model(&device)?;
-    let batch_size = args.batch_size.unwrap_or(run.config.settings.batch_size).get() as usize;
-    let batcher = ScalingBatcher::new(Arc::new(run.fitted)).whitening_on_device(backend.is_gpu());
-    let evaluation = evaluate(&model, &test, run.classes, batch_size, &batcher, &device)?;
+fn evaluate(args: EvaluateArgs, terminal: &Terminal) -> Result<()> {
+    let trained = TrainedModel::open(&args.run)?;
+    let settings = trained.settings.training.clone();
+    let dataset = args.dataset.of_run(&settings.dataset)?;
+    let predictor = trained.load(&ModelConfig::new(), args.compute.backend.unwrap_or(settings.backend))?;
+    let test = predictor.trained.test_images(&dataset, terminal)?;
+    let batch_size = args.batch_size.unwrap_or(settings.batch_size).get() as usize;
+    let evaluation = predictor.evaluate(&test, batch_size, terminal)?;
     let result = EvaluateResult { run: args.run, evaluation };
     terminal.result(&result, || describe(&result.evaluation))
 }

@@ -2,18 +2,17 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
+use mnist_model::ModelConfig;
+use mnist_training::{
+    TrainingError,
+    backend::in_pool,
+    export::{self, ExportedFile, KIND},
+    predictor::TrainedModel,
+};
 use serde::Serialize;
 
-use crate::{
-    cli::ExportArgs,
-    device::in_pool,
-    export::{self, ExportedFile},
-    folder::Destination,
-    interrupt,
-    run::FinishedRun,
-    terminal::Terminal,
-};
+use crate::{cli::ExportArgs, interrupt, terminal::Terminal};
 
 #[derive(Serialize)]
 struct ExportResult {
@@ -22,24 +21,29 @@ struct ExportResult {
 }
 
 pub fn run(args: ExportArgs, terminal: &Terminal) -> Result<()> {
-    in_pool(args.compute.threads, || export_run(args, terminal))
+    in_pool(args.compute.threads, || export(args, terminal))
 }
 
-fn export_run(args: ExportArgs, terminal: &Terminal) -> Result<()> {
-    let run = FinishedRun::open(&args.run)?;
-    let name = format!("export-{}", args.to.name());
-    let is_ours = (export::MARK, export::is_export as fn(&_) -> _);
-    let destination = Destination::choose_whole(&args.out, name, &export::CONTENTS, is_ours)?;
-    let device = args.compute.backend.unwrap_or(run.config.settings.backend).open()?;
-    let test = run.test_images(args.dataset, terminal).map_err(|error| {
-        let why = "an export holds the logits of the first test images; name their folder with --data-dir";
-        if interrupt::requested() { error } else { error.context(why) }
+fn export(args: ExportArgs, terminal: &Terminal) -> Result<()> {
+    let trained = TrainedModel::open(&args.run)?;
+    let destination = args.out.destination(format!("export-{}", args.to), &KIND)?;
+    let settings = trained.settings.training.clone();
+    let dataset = args.dataset.of_run(&settings.dataset)?;
+    let predictor = trained.load(&ModelConfig::new(), args.compute.backend.unwrap_or(settings.backend))?;
+    let test = predictor.trained.test_images(&dataset, terminal).map_err(|error| {
+        if error.is_interrupt() {
+            return error.into();
+        }
+        anyhow!(
+            "an export holds the logits of the first test images; name their folder with --data-dir: {error}"
+        )
     })?;
-    let model = run.model(&device)?;
-    let files = export::files(args.to, &run, &model, &test, &device)?;
-    interrupt::check()?;
+    let files = export::files(args.to, &predictor, &test)?;
+    if interrupt::requested() {
+        return Err(TrainingError::Interrupted.into());
+    }
 
-    let folder = destination.create(args.out.force, &export::CONTENTS)?;
+    let folder = destination.create(&KIND)?;
     for file in &files {
         folder.write(file.name, &file.bytes)?;
     }

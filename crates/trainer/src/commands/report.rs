@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use mnist_comparison::{Comparison, ComparisonFolder, FittedScalings, folder::PAGE};
+use mnist_model::ModelConfig;
+use mnist_report::{Findings, SampleImages, previews, tables};
+use mnist_training::{DatasetSettings, ExperimentData, Observer, TrainingSettings};
 use serde::Serialize;
 
 use crate::{
     cli::ReportArgs,
-    comparison_folder::ComparisonFolder,
-    config::DatasetConfig,
-    dataset::ExperimentData,
     interrupt,
-    report::{self, Pictures, previews},
-    terminal::{Terminal, warn},
+    terminal::{Terminal, table},
 };
 
 #[derive(Serialize)]
@@ -23,32 +23,34 @@ struct ReportResult {
 
 pub fn run(args: ReportArgs, terminal: &Terminal) -> Result<()> {
     let folder = ComparisonFolder::open(&args.comparison)?;
-    if folder.whole() == 0 {
+    if folder.finished() == 0 {
         bail!("no training of {} has come to an end; --resume goes on", args.comparison.display());
     }
     let is_elsewhere = args.data_dir.is_some();
     let data = match load_data(&folder, args.data_dir, terminal) {
         // A place that was named must be right: a report with pictures stays what it is.
         Err(error) if !is_elsewhere && !interrupt::requested() => {
-            warn(format!(
+            terminal.warning(&format!(
                 "the report is written without pictures: {error:#}; --data-dir names another place of the data"
             ));
             None
         }
         other => Some(other?),
     };
-    let pictures = match &data {
+    let samples = match &data {
         Some(data) => {
-            let fitted = |scaling: &_| folder.fitted(scaling);
-            let previews = previews::of_all(folder.config(), data, terminal, fitted)?;
-            Some(Pictures { test: &data.test, previews })
+            let fitted = FittedScalings::of_finished(&folder)?;
+            let previews = previews::of_all(folder.settings(), data, &fitted, terminal)?;
+            Some(SampleImages { test: data.test.clone(), previews })
         }
         None => None,
     };
-    let result = ReportResult { comparison: args.comparison, files: folder.write_report(pictures.as_ref())? };
+    let comparison = folder.comparison();
+    let files = mnist_report::write(&Findings::new(&folder, &comparison, samples.as_ref())?)?;
+    let result = ReportResult { comparison: args.comparison, files };
     terminal.result(&result, || {
-        let page = result.comparison.join(report::PAGE);
-        format!("{}\nreport: {}", report::text::comparison(&folder.comparison()), page.display())
+        let page = result.comparison.join(PAGE);
+        format!("{}\nreport: {}", describe_comparison(&comparison), page.display())
     })
 }
 
@@ -58,12 +60,29 @@ fn load_data(
     data_dir: Option<PathBuf>,
     terminal: &Terminal,
 ) -> Result<ExperimentData> {
-    let settings = &folder.config().settings;
-    let saved = settings.dataset.clone();
-    let dataset = DatasetConfig { data_dir: data_dir.or(saved.data_dir), ..saved };
-    let (data, sums) = ExperimentData::load_checked(&dataset, settings.validation_split, &[], terminal)?;
-    if sums != folder.plan().data {
+    let training = folder.settings().training.clone();
+    let dataset =
+        DatasetSettings { data_dir: data_dir.or(training.dataset.data_dir.clone()), ..training.dataset };
+    let training = TrainingSettings { dataset, ..folder.settings().training.clone() };
+    let data = ExperimentData::open_checked(&training, &[], &ModelConfig::new(), terminal)?;
+    if data.files != folder.plan().data {
         bail!("the data files are no longer those that were trained on");
     }
     Ok(data)
+}
+
+/// The ranking and the verdict.
+pub fn describe_comparison(comparison: &Comparison) -> String {
+    let rows = comparison.scalings.iter().map(|arm| {
+        [
+            tables::rank(arm),
+            tables::name(arm),
+            tables::accuracy(arm),
+            tables::interval(arm),
+            tables::loss(arm),
+            tables::seconds(arm),
+        ]
+    });
+    let header = ["rank", "scaling", "test accuracy", "95% interval", "test loss", "training"];
+    format!("{}\n{}", table(header, rows), comparison.verdict)
 }

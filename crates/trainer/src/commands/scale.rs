@@ -6,16 +6,19 @@ use anyhow::{Result, bail};
 use burn::data::dataset::Dataset;
 use image::ImageFormat;
 use mnist_data::{FittedScaling, Images, Moments, Scaling, ScalingError, scaling::preset_names};
+use mnist_report::{contact_sheet, previews::PreviewImages};
+use mnist_training::{
+    DatasetSettings, ExperimentData, Observer, TrainingError,
+    dataset::fit,
+    files,
+    observer::watched,
+    settings::{BATCH_SIZE, Overrides},
+};
 use serde::Serialize;
 
 use crate::{
     cli::ScaleArgs,
-    config::{BATCH_SIZE, ConfigFile, DatasetConfig, Fraction},
-    dataset::{ExperimentData, fit, watched},
-    failure::UsageError,
-    folder,
-    report::{contact_sheet, previews::Previews, text::table},
-    terminal::Terminal,
+    terminal::{Terminal, table},
 };
 
 #[derive(Serialize)]
@@ -25,8 +28,8 @@ struct ScaleResult {
     zca: Option<Zca>,
     batches: Batches,
     batch: Batch,
-    train: Spread,
-    test: Spread,
+    train: ValueRange,
+    test: ValueRange,
 }
 
 #[derive(Serialize)]
@@ -52,11 +55,12 @@ struct Batches {
 struct Batch {
     shape: [usize; 4],
     #[serde(flatten)]
-    spread: Spread,
+    range: ValueRange,
 }
 
+/// What the values of some images are.
 #[derive(Serialize)]
-struct Spread {
+struct ValueRange {
     min: f64,
     max: f64,
     mean: f64,
@@ -64,17 +68,19 @@ struct Spread {
 }
 
 pub fn run(args: ScaleArgs, terminal: &Terminal) -> Result<()> {
-    let file = ConfigFile::read(args.config.config.as_deref())?;
-    let Some(scaling) = args.scaling.or_else(|| file.scaling.clone()) else {
-        let presets = mnist_data::scaling::preset_names().join(", ");
-        return Err(UsageError(format!("name a scaling with --scaling: {presets}")).into());
+    let flags = Overrides {
+        scaling: args.scaling,
+        batch_size: args.batch_size,
+        limit: args.limit,
+        ..Overrides::default()
     };
+    let overrides = args.dataset.over(flags.over(args.config.read()?));
+    let scaling = overrides.scaling.clone().ok_or(TrainingError::NoScaling)?;
     if let Some(path) = &args.picture {
         check_place(path)?;
     }
-    let batch_size = args.batch_size.or(file.batch_size).unwrap_or(BATCH_SIZE).get() as usize;
-    let config = DatasetConfig::resolve(args.dataset, args.limit, &file)?;
-    let data = ExperimentData::load(&config, Fraction::default(), terminal)?;
+    let batch_size = overrides.batch_size.unwrap_or(BATCH_SIZE).get() as usize;
+    let data = ExperimentData::open(&DatasetSettings::resolve(&overrides)?, terminal)?;
     let fitted = fit(&scaling, &data.train, terminal)?;
 
     let first = data.train.first(batch_size);
@@ -95,10 +101,10 @@ pub fn run(args: ScaleArgs, terminal: &Terminal) -> Result<()> {
         },
         batch: Batch {
             shape: [first.len(), shape.channels, shape.height, shape.width],
-            spread: spread(&fitted, &first, terminal)?,
+            range: range(&fitted, &first, terminal)?,
         },
-        train: spread(&fitted, &data.train, terminal)?,
-        test: spread(&fitted, &data.test, terminal)?,
+        train: range(&fitted, &data.train, terminal)?,
+        test: range(&fitted, &data.test, terminal)?,
     };
     if let Some(path) = &args.picture {
         draw(path, &fitted, &data, terminal)?;
@@ -119,7 +125,7 @@ fn check_place(path: &Path) -> Result<()> {
 }
 
 /// A preset's whitening that takes longer than this is left out of the contact sheet, in seconds.
-const PATIENCE: f64 = 60.0;
+const LONGEST_FIT: f64 = 60.0;
 
 /// Draws one image of each class under each preset and, if it is none of them, under `asked_for`.
 fn draw(path: &Path, asked_for: &FittedScaling, data: &ExperimentData, terminal: &Terminal) -> Result<()> {
@@ -128,15 +134,15 @@ fn draw(path: &Path, asked_for: &FittedScaling, data: &ExperimentData, terminal:
     if !scalings.contains(asked_for.scaling()) {
         scalings.push(asked_for.scaling().clone());
     }
-    let previews = Previews::new(&data.train, data.classes)?;
+    let previews = PreviewImages::new(&data.train, data.classes)?;
     let mut rows = Vec::new();
     for scaling in scalings {
         let is_asked_for = scaling == *asked_for.scaling();
         if let Some(cost) = scaling.whitening_cost(data.train.shape(), data.train.len())
             && !is_asked_for
-            && (cost.seconds > PATIENCE || cost.check_memory().is_err())
+            && (cost.seconds > LONGEST_FIT || cost.check_memory().is_err())
         {
-            terminal.line(format!("the picture leaves out {}: it would take too much", scaling.name()));
+            terminal.note(&format!("the picture leaves out {}: it would take too much", scaling.name()));
             continue;
         }
         let fitted_now;
@@ -147,18 +153,18 @@ fn draw(path: &Path, asked_for: &FittedScaling, data: &ExperimentData, terminal:
             fitted_now = watched(terminal, |progress| scaling.fit(&data.train, progress))?;
             &fitted_now
         };
-        rows.push(previews.of(scaling.name(), fitted, terminal)?);
+        rows.push(previews.under(scaling.name(), fitted, terminal)?);
     }
     let mut png = Cursor::new(Vec::new());
-    contact_sheet::draw(&rows, data.train.shape()).write_to(&mut png, ImageFormat::Png)?;
-    folder::write(path, png.get_ref())?;
-    terminal.line(format!("picture: {}", path.display()));
+    contact_sheet::draw(&rows, data.train.shape())?.write_to(&mut png, ImageFormat::Png)?;
+    files::write(path, png.get_ref())?;
+    terminal.note(&format!("picture: {}", path.display()));
     Ok(())
 }
 
-fn spread(fitted: &FittedScaling, images: &Images, terminal: &Terminal) -> Result<Spread> {
+fn range(fitted: &FittedScaling, images: &Images, terminal: &Terminal) -> Result<ValueRange> {
     let moments: Moments = watched(terminal, |progress| fitted.moments(images, progress))?;
-    Ok(Spread { min: moments.min(), max: moments.max(), mean: moments.mean(), std: moments.std() })
+    Ok(ValueRange { min: moments.min(), max: moments.max(), mean: moments.mean(), std: moments.std() })
 }
 
 fn describe(result: &ScaleResult) -> String {
@@ -167,12 +173,12 @@ fn describe(result: &ScaleResult) -> String {
         Some([value]) => value.to_string(),
         Some(values) => format!("{} values", values.len()),
     };
-    let row = |name: String, spread: &Spread| {
-        let Spread { min, max, mean, std } = spread;
+    let row = |name: String, range: &ValueRange| {
+        let ValueRange { min, max, mean, std } = range;
         [name, format!("{min:.6}"), format!("{max:.6}"), format!("{mean:.9}"), format!("{std:.9}")]
     };
     let rows = [
-        row(format!("first batch {:?}", result.batch.shape), &result.batch.spread),
+        row(format!("first batch {:?}", result.batch.shape), &result.batch.range),
         row(format!("train, {} batches", result.batches.train), &result.train),
         row(format!("test, {} batches", result.batches.test), &result.test),
     ];

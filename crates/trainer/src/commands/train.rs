@@ -4,53 +4,49 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use burn::tensor::Device;
-
-use crate::{
-    claim,
-    cli::TrainArgs,
-    config::{ConfigFile, TrainingConfig},
-    dataset::{ExperimentData, fit},
-    device::in_pool,
-    experiment::Experiment,
-    folder::Destination,
-    report::percent,
-    run::{self, RunResult, Status},
-    terminal::Terminal,
+use mnist_model::ModelConfig;
+use mnist_report::numbers::percent;
+use mnist_training::{
+    Experiment, ExperimentData, RunResult, RunSettings, TrainingError,
+    backend::in_pool,
+    dataset::fit,
+    files::{CONFIG, Destination},
+    run::{KIND, Status, check_free},
+    settings::check_unchanged,
 };
 
+use crate::{cli::TrainArgs, terminal::Terminal};
+
 pub fn run(args: TrainArgs, terminal: &Terminal) -> Result<()> {
-    let file = ConfigFile::read(args.config.config.as_deref())?;
-    let config = TrainingConfig::resolve(args.scaling, args.seed, args.training, &file)?;
-    let settings = &config.settings;
-    let device = settings.backend.open()?;
-    let name = format!("train-{}-seed{}", config.scaling.name(), config.seed);
-    let destination = Destination::choose(&args.out, name, &run::CONTENTS)?;
-    if args.out.resume {
-        destination.check_same_config(&toml::to_string(&config)?, &[])?;
+    let out = args.out.clone();
+    let settings = RunSettings::resolve(&args.overrides()?)?;
+    let device = settings.training.backend.open()?;
+    let name = format!("train-{}-seed{}", settings.scaling.name(), settings.seed);
+    let destination = out.destination(name, &KIND)?;
+    if let Some(path) = destination.resumes() {
+        // Before the data are read; the experiment asks again, once it has locked the folder.
+        check_unchanged(&path.join(CONFIG), &settings.to_toml()?, &[])?;
     }
-    in_pool(settings.threads, || train(&config, device, destination, args.out.force, terminal))
+    in_pool(settings.training.threads, || train(&settings, device, destination, terminal))
 }
 
 fn train(
-    config: &TrainingConfig,
+    settings: &RunSettings,
     device: Device,
     destination: Destination,
-    force: bool,
     terminal: &Terminal,
 ) -> Result<()> {
-    let settings = &config.settings;
-    let scalings = std::slice::from_ref(&config.scaling);
-    let (data, files) =
-        ExperimentData::load_checked(&settings.dataset, settings.validation_split, scalings, terminal)?;
-    let fitted = Arc::new(fit(&config.scaling, &data.train, terminal)?);
-    let experiment = Experiment::new(&data, files, device, terminal)?;
-    if let (Some(path), true) = (destination.path(), force) {
-        claim::check_free(path)?;
+    let network = ModelConfig::new();
+    let scalings = std::slice::from_ref(&settings.scaling);
+    let data = ExperimentData::open_checked(&settings.training, scalings, &network, terminal)?;
+    let fitted = Arc::new(fit(&settings.scaling, &data.train, terminal)?);
+    let experiment = Experiment::new(&network, &data, device)?;
+    if let Some(path) = destination.replaces() {
+        check_free(path)?;
     }
-    let folder = destination.create(force, &run::CONTENTS)?;
-    let Some(result) = experiment.run(config, &fitted, folder.path())? else {
-        bail!("another process is training in {}", folder.path().display());
-    };
+    let folder = destination.create(&KIND)?;
+    let run = experiment.run(settings, &fitted, folder.path(), terminal)?;
+    let result = run.ok_or_else(|| TrainingError::InUse(folder.path().to_owned()))?.result;
 
     terminal.result(&result, || describe(&result))?;
     match result.status {

@@ -1,0 +1,85 @@
+//! A complete comparison, from its settings to its verdict.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use mnist_training::{Experiment, ExperimentData, Network, Observer, files::Destination};
+
+use crate::{
+    Comparison, ComparisonError, ComparisonFolder, ComparisonSettings, FittedScalings,
+    plan::{Plan, PlannedRun},
+    queue::{Queue, Shares},
+};
+
+/// Reports a comparison while it is training. `()` reports nothing.
+///
+/// The methods return nothing: a failed report must not stop the trainings.
+pub trait Reporter {
+    /// The trainings begin.
+    fn begin(&mut self, _data: &ExperimentData, _fitted: &FittedScalings, _folder: &ComparisonFolder) {}
+
+    /// A run is finished and recorded in the folder; `left` estimates the time for the remaining ones.
+    fn run_finished(&mut self, _folder: &ComparisonFolder, _run: &PlannedRun, _left: Option<Duration>) {}
+
+    /// All runs are finished; the folder has no `result.json` yet, which is written last.
+    fn conclude(&mut self, _folder: &ComparisonFolder, _comparison: &Comparison) {}
+}
+
+impl Reporter for () {}
+
+/// Trains every arm with every seed, `jobs` trainings at a time, and compares the accuracies. Runs that the
+/// destination already contains are not trained again.
+///
+/// ```no_run
+/// use mnist_comparison::{ComparisonSettings, compare};
+/// use mnist_model::ModelConfig;
+/// use mnist_training::files::Destination;
+///
+/// let settings = ComparisonSettings::default(); // the tutorial's three scalings, one seed
+/// let destination = Destination::new("compare");
+/// let comparison = compare(&ModelConfig::new(), &settings, destination, None, &(), &mut ())?;
+/// println!("{}", comparison.verdict);
+/// # Ok::<(), mnist_comparison::ComparisonError>(())
+/// ```
+///
+/// # Errors
+/// When data cannot be read, a training fails, the destination belongs to other settings or data, or the
+/// observer asks to stop: the destination then contains the progress.
+pub fn compare<N: Network>(
+    network: &N,
+    settings: &ComparisonSettings,
+    destination: Destination,
+    jobs: Option<NonZeroU32>,
+    observer: &dyn Observer,
+    reporter: &mut dyn Reporter,
+) -> Result<Comparison, ComparisonError> {
+    let settings = &settings.for_network(network.name())?;
+    let backend = settings.training.backend;
+    let device = backend.open()?;
+    let shares = Shares::new(jobs, backend.is_gpu())?;
+    let data = ExperimentData::open_checked(&settings.training, &settings.scalings, network, observer)?;
+    let experiment = Experiment::new(network, &data, device)?;
+
+    let plan = Plan::new(settings, &data.files)?;
+    let missing = plan.missing(destination.resumes());
+    let mut fitted = FittedScalings::fit(settings, &missing, &data.train, observer)?;
+    let mut folder = ComparisonFolder::begin(destination, settings, plan)?;
+    if folder.finished() > 0 {
+        let (finished, planned) = (folder.finished(), folder.plan().runs.len());
+        observer.note(&format!("{finished} of {planned} trainings are whole already"));
+    }
+    fitted.add_finished(&folder)?;
+    reporter.begin(&data, &fitted, &folder);
+
+    let queue = Queue::new(&experiment, &fitted, &folder, shares);
+    let path = folder.path().to_owned();
+    let trained = queue.train(missing, observer, |run, finished, left| {
+        folder.record(run, finished);
+        reporter.run_finished(&folder, run, left);
+    });
+    trained.map_err(|error| error.resumable(path))?;
+
+    let comparison = folder.comparison();
+    reporter.conclude(&folder, &comparison);
+    folder.conclude(&comparison)?;
+    Ok(comparison)
+}

@@ -1,0 +1,237 @@
+//! The result of a comparison, from the finished runs of its arms.
+
+use std::path::PathBuf;
+
+use mnist_training::{
+    FinishedRun,
+    curve::{CurvePoint, first_reaching},
+    run::{Status, Versions},
+};
+use serde::{Deserialize, Serialize};
+use statrs::statistics::{Data, OrderStatistics};
+
+use crate::{
+    Arm,
+    arms::{Accuracy, ArmAccuracies, SeedAccuracy},
+    pairs::Pair,
+    statistics::Statistics,
+    verdict::Extent,
+};
+
+/// A comparison reports how soon each of these train accuracies was reached.
+const MILESTONES: [f64; 2] = [0.98, 0.99];
+
+/// An arm with its finished runs, seed by seed.
+#[derive(Debug, Clone)]
+pub struct ArmRuns {
+    /// The arm: how the runs were trained.
+    pub arm: Arm,
+    /// The runs, by ascending seed.
+    pub runs: Vec<FinishedRun>,
+}
+
+impl ArmRuns {
+    /// Runs with a usable model.
+    pub fn usable(&self) -> impl Iterator<Item = &FinishedRun> {
+        self.runs.iter().filter(|run| run.is_usable())
+    }
+}
+
+/// The result of a comparison: its `result.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The comparison's folder, relative to the working directory.
+    #[serde(rename = "comparison")]
+    pub folder: PathBuf,
+    /// Best first.
+    pub scalings: Vec<ArmResult>,
+    /// Every two arms.
+    pub pairs: Vec<Pair>,
+    /// The result in a few sentences.
+    pub verdict: String,
+    /// Planned trainings.
+    pub planned: usize,
+    /// Finished trainings, including diverged ones.
+    pub finished: usize,
+    /// Diverged trainings: their loss became infinite or NaN.
+    pub diverged: usize,
+    /// Number of test images behind each accuracy.
+    pub test_images: usize,
+    /// Training time of all runs, in seconds.
+    pub seconds: f64,
+    /// The programs that computed it.
+    pub versions: Versions,
+}
+
+/// One arm over all seeds: a scaling with a learning rate and a batch size.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ArmResult {
+    /// The arm's name, which pairs refer to: the scaling's name, and what else varies.
+    pub name: String,
+    /// Position of the arm in [`ComparisonSettings::arms`](crate::ComparisonSettings::arms).
+    #[serde(skip)]
+    pub arm_index: usize,
+    /// The scaling's name.
+    pub scaling: String,
+    /// Adam's.
+    pub learning_rate: f64,
+    /// Images per step.
+    pub batch_size: u32,
+    /// See [`ArmStatistics::ranks`](crate::ArmStatistics::ranks).
+    pub ranks: Vec<usize>,
+    /// Mean, spread and interval.
+    pub accuracy: Accuracy,
+    /// How soon its runs reached some train accuracies.
+    pub milestones: Vec<Milestone>,
+    /// Seed by seed.
+    pub runs: Vec<RunSummary>,
+}
+
+/// How soon the runs of an arm reached a train accuracy, see [`first_reaching`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Milestone {
+    /// The train accuracy, a fraction.
+    pub accuracy: f64,
+    /// Runs with a usable model that reached it.
+    pub runs: usize,
+    /// Median of their steps until then.
+    pub steps: Option<f64>,
+    /// Median of their training time until then, in seconds.
+    pub seconds: Option<f64>,
+}
+
+/// One run in short.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunSummary {
+    /// The seed.
+    pub seed: u64,
+    /// The run's folder.
+    pub run: PathBuf,
+    /// Whether the model is usable.
+    pub status: Status,
+    /// On the test images.
+    pub accuracy: Option<f64>,
+    /// On the test images.
+    pub loss: Option<f64>,
+    /// Training time.
+    pub seconds: f64,
+}
+
+impl Comparison {
+    /// Compares the finished runs of all arms. Each arm is planned with this many seeds. Arms without a run
+    /// are left out.
+    pub fn of(folder: PathBuf, seeds: usize, arms: &[ArmRuns]) -> Self {
+        let runs = || arms.iter().flat_map(|arm| &arm.runs);
+        let test_images = runs().next().map_or(0, |run| run.result.test_images);
+        let accuracies: Vec<ArmAccuracies> = arms.iter().map(accuracies).collect();
+        let mut statistics = Statistics::of(&accuracies, test_images);
+        if seeds == 1 {
+            statistics = statistics.with_mcnemar(|a, b| only_one_is_right(&arms[a], &arms[b]));
+        }
+        let (planned, finished) = (arms.len() * seeds, runs().count());
+        let verdict = statistics.verdict_so_far(&Extent { planned, finished, seeds });
+        let Statistics { arms: ranked, pairs, .. } = statistics;
+        let scalings = ranked
+            .into_iter()
+            .map(|ranked| ArmResult::of(ranked.index, &arms[ranked.index], ranked.accuracy, ranked.ranks));
+        Self {
+            folder,
+            scalings: scalings.collect(),
+            pairs,
+            verdict,
+            planned,
+            finished,
+            diverged: runs().filter(|run| !run.is_usable()).count(),
+            test_images,
+            seconds: runs().map(|run| run.result.seconds).sum(),
+            versions: Versions::current(),
+        }
+    }
+
+    /// Whether any arm has more than one run with a usable model.
+    pub fn has_several_seeds(&self) -> bool {
+        self.scalings.iter().any(|arm| arm.usable_runs().count() > 1)
+    }
+
+    /// Whether the pairs compare trained models instead of arms over several seeds.
+    pub fn compares_models(&self) -> bool {
+        self.pairs.iter().any(|pair| pair.mcnemar.is_some())
+    }
+}
+
+fn accuracies(arm: &ArmRuns) -> ArmAccuracies {
+    let runs = arm.runs.iter().map(|run| {
+        let accuracy = run.result.test.map(|test| test.accuracy);
+        SeedAccuracy { seed: run.result.seed, accuracy }
+    });
+    ArmAccuracies { name: arm.arm.name.clone(), runs: runs.collect() }
+}
+
+/// Number of images that only the model of `a` classified correctly, and that only the model of `b` did.
+/// `None` if a training diverged or the images differ.
+fn only_one_is_right(a: &ArmRuns, b: &ArmRuns) -> Option<[usize; 2]> {
+    let (a, b) = (&a.runs.first()?.predictions, &b.runs.first()?.predictions);
+    if a.is_empty() || a.len() != b.len() {
+        return None;
+    }
+    let alone = |is_a: bool| {
+        let models = a.iter().zip(b).map(|(a, b)| [a.is_correct(), b.is_correct()]);
+        models.filter(|&correct| correct == [is_a, !is_a]).count()
+    };
+    Some([alone(true), alone(false)])
+}
+
+impl ArmResult {
+    fn of(arm_index: usize, arm: &ArmRuns, accuracy: Accuracy, ranks: Vec<usize>) -> Self {
+        let ArmRuns { arm: Arm { name, scaling_name, training, .. }, runs } = arm;
+        let curves: Vec<&[CurvePoint]> = arm.usable().map(|run| &run.curve[..]).collect();
+        Self {
+            name: name.clone(),
+            arm_index,
+            scaling: scaling_name.clone(),
+            learning_rate: training.learning_rate.get(),
+            batch_size: training.batch_size.get(),
+            ranks,
+            accuracy,
+            milestones: MILESTONES.iter().map(|&accuracy| Milestone::of(accuracy, &curves)).collect(),
+            runs: runs.iter().map(RunSummary::of).collect(),
+        }
+    }
+
+    /// Runs with a usable model.
+    pub fn usable_runs(&self) -> impl Iterator<Item = &RunSummary> {
+        self.runs.iter().filter(|run| run.status == Status::Ok)
+    }
+}
+
+impl RunSummary {
+    fn of(run: &FinishedRun) -> Self {
+        let result = &run.result;
+        Self {
+            seed: result.seed,
+            run: result.run.clone(),
+            status: result.status,
+            accuracy: result.test.map(|test| test.accuracy),
+            loss: result.test.map(|test| test.loss),
+            seconds: result.seconds,
+        }
+    }
+}
+
+impl Milestone {
+    fn of(accuracy: f64, curves: &[&[CurvePoint]]) -> Self {
+        let reached: Vec<&CurvePoint> =
+            curves.iter().filter_map(|curve| first_reaching(curve, accuracy)).collect();
+        Self {
+            accuracy,
+            runs: reached.len(),
+            steps: median(reached.iter().map(|point| point.step as f64)),
+            seconds: median(reached.iter().map(|point| point.seconds)),
+        }
+    }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let values: Vec<f64> = values.collect();
+    (!values.is_empty()).then(|| Data::new(values).median())
+}

@@ -1,0 +1,61 @@
+//! The scalings of a comparison, fitted once for all of their runs.
+
+use std::sync::Arc;
+
+use mnist_data::{FittedScaling, Images};
+use mnist_training::{Observer, TrainingError, dataset::fit, files, run::SCALING};
+
+use crate::{ComparisonFolder, ComparisonSettings, plan::PlannedRun};
+
+/// The fitted scalings of a comparison, as far as they are known.
+#[derive(Debug, Clone)]
+pub struct FittedScalings(Vec<Option<Arc<FittedScaling>>>);
+
+impl FittedScalings {
+    /// Fits the scalings of these runs on the train images.
+    ///
+    /// # Errors
+    /// As [`fit`].
+    pub fn fit(
+        settings: &ComparisonSettings,
+        runs: &[PlannedRun],
+        train: &Images,
+        observer: &dyn Observer,
+    ) -> Result<Self, TrainingError> {
+        let arms = settings.arms();
+        let is_needed = |scaling: usize| runs.iter().any(|run| arms[run.arm_index].scaling_index == scaling);
+        let fitted = settings.scalings.iter().enumerate().map(|(index, scaling)| {
+            is_needed(index).then(|| fit(scaling, train, observer).map(Arc::new)).transpose()
+        });
+        Ok(Self(fitted.collect::<Result<_, _>>()?))
+    }
+
+    /// Reads the scalings that were not fitted from finished runs.
+    ///
+    /// # Errors
+    /// When a run's `scaling.json` cannot be read.
+    pub fn add_finished(&mut self, folder: &ComparisonFolder) -> Result<(), TrainingError> {
+        for arm in folder.arms() {
+            let place = &mut self.0[arm.arm.scaling_index];
+            if let (None, Some(run)) = (&place, arm.runs.first()) {
+                *place = Some(Arc::new(files::read_json(&run.result.run.join(SCALING))?));
+            }
+        }
+        Ok(())
+    }
+
+    /// The scalings that the finished runs of a comparison contain.
+    ///
+    /// # Errors
+    /// When a run's `scaling.json` cannot be read.
+    pub fn of_finished(folder: &ComparisonFolder) -> Result<Self, TrainingError> {
+        let mut fitted = Self(vec![None; folder.settings().scalings.len()]);
+        fitted.add_finished(folder)?;
+        Ok(fitted)
+    }
+
+    /// The scaling at this position in the settings.
+    pub fn get(&self, scaling_index: usize) -> Option<&Arc<FittedScaling>> {
+        self.0.get(scaling_index)?.as_ref()
+    }
+}

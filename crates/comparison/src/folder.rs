@@ -1,0 +1,181 @@
+//! A comparison's folder: its settings, its plan and its finished runs.
+
+use std::{fs, path::Path};
+
+use mnist_training::{
+    FinishedRun, TrainingError,
+    files::{CONFIG, Destination, OutputFolder, RESULT, ResultKind},
+    run::{FolderLock, LOCK, check_free},
+    settings::{Overrides, first_difference},
+};
+
+use crate::{
+    ArmRuns, Comparison, ComparisonError, ComparisonSettings,
+    plan::{PLAN, Plan, PlannedRun, RUNS},
+};
+
+/// The report's page for a browser.
+pub const PAGE: &str = "report.html";
+
+/// The report's short version.
+pub const MARKDOWN: &str = "report.md";
+
+/// The report's table, a row per run.
+pub const TABLE: &str = "results.csv";
+
+/// The folder of the report's figures.
+pub const FIGURES: &str = "figures";
+
+/// How to recognise a comparison's folder.
+pub const KIND: ResultKind = ResultKind {
+    contents: &[CONFIG, PLAN, RESULT, PAGE, MARKDOWN, TABLE, FIGURES, RUNS, LOCK],
+    mark: CONFIG,
+    is_ours: |folder| Overrides::read(&folder.join(CONFIG)).is_ok(),
+};
+
+/// A comparison's folder, with the finished runs in memory.
+#[derive(Debug)]
+pub struct ComparisonFolder {
+    folder: OutputFolder,
+    settings: ComparisonSettings,
+    plan: Plan,
+    arms: Vec<ArmRuns>,
+}
+
+impl ComparisonFolder {
+    /// Begins a comparison, resumes one, or joins one that another process is training.
+    ///
+    /// # Errors
+    /// When the destination belongs to other settings or data, or another process trains in a folder that is
+    /// to be replaced.
+    pub fn begin(
+        destination: Destination,
+        settings: &ComparisonSettings,
+        plan: Plan,
+    ) -> Result<Self, ComparisonError> {
+        if let Some(path) = destination.replaces() {
+            for run in fs::read_dir(path.join(RUNS)).into_iter().flatten() {
+                check_free(&run.map_err(TrainingError::file("look into", path))?.path())?;
+            }
+        }
+        let folder = destination.create(&KIND)?;
+        // Two processes may begin at the same time, and one of them may have more seeds.
+        let _lock = FolderLock::wait_for(folder.path())?;
+        settings.check_resumes(&folder.path().join(CONFIG))?;
+        plan.check_resumes(&folder.path().join(PLAN))?;
+        // An earlier result of fewer runs must not be mistaken for the result of these settings.
+        folder.remove(RESULT)?;
+        folder.write(CONFIG, settings.to_toml()?.as_bytes())?;
+        folder.write_json(PLAN, &plan)?;
+        Self::read_runs(folder, settings.clone(), plan)
+    }
+
+    /// Opens a folder that [`begin`](Self::begin) made.
+    ///
+    /// # Errors
+    /// When it does not exist, is not a comparison, or contains a damaged file.
+    pub fn open(path: &Path) -> Result<Self, ComparisonError> {
+        if !path.is_dir() {
+            return Err(ComparisonError::NoComparison(path.to_owned()));
+        }
+        if !path.join(PLAN).exists() {
+            return Err(ComparisonError::NotAComparison(path.to_owned()));
+        }
+        let settings = ComparisonSettings::read(&path.join(CONFIG))?;
+        let plan = Plan::read(&path.join(PLAN), &settings.arms())?;
+        let folder = OutputFolder::create(path.to_owned())?;
+        Self::read_runs(folder, settings, plan)
+    }
+
+    fn read_runs(
+        folder: OutputFolder,
+        settings: ComparisonSettings,
+        plan: Plan,
+    ) -> Result<Self, ComparisonError> {
+        let arms = settings.arms().into_iter().map(|arm| ArmRuns { arm, runs: Vec::new() }).collect();
+        let runs = folder.path().join(RUNS);
+        let mut this = Self { folder, settings, plan, arms };
+        for run in this.plan.runs.clone() {
+            if let Some(finished) = FinishedRun::read(&runs.join(&run.name))? {
+                this.record(&run, finished);
+            }
+        }
+        Ok(this)
+    }
+
+    /// Adds a finished run to those of its arm.
+    pub fn record(&mut self, run: &PlannedRun, finished: FinishedRun) {
+        let runs = &mut self.arms[run.arm_index].runs;
+        let place = runs.partition_point(|earlier| earlier.result.seed < finished.result.seed);
+        runs.insert(place, finished);
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &ComparisonSettings {
+        &self.settings
+    }
+
+    /// Every training of the comparison.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The folder, to write a report to.
+    pub fn output(&self) -> &OutputFolder {
+        &self.folder
+    }
+
+    /// Every arm with its finished runs, seed by seed.
+    pub fn arms(&self) -> &[ArmRuns] {
+        &self.arms
+    }
+
+    /// The finished run of an arm with this seed.
+    pub fn run(&self, run: &PlannedRun) -> Option<&FinishedRun> {
+        self.arms[run.arm_index].runs.iter().find(|finished| finished.result.seed == run.seed)
+    }
+
+    /// Number of finished runs.
+    pub fn finished(&self) -> usize {
+        self.arms.iter().map(|arm| arm.runs.len()).sum()
+    }
+
+    /// Whether every planned run is finished.
+    pub fn is_finished(&self) -> bool {
+        self.finished() == self.plan.runs.len()
+    }
+
+    /// The comparison of the finished runs.
+    pub fn comparison(&self) -> Comparison {
+        let seeds = self.settings.seeds.get() as usize;
+        Comparison::of(self.folder.path().to_owned(), seeds, &self.arms)
+    }
+
+    /// Writes the result, if all runs are finished and the settings are [current](Self::is_current).
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn conclude(&self, comparison: &Comparison) -> Result<(), TrainingError> {
+        if self.is_current()? && self.is_finished() {
+            self.folder.write_json(RESULT, comparison)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the folder's settings are still these. If not, another process has added seeds or arms, and
+    /// will write result and report.
+    ///
+    /// # Errors
+    /// When the settings cannot be read.
+    pub fn is_current(&self) -> Result<bool, TrainingError> {
+        let path = self.folder.path().join(CONFIG);
+        let saved = fs::read_to_string(&path).map_err(TrainingError::file("read", &path))?;
+        let difference = first_difference(&saved, &self.settings.to_toml()?, &[]);
+        Ok(difference.map_err(TrainingError::damaged(path))?.is_none())
+    }
+}

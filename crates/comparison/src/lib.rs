@@ -1,0 +1,52 @@
+//! Compares ways to train an image classifier: every scaling with every seed, and what the accuracies say
+//! together.
+//!
+//! [`compare`] reads as the whole crate: [`settings`] → [`plan`] → [`queue`] → a run is finished, recorded in
+//! the [`folder`] and reported → the [`Comparison`] is concluded. It takes your own network: implement
+//! [`Classifier`](mnist_training::Classifier) and [`Network`](mnist_training::Network) for it.
+//!
+//! The statistics need no training: [`Statistics`] takes accuracies from anywhere.
+//!
+//! ```
+//! use mnist_comparison::{ArmAccuracies, Statistics};
+//!
+//! let arms = [
+//!     ArmAccuracies::new("adam", [(1, 0.9901), (2, 0.9888), (3, 0.9901)]),
+//!     ArmAccuracies::new("sgd", [(1, 0.9843), (2, 0.9796), (3, 0.9853)]),
+//! ];
+//! let statistics = Statistics::of(&arms, 10_000);
+//! assert_eq!(statistics.arms[0].name, "adam");
+//! println!("{}", statistics.verdict());
+//! ```
+#![deny(missing_docs)]
+
+pub mod arms;
+mod compare;
+mod comparison;
+mod error;
+mod fitted;
+pub mod folder;
+pub mod numbers;
+pub mod pairs;
+pub mod plan;
+pub mod queue;
+mod ranks;
+pub mod settings;
+pub mod significance;
+pub mod statistics;
+mod verdict;
+
+pub use arms::{Accuracy, ArmAccuracies, ArmStatistics, SeedAccuracy};
+pub use compare::{Reporter, compare};
+pub use comparison::{ArmResult, ArmRuns, Comparison, Milestone, RunSummary};
+pub use error::ComparisonError;
+pub use fitted::FittedScalings;
+pub use folder::ComparisonFolder;
+pub use pairs::{McNemar, Pair};
+pub use settings::{Arm, ComparisonSettings};
+pub use statistics::Statistics;
+
+/// Compiles the README's example with the doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

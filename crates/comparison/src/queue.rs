@@ -1,0 +1,296 @@
+//! Trains the missing runs of a comparison, several at a time.
+
+use std::{
+    num::NonZeroU32,
+    path::PathBuf,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc::{self, Sender},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use burn::data::dataset::Dataset;
+use mnist_training::{
+    Experiment, FinishedRun, Network, Observer, TrainingError,
+    backend::in_pool,
+    observer::{Task, TaskProgress},
+};
+
+use crate::{
+    Arm, ComparisonError, ComparisonFolder, FittedScalings,
+    plan::{PlannedRun, RUNS},
+};
+
+/// How the trainings share the CPU.
+#[derive(Debug, Clone, Copy)]
+pub struct Shares {
+    /// Trainings at a time.
+    jobs: usize,
+    /// Threads for all of them together.
+    threads: usize,
+}
+
+/// Most trainings at a time by default: each needs memory for its tensors and a share of the caches.
+const MOST_JOBS: usize = 8;
+
+impl Shares {
+    /// Divides this pool's threads among `jobs` trainings at a time.
+    ///
+    /// By default, each training has one thread and waits for no other. On two cores, two trainings then
+    /// finish sooner together than one after the other. A GPU trains one at a time.
+    ///
+    /// # Errors
+    /// When there are more jobs than threads.
+    pub fn new(jobs: Option<NonZeroU32>, on_gpu: bool) -> Result<Self, ComparisonError> {
+        let threads = rayon::current_num_threads();
+        let by_default = if on_gpu { 1 } else { threads.min(MOST_JOBS) };
+        let jobs = jobs.map_or(by_default, |jobs| jobs.get() as usize);
+        if jobs > threads {
+            return Err(ComparisonError::TooManyJobs { jobs, threads });
+        }
+        Ok(Self { jobs, threads })
+    }
+
+    /// Threads of one training, counted from 0. Together, the trainings use all threads.
+    fn of(self, training: usize) -> usize {
+        self.threads / self.jobs + usize::from(training < self.threads % self.jobs)
+    }
+}
+
+/// Trains runs of a comparison.
+#[derive(Debug)]
+pub struct Queue<'a, N> {
+    experiment: &'a Experiment<'a, N>,
+    fitted: &'a FittedScalings,
+    arms: Vec<Arm>,
+    runs: PathBuf,
+    shares: Shares,
+    images_per_run: u64,
+}
+
+/// What a worker reports about one run: `None` if another process is training it.
+type Outcome = (PlannedRun, Result<Option<FinishedRun>, TrainingError>);
+
+impl<'a, N: Network> Queue<'a, N> {
+    /// A queue for the runs in `folder`.
+    pub fn new(
+        experiment: &'a Experiment<'a, N>,
+        fitted: &'a FittedScalings,
+        folder: &ComparisonFolder,
+        shares: Shares,
+    ) -> Self {
+        let epochs = u64::from(folder.settings().training.epochs.get());
+        Self {
+            experiment,
+            fitted,
+            arms: folder.settings().arms(),
+            runs: folder.path().join(RUNS),
+            shares,
+            images_per_run: experiment.data().train.len() as u64 * epochs,
+        }
+    }
+
+    /// Trains `missing`, and calls `finished` on this thread with each finished run and an estimate of the
+    /// remaining time.
+    ///
+    /// Waits for runs that another process is training. After an error, or when the observer asks to stop,
+    /// the current trainings stop after their step, each with a checkpoint.
+    ///
+    /// # Errors
+    /// When a training fails, or the observer asks to stop.
+    pub fn train(
+        &self,
+        mut missing: Vec<PlannedRun>,
+        observer: &dyn Observer,
+        mut finished: impl FnMut(&PlannedRun, FinishedRun, Option<Duration>),
+    ) -> Result<(), TrainingError> {
+        /// How often to check a run of another process.
+        const POLL_INTERVAL: Duration = Duration::from_millis(500);
+        let overall = Overall::new(observer, self.images_per_run * missing.len() as u64);
+        let mut is_waiting = false;
+        loop {
+            // The remainder would leave threads idle, so it comes last, with more threads each.
+            let last = missing.split_off(missing.len() - missing.len() % self.shares.jobs);
+            let fewer = Shares { jobs: last.len(), ..self.shares };
+            let mut elsewhere = self.train_at_once(missing, self.shares, &overall, &mut finished)?;
+            elsewhere.extend(self.train_at_once(last, fewer, &overall, &mut finished)?);
+            if elsewhere.is_empty() {
+                return Ok(());
+            }
+            if !is_waiting {
+                observer.note(&format!("waiting for {} runs of another process", elsewhere.len()));
+                is_waiting = true;
+            }
+            thread::sleep(POLL_INTERVAL);
+            if observer.wants_stop() {
+                return Err(TrainingError::Interrupted);
+            }
+            missing = elsewhere;
+        }
+    }
+
+    /// Trains the runs that no other process has locked, and returns the others.
+    fn train_at_once(
+        &self,
+        runs: Vec<PlannedRun>,
+        shares: Shares,
+        overall: &Overall,
+        finished: &mut impl FnMut(&PlannedRun, FinishedRun, Option<Duration>),
+    ) -> Result<Vec<PlannedRun>, TrainingError> {
+        let waiting = Mutex::new(runs.into_iter());
+        let (sender, outcomes) = mpsc::channel();
+        thread::scope(|scope| {
+            for worker in 0..shares.jobs {
+                let (sender, waiting) = (sender.clone(), &waiting);
+                scope.spawn(move || self.work(waiting, shares.of(worker), overall, &sender));
+            }
+            drop(sender);
+            let (mut elsewhere, mut error) = (Vec::new(), None);
+            for (run, outcome) in outcomes {
+                match outcome {
+                    Ok(Some(result)) => finished(&run, result, overall.time_left()),
+                    Ok(None) => elsewhere.push(run),
+                    Err(cause) => {
+                        overall.stop();
+                        // Later errors come from trainings that were stopped.
+                        error.get_or_insert(cause);
+                    }
+                }
+            }
+            error.map_or(Ok(elsewhere), Err)
+        })
+    }
+
+    /// Trains run after run until none is left or one fails.
+    fn work(
+        &self,
+        waiting: &Mutex<impl Iterator<Item = PlannedRun>>,
+        threads: usize,
+        overall: &Overall,
+        outcomes: &Sender<Outcome>,
+    ) {
+        let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+        while let Some(run) = next() {
+            let outcome = in_pool(NonZeroU32::new(threads as u32), || self.train_one(&run, overall));
+            let has_failed = outcome.is_err();
+            if outcomes.send((run, outcome)).is_err() || has_failed {
+                return;
+            }
+        }
+    }
+
+    fn train_one(&self, run: &PlannedRun, overall: &Overall) -> Result<Option<FinishedRun>, TrainingError> {
+        let arm = &self.arms[run.arm_index];
+        let fitted = self.fitted.get(arm.scaling_index).ok_or_else(|| {
+            TrainingError::Settings(format!("the scaling of `{}` was not fitted", arm.name))
+        })?;
+        let one = OneOfMany { overall, counted: AtomicU64::new(0) };
+        let outcome = self.experiment.run(&arm.with_seed(run.seed), fitted, &self.runs.join(&run.name), &one);
+        if let Ok(Some(_)) = outcome {
+            // A diverged training ends early, and another process may have finished this run.
+            one.count_up_to(self.images_per_run);
+        }
+        outcome
+    }
+}
+
+/// All trainings of a queue as one task.
+struct Overall<'a> {
+    observer: &'a dyn Observer,
+    task: Mutex<Box<dyn TaskProgress + 'a>>,
+    begun: Instant,
+    done: AtomicU64,
+    images: u64,
+    /// Set when a training has failed, to stop the others.
+    failed: AtomicBool,
+}
+
+impl<'a> Overall<'a> {
+    fn new(observer: &'a dyn Observer, images: u64) -> Self {
+        Self {
+            observer,
+            task: Mutex::new(observer.begin(&Task::Trainings { images })),
+            begun: Instant::now(),
+            done: AtomicU64::new(0),
+            images,
+            failed: AtomicBool::new(false),
+        }
+    }
+
+    fn add(&self, images: u64) {
+        let done = self.done.fetch_add(images, Ordering::Relaxed) + images;
+        self.task.lock().unwrap_or_else(PoisonError::into_inner).at(done, None, "");
+    }
+
+    fn stop(&self) {
+        self.failed.store(true, Ordering::Relaxed);
+    }
+
+    /// Time for the rest, at the average speed since the start.
+    fn time_left(&self) -> Option<Duration> {
+        let done = self.done.load(Ordering::Relaxed);
+        (0 < done && done < self.images)
+            .then(|| self.begun.elapsed().mul_f64((self.images - done) as f64 / done as f64))
+    }
+}
+
+/// The observer of one training: adds its images to those of all, and ignores notes about its epochs.
+struct OneOfMany<'a, 'o> {
+    overall: &'a Overall<'o>,
+    counted: AtomicU64,
+}
+
+impl OneOfMany<'_, '_> {
+    fn count_up_to(&self, images: u64) {
+        let counted = self.counted.fetch_max(images, Ordering::Relaxed);
+        self.overall.add(images.saturating_sub(counted));
+    }
+}
+
+impl Observer for OneOfMany<'_, '_> {
+    fn warning(&self, text: &str) {
+        self.overall.observer.warning(text);
+    }
+
+    fn begin(&self, task: &Task) -> Box<dyn TaskProgress + '_> {
+        Box::new(Counted { one: self, shown: self.overall.observer.begin(task) })
+    }
+
+    fn wants_stop(&self) -> bool {
+        self.overall.failed.load(Ordering::Relaxed) || self.overall.observer.wants_stop()
+    }
+}
+
+/// A training's task, whose images also count for all trainings.
+struct Counted<'a, 'o> {
+    one: &'a OneOfMany<'a, 'o>,
+    shown: Box<dyn TaskProgress + 'a>,
+}
+
+impl TaskProgress for Counted<'_, '_> {
+    fn at(&mut self, done: u64, total: Option<u64>, message: &str) {
+        self.shown.at(done, total, message);
+        self.one.count_up_to(done);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trainings_at_a_time_share_out_all_threads_and_no_more() {
+        for threads in 1..20 {
+            for jobs in 1..=threads {
+                let shares = Shares { jobs, threads };
+                let of_each: Vec<usize> = (0..jobs).map(|training| shares.of(training)).collect();
+                assert_eq!(of_each.iter().sum::<usize>(), threads, "{jobs} jobs");
+                let (most, least) = (of_each.iter().max().unwrap(), of_each.iter().min().unwrap());
+                assert!(most - least <= 1, "{jobs} jobs on {threads} threads: {of_each:?}");
+            }
+        }
+    }
+}

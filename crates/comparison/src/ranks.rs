@@ -1,0 +1,48 @@
+//! Ranks: two arms share one exactly if they are indistinguishable.
+
+use crate::{pairs::Pair, significance::SIGNIFICANT};
+
+/// The ranks of each arm, ascending; empty if none of its pairs was tested. The arms are sorted, best first.
+///
+/// A rank is a group of indistinguishable arms that no other arm could join. The algorithm splits groups by
+/// each pair with a significant difference, and drops groups that a larger one contains: Piepho, "An
+/// Algorithm for a Letter-Based Representation of All-Pairwise Comparisons" (2004).
+pub(crate) fn ranks(arms: usize, pairs: &[Pair]) -> Vec<Vec<usize>> {
+    let tested: Vec<(usize, usize, bool)> = pairs
+        .iter()
+        .filter_map(|pair| {
+            let [a, b] = pair.places;
+            Some((a, b, pair.p_holm? < SIGNIFICANT))
+        })
+        .collect();
+    let is_tested = |arm: &usize| tested.iter().any(|(a, b, _)| a == arm || b == arm);
+
+    let mut groups: Vec<Vec<usize>> = vec![(0..arms).filter(is_tested).collect()];
+    for &(a, b, _) in tested.iter().filter(|(_, _, told_apart)| *told_apart) {
+        insert(&mut groups, a, b);
+    }
+    // Groups are sorted by their best arm.
+    groups.sort();
+    let ranks_of = |arm: usize| -> Vec<usize> {
+        (1..).zip(&groups).filter(|(_, group)| group.contains(&arm)).map(|(rank, _)| rank).collect()
+    };
+    (0..arms).map(ranks_of).collect()
+}
+
+/// Splits each group with both arms into one without the first and one without the second.
+fn insert(groups: &mut Vec<Vec<usize>>, a: usize, b: usize) {
+    let (both, mut kept): (Vec<_>, Vec<_>) =
+        groups.drain(..).partition(|group| group.contains(&a) && group.contains(&b));
+    let without = |group: &[usize], left_out| -> Vec<usize> {
+        group.iter().copied().filter(|&arm| arm != left_out).collect()
+    };
+    for group in both {
+        for part in [without(&group, a), without(&group, b)] {
+            let is_within = |other: &Vec<usize>| part.iter().all(|arm| other.contains(arm));
+            if !kept.iter().any(is_within) {
+                kept.push(part);
+            }
+        }
+    }
+    *groups = kept;
+}

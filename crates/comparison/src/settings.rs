@@ -1,0 +1,249 @@
+//! The settings of a comparison: arms, each trained with every seed.
+
+use std::{num::NonZeroU32, path::Path};
+
+use mnist_data::{Scaling, scaling::CUSTOM};
+use mnist_training::{
+    RunSettings, TrainingError, TrainingSettings,
+    settings::{Grid, Overrides, check_unchanged},
+};
+use serde::Serialize;
+
+use crate::ComparisonError;
+
+/// Every scaling × every value of the grid × every seed, with all other settings equal.
+#[derive(Debug, Clone, Serialize)]
+pub struct ComparisonSettings {
+    /// Each arm is trained with the seeds 1 to this.
+    pub seeds: NonZeroU32,
+    /// Settings that all trainings share.
+    #[serde(flatten)]
+    pub training: TrainingSettings,
+    /// The scalings, all different.
+    pub scalings: Vec<Scaling>,
+    /// What varies besides the scaling.
+    #[serde(skip_serializing_if = "Grid::is_empty")]
+    pub grid: Grid,
+}
+
+/// One way to train: a scaling with a learning rate and a batch size.
+#[derive(Debug, Clone)]
+pub struct Arm {
+    /// Its unique name: the scaling's name, and what else varies.
+    pub name: String,
+    /// A preset's name or `custom`; custom ones are numbered if there are several.
+    pub scaling_name: String,
+    /// Position of the scaling in the settings.
+    pub scaling_index: usize,
+    /// How pixels are scaled.
+    pub scaling: Scaling,
+    /// All other settings except the seed.
+    pub training: TrainingSettings,
+}
+
+impl Arm {
+    /// Its training with one seed.
+    pub fn with_seed(&self, seed: u64) -> RunSettings {
+        RunSettings { seed, training: self.training.clone(), scaling: self.scaling.clone() }
+    }
+}
+
+/// The tutorial's experiment: normalize, center and standardize with seed 1.
+impl Default for ComparisonSettings {
+    fn default() -> Self {
+        let normalize = Scaling { rescale: 1.0 / 255.0, ..Scaling::default() };
+        let center = Scaling { featurewise_center: true, ..Scaling::default() };
+        let standardize = Scaling { featurewise_std_normalization: true, ..center.clone() };
+        Self {
+            seeds: NonZeroU32::MIN,
+            training: TrainingSettings::default(),
+            scalings: vec![normalize, center, standardize],
+            grid: Grid::default(),
+        }
+    }
+}
+
+impl ComparisonSettings {
+    /// The overrides, completed by the tutorial's experiment.
+    ///
+    /// # Errors
+    /// When they contain a key for a single training, or compare nothing, or the same thing twice; otherwise
+    /// as [`TrainingSettings::resolve`].
+    pub fn resolve(overrides: &Overrides) -> Result<Self, TrainingError> {
+        for (one, many, misplaced) in [
+            ("scaling", "scalings", overrides.scaling.is_some() && overrides.scalings.is_none()),
+            ("seed", "seeds", overrides.seed.is_some() && overrides.seeds.is_none()),
+        ] {
+            if misplaced {
+                return invalid(format!("`{one}` is for train; compare takes `{many}`"));
+            }
+        }
+        let tutorial = Self::default();
+        let scalings = overrides.scalings.clone().unwrap_or(tutorial.scalings);
+        if scalings.is_empty() {
+            return invalid("`scalings` names none; compare needs at least one".into());
+        }
+        if let Some(scaling) = repeated(&scalings) {
+            return invalid(format!("`scalings` has `{}` twice", scaling.name()));
+        }
+        Ok(Self {
+            seeds: overrides.seeds.unwrap_or(tutorial.seeds),
+            grid: checked_grid(overrides)?,
+            training: TrainingSettings::resolve(overrides)?,
+            scalings,
+        })
+    }
+
+    /// Reads back what a comparison saved.
+    ///
+    /// # Errors
+    /// As [`Overrides::read`] and [`resolve`](Self::resolve).
+    pub fn read(path: &Path) -> Result<Self, TrainingError> {
+        Self::resolve(&Overrides::read(path)?)
+    }
+
+    /// The same settings for the network of this name.
+    ///
+    /// # Errors
+    /// As [`TrainingSettings::for_network`].
+    pub fn for_network(&self, name: &str) -> Result<Self, TrainingError> {
+        Ok(Self { training: self.training.for_network(name)?, ..self.clone() })
+    }
+
+    /// Names of the scalings, all different.
+    pub fn scaling_names(&self) -> Vec<String> {
+        scaling_names(&self.scalings)
+    }
+
+    /// Every arm, scaling by scaling.
+    pub fn arms(&self) -> Vec<Arm> {
+        let learning_rates = or_else_one(&self.grid.learning_rate, self.training.learning_rate);
+        let batch_sizes = or_else_one(&self.grid.batch_size, self.training.batch_size);
+        let mut arms = Vec::new();
+        let scalings = self.scalings.iter().zip(self.scaling_names()).enumerate();
+        for (scaling_index, (scaling, scaling_name)) in scalings {
+            for &learning_rate in &learning_rates {
+                for &batch_size in &batch_sizes {
+                    let mut name = vec![scaling_name.clone()];
+                    if learning_rates.len() > 1 {
+                        // As Rust's Debug: 1e-5, not 0.00001.
+                        name.push(format!("learning rate {:?}", learning_rate.get()));
+                    }
+                    if batch_sizes.len() > 1 {
+                        name.push(format!("batch size {batch_size}"));
+                    }
+                    arms.push(Arm {
+                        name: name.join(", "),
+                        scaling_name: scaling_name.clone(),
+                        scaling_index,
+                        scaling: scaling.clone(),
+                        training: TrainingSettings { batch_size, learning_rate, ..self.training.clone() },
+                    });
+                }
+            }
+        }
+        arms
+    }
+
+    /// The TOML to save. It has no single value for what the grid varies.
+    ///
+    /// # Errors
+    /// When a number is too large for TOML.
+    pub fn to_toml(&self) -> Result<String, TrainingError> {
+        let encode = TrainingError::encode("config.toml");
+        if self.grid.is_empty() {
+            return toml::to_string(self).map_err(encode);
+        }
+        let without_varied = || {
+            let mut table = toml::Table::try_from(self)?;
+            for (key, varies) in [
+                ("learning_rate", !self.grid.learning_rate.is_empty()),
+                ("batch_size", !self.grid.batch_size.is_empty()),
+            ] {
+                if varies {
+                    table.remove(key);
+                }
+            }
+            toml::to_string(&table)
+        };
+        without_varied().map_err(encode)
+    }
+
+    /// Refuses to resume the comparison saved at `path` if its settings differ, or if these leave out some of
+    /// its seeds or arms: resuming can only add.
+    ///
+    /// # Errors
+    /// In those cases, and when the saved settings cannot be read.
+    pub fn check_resumes(&self, path: &Path) -> Result<(), ComparisonError> {
+        if !path.exists() {
+            return Ok(());
+        }
+        let may_grow = ["scalings", "seeds", "grid", "learning_rate", "batch_size"];
+        check_unchanged(path, &self.to_toml()?, &may_grow)?;
+        let saved = Self::read(path)?;
+        let is_kept = |of: fn(&Arm) -> String| {
+            let ours: Vec<String> = self.arms().iter().map(of).collect();
+            saved.arms().iter().map(of).all(|saved| ours.contains(&saved))
+        };
+        for (key, is_kept) in [
+            ("seeds", saved.seeds <= self.seeds),
+            ("scalings", saved.scalings.iter().all(|saved| self.scalings.contains(saved))),
+            ("learning_rate", is_kept(|arm| arm.training.learning_rate.get().to_string())),
+            ("batch_size", is_kept(|arm| arm.training.batch_size.to_string())),
+        ] {
+            if !is_kept {
+                return Err(ComparisonError::Shrinks(key));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn invalid<T>(reason: String) -> Result<T, TrainingError> {
+    Err(TrainingError::Settings(reason))
+}
+
+/// The grid, without contradictions.
+fn checked_grid(overrides: &Overrides) -> Result<Grid, TrainingError> {
+    let grid = overrides.grid.clone().unwrap_or_default();
+    for (key, varies, is_set) in [
+        ("learning_rate", !grid.learning_rate.is_empty(), overrides.learning_rate.is_some()),
+        ("batch_size", !grid.batch_size.is_empty(), overrides.batch_size.is_some()),
+    ] {
+        if varies && is_set {
+            return invalid(format!("`{key}` is both set and in [grid]; keep one of them"));
+        }
+    }
+    if let Some(twice) = repeated(&grid.learning_rate) {
+        return invalid(format!("`learning_rate` in [grid] has {} twice", twice.get()));
+    }
+    if let Some(twice) = repeated(&grid.batch_size) {
+        return invalid(format!("`batch_size` in [grid] has {twice} twice"));
+    }
+    Ok(grid)
+}
+
+/// Names of the scalings, all different.
+fn scaling_names(scalings: &[Scaling]) -> Vec<String> {
+    let several = scalings.iter().filter(|scaling| scaling.name() == CUSTOM).count() > 1;
+    let mut number = 0;
+    let mut name = |scaling: &Scaling| {
+        if !several || scaling.name() != CUSTOM {
+            return scaling.name().to_owned();
+        }
+        number += 1;
+        format!("{CUSTOM}-{number}")
+    };
+    scalings.iter().map(&mut name).collect()
+}
+
+fn or_else_one<T: Copy>(many: &[T], one: T) -> Vec<T> {
+    if many.is_empty() { vec![one] } else { many.to_vec() }
+}
+
+fn repeated<T: PartialEq>(values: &[T]) -> Option<&T> {
+    values
+        .iter()
+        .enumerate()
+        .find_map(|(position, value)| values[..position].contains(value).then_some(value))
+}

@@ -1,0 +1,64 @@
+//! Statistics of accuracies over seeds, wherever they come from: means with intervals, pairs, ranks and a
+//! verdict.
+
+use crate::{
+    arms::{ArmAccuracies, ArmStatistics},
+    pairs::{self, McNemar, Pair},
+    ranks::ranks,
+    verdict::{self, Extent},
+};
+
+/// The statistics of several arms.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statistics {
+    /// Best mean first; arms without a usable run last.
+    pub arms: Vec<ArmStatistics>,
+    /// Every two arms, the one with the better mean first.
+    pub pairs: Vec<Pair>,
+    /// Number of test images behind each accuracy.
+    pub test_images: usize,
+}
+
+impl Statistics {
+    /// Compares arms whose accuracies are fractions of `test_images` images. Arms without a run are left out.
+    ///
+    /// Everything is computed from whole numbers of images, so equally good arms differ by exactly 0, and
+    /// equal differences have a spread of exactly 0.
+    pub fn of(arms: &[ArmAccuracies], test_images: usize) -> Self {
+        let given = arms.iter().enumerate().filter(|(_, arm)| !arm.runs.is_empty());
+        let mut arms: Vec<ArmStatistics> =
+            given.map(|(index, arm)| ArmStatistics::of(index, arm, test_images)).collect();
+        let order = |arm: &ArmStatistics| arm.accuracy.mean.unwrap_or(f64::NEG_INFINITY);
+        arms.sort_by(|a, b| order(b).total_cmp(&order(a)));
+        let pairs = pairs::tested(&arms, test_images);
+        let ranks = ranks(arms.len(), &pairs);
+        for (arm, ranks) in arms.iter_mut().zip(ranks) {
+            arm.ranks = ranks;
+        }
+        Self { arms, pairs, test_images }
+    }
+
+    /// Adds McNemar's test of two trained models to each pair. `images` takes the positions of two arms in
+    /// the slice given to [`of`](Self::of). It returns how many images only the first model classified
+    /// correctly, and how many only the second did.
+    #[must_use]
+    pub fn with_mcnemar(mut self, images: impl Fn(usize, usize) -> Option<[usize; 2]>) -> Self {
+        let given = |place: usize| self.arms[place].index;
+        let tests: Vec<Option<[usize; 2]>> =
+            self.pairs.iter().map(|pair| images(given(pair.places[0]), given(pair.places[1]))).collect();
+        McNemar::add(&mut self.pairs, &tests);
+        self
+    }
+
+    /// The result in a few sentences, if no more runs are planned.
+    pub fn verdict(&self) -> String {
+        let finished = self.arms.iter().map(|arm| arm.runs).sum();
+        let seeds = self.arms.iter().map(|arm| arm.runs).max().unwrap_or(0);
+        self.verdict_so_far(&Extent { planned: finished, finished, seeds })
+    }
+
+    /// The result in a few sentences, with the number of unfinished trainings.
+    pub(crate) fn verdict_so_far(&self, extent: &Extent) -> String {
+        verdict::verdict(&self.arms, &self.pairs, self.test_images, extent)
+    }
+}

@@ -1,0 +1,139 @@
+//! The runs' predictions compared image by image: confident errors, and images on which arms disagree.
+
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use mnist_training::FinishedRun;
+
+use crate::Findings;
+
+/// An image that some run classified wrongly.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Misclassified {
+    /// The image's position in the test split, from 0.
+    pub image: usize,
+    /// Its true class.
+    pub label: usize,
+    /// The wrong class with the largest total probability over all runs that predicted it.
+    pub predicted: usize,
+    /// The mean probability of this class over the runs that predicted it.
+    pub probability: f64,
+    /// The arms whose runs predicted this class.
+    pub by: Vec<(String, Votes)>,
+}
+
+/// How many of an arm's runs made the same prediction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Votes {
+    /// Number of runs that made it.
+    pub runs: usize,
+    /// Number of usable runs.
+    pub of: usize,
+}
+
+/// An image that most runs of one arm classified correctly and most runs of another wrongly.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Disagreement {
+    /// The image's position in the test split, from 0.
+    pub image: usize,
+    /// Its true class.
+    pub label: usize,
+    /// Predicted classes, the true one first, each with the arms that predicted it. An arm is listed under the
+    /// true class if at least half of its runs are correct, otherwise under its most frequent wrong class.
+    pub answers: Vec<(usize, Vec<(String, Votes)>)>,
+}
+
+/// The predictions of all usable runs, arm by arm, the best first.
+#[derive(Debug)]
+pub struct Answers<'a> {
+    arms: Vec<(&'a str, Vec<&'a FinishedRun>)>,
+    images: usize,
+}
+
+impl<'a> Answers<'a> {
+    /// The predictions of a comparison's runs.
+    pub fn of(findings: &'a Findings) -> Self {
+        let usable =
+            |arm| (findings.runs_of(arm).arm.name.as_str(), findings.runs_of(arm).usable().collect());
+        let arms: Vec<(&str, Vec<&FinishedRun>)> = findings.comparison.scalings.iter().map(usable).collect();
+        let arms: Vec<_> = arms.into_iter().filter(|(_, runs)| !runs.is_empty()).collect();
+        let images =
+            arms.iter().flat_map(|(_, runs)| runs).map(|run| run.predictions.len()).min().unwrap_or(0);
+        Self { arms, images }
+    }
+
+    /// Images that some run classified wrongly, sorted by the total probability of the wrong class.
+    pub fn misclassified(&self) -> Vec<Misclassified> {
+        let mut images: Vec<(f64, Misclassified)> =
+            (0..self.images).filter_map(|image| self.misclassified_image(image)).collect();
+        images.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        images.into_iter().map(|(_, image)| image).collect()
+    }
+
+    fn misclassified_image(&self, image: usize) -> Option<(f64, Misclassified)> {
+        // For each wrong class: the sum of its probabilities and the number of runs that predicted it.
+        let mut wrong: BTreeMap<usize, (f64, usize)> = BTreeMap::new();
+        let predictions = self.arms.iter().flat_map(|(_, runs)| runs).map(|run| &run.predictions[image]);
+        let mut label = 0;
+        for prediction in predictions {
+            label = prediction.label;
+            if !prediction.is_correct() {
+                let (sum, runs) = wrong.entry(prediction.predicted).or_default();
+                *sum += f64::from(prediction.probability);
+                *runs += 1;
+            }
+        }
+        let (predicted, (sum, runs)) = wrong.into_iter().max_by(|(_, (a, _)), (_, (b, _))| a.total_cmp(b))?;
+        let votes = self.arms.iter().map(|(name, runs)| {
+            let voted = runs.iter().filter(|run| run.predictions[image].predicted == predicted).count();
+            ((*name).to_owned(), Votes { runs: voted, of: runs.len() })
+        });
+        let by = votes.filter(|(_, votes)| votes.runs > 0).collect();
+        Some((sum, Misclassified { image, label, predicted, probability: sum / runs as f64, by }))
+    }
+
+    /// Images on which arms disagree, those with the largest difference in correct runs first.
+    pub fn disagreements(&self) -> Vec<Disagreement> {
+        let mut images: Vec<(f64, Disagreement)> =
+            (0..self.images).filter_map(|image| self.disagreement(image)).collect();
+        images.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        images.into_iter().map(|(_, image)| image).collect()
+    }
+
+    fn disagreement(&self, image: usize) -> Option<(f64, Disagreement)> {
+        let mut shares = Vec::new();
+        let mut answers: BTreeMap<usize, Vec<(String, Votes)>> = BTreeMap::new();
+        let label = self.arms.first()?.1.first()?.predictions[image].label;
+        for (name, runs) in &self.arms {
+            let right = runs.iter().filter(|run| run.predictions[image].is_correct()).count();
+            shares.push(right as f64 / runs.len() as f64);
+            let (answer, votes) = majority_answer(runs, image)?;
+            answers
+                .entry(answer)
+                .or_default()
+                .push(((*name).to_owned(), Votes { runs: votes, of: runs.len() }));
+        }
+        let most = shares.iter().copied().fold(0.0, f64::max);
+        let least = shares.iter().copied().fold(1.0, f64::min);
+        if most <= 0.5 || least >= 0.5 {
+            return None;
+        }
+        let mut answers: Vec<_> = answers.into_iter().collect();
+        answers.sort_by_key(|(answer, arms)| (*answer != label, Reverse(arms.len())));
+        Some((most - least, Disagreement { image, label, answers }))
+    }
+}
+
+/// The true class if at least half of the runs predicted it, otherwise the most frequent wrong class (the
+/// smallest of several); and the number of runs that predicted it.
+fn majority_answer(runs: &[&FinishedRun], image: usize) -> Option<(usize, usize)> {
+    let label = runs.first()?.predictions[image].label;
+    let mut votes: BTreeMap<usize, usize> = BTreeMap::new();
+    for run in runs {
+        *votes.entry(run.predictions[image].predicted).or_default() += 1;
+    }
+    let right = votes.remove(&label).unwrap_or(0);
+    if right * 2 >= runs.len() {
+        return Some((label, right));
+    }
+    votes.into_iter().max_by_key(|&(answer, votes)| (votes, Reverse(answer)))
+}

@@ -1,0 +1,48 @@
+//! What is needed to reproduce a comparison: the same facts in every format.
+
+use mnist_training::{Backend, RunResult};
+
+use crate::{
+    Findings,
+    numbers::{count, plural},
+};
+
+/// Repeats the whole comparison, in a folder of its own.
+pub const COMMAND: &str = "mnist-trainer compare --config config.toml --out again";
+
+/// Says where to run [`COMMAND`].
+pub const WHERE: &str = "To repeat the comparison, copy its config.toml to another folder and run there:";
+
+/// Names and values, taken from the runs: another machine may write the report.
+pub fn facts(findings: &Findings) -> [(&'static str, String); 4] {
+    let of_runs = |what: fn(&RunResult) -> String| {
+        let mut different: Vec<String> = Vec::new();
+        for value in findings.runs().map(|run| what(&run.result)) {
+            if !different.contains(&value) {
+                different.push(value);
+            }
+        }
+        different.join("; ")
+    };
+    [
+        ("Machine", of_runs(machine)),
+        ("Device", of_runs(device)),
+        ("Versions", of_runs(versions)),
+        ("Parameters", of_runs(|run| count(run.parameters))),
+    ]
+}
+
+fn machine(run: &RunResult) -> String {
+    format!("{}, {}, {}", run.machine.cpu, plural(run.machine.cores, "core"), run.machine.os)
+}
+
+fn device(run: &RunResult) -> String {
+    let is_cpu = run.backend.parse().is_ok_and(|backend: Backend| !backend.is_gpu());
+    // Burn's name of a CPU means nothing to a reader.
+    let device = if is_cpu { "CPU" } else { run.device.as_str() };
+    format!("{device}, by Burn's {} backend, {}", run.backend, plural(run.threads, "thread"))
+}
+
+fn versions(run: &RunResult) -> String {
+    format!("mnist-trainer {}, Burn {}", run.versions.mnist_trainer, run.versions.burn)
+}

@@ -1,0 +1,212 @@
+//! Learning curves: the mean over an arm's seeds, in a band from the lowest to the highest seed.
+
+use mnist_comparison::significance::mean;
+use mnist_training::{FinishedRun, curve::CurvePoint, training_loop::EpochMetrics};
+use plotters::{
+    coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter},
+    prelude::{BindKeyPoints, ChartBuilder, Circle, DashedLineSeries, IntoLogRange, LineSeries, Polygon},
+    style::Color,
+};
+
+use super::{
+    Figure, SHOWN_ARMS,
+    style::{INK, WIDTH, color, legend, legend_height, letters, svg},
+};
+use crate::{Findings, ReportError};
+
+/// Height of the part below the legend, in pixels.
+const PLOT_HEIGHT: u32 = 270;
+
+/// Curves with fewer points than this get markers.
+const MARKED: usize = 20;
+
+/// The lower limit of a logarithmic axis.
+const SMALLEST_LOSS: f64 = 1e-6;
+
+/// The line of an arm in a figure.
+struct Line {
+    /// The arm's place in the ranking, from 0.
+    position: usize,
+    /// `(x, mean, lowest, highest)` over the seeds.
+    points: Vec<[f64; 4]>,
+    dashed: bool,
+}
+
+/// What a plot shows.
+struct Plot {
+    name: &'static str,
+    title: String,
+    x: &'static str,
+    y: String,
+    is_loss: bool,
+}
+
+/// Plots of all epochs and of the first epoch, as far as there are curves to draw.
+pub fn all(findings: &Findings) -> Result<Vec<Figure>, ReportError> {
+    let of_epochs = |value: fn(&EpochMetrics) -> Option<f64>| {
+        move |run: &FinishedRun| {
+            let epochs = run.result.epochs.iter();
+            epochs.filter_map(|epoch| Some((epoch.epoch as f64, value(epoch)?))).collect::<Vec<_>>()
+        }
+    };
+    let early = |value: fn(&CurvePoint) -> f64| {
+        move |run: &FinishedRun| {
+            let points = run.curve.iter().filter(|point| point.epoch == 1);
+            points.map(|point| (point.step as f64, value(point))).collect::<Vec<_>>()
+        }
+    };
+    let mut figures = Vec::new();
+    let mut add = |plot: Plot, curves: Vec<Line>| -> Result<(), ReportError> {
+        figures.extend(draw(findings, &plot, &curves)?);
+        Ok(())
+    };
+    for (is_loss, name, what) in [(true, "epoch-loss", "loss"), (false, "epoch-accuracy", "accuracy")] {
+        let (train, validation) = if is_loss {
+            (
+                curves(findings, false, of_epochs(|epoch| Some(epoch.train_loss))),
+                curves(findings, true, of_epochs(|epoch| epoch.validation_loss)),
+            )
+        } else {
+            (
+                curves(findings, false, of_epochs(|epoch| Some(epoch.train_accuracy))),
+                curves(findings, true, of_epochs(|epoch| epoch.validation_accuracy)),
+            )
+        };
+        let dashed = if validation.is_empty() { "" } else { " (dashed: validation)" };
+        let title = format!("Train {what} of each epoch{dashed}");
+        let y = format!("train {what}{dashed}");
+        add(Plot { name, title, x: "epoch", y, is_loss }, train.into_iter().chain(validation).collect())?;
+    }
+    let loss = curves(findings, false, early(|point| point.loss));
+    let title = "Train loss in the first epoch, step by step".into();
+    add(Plot { name: "early-loss", title, x: "step", y: "train loss".into(), is_loss: true }, loss)?;
+    let accuracy = curves(findings, false, early(|point| point.accuracy));
+    let title = "Train accuracy in the first epoch, step by step".into();
+    add(
+        Plot { name: "early-accuracy", title, x: "step", y: "train accuracy".into(), is_loss: false },
+        accuracy,
+    )?;
+    Ok(figures)
+}
+
+/// A curve for each of the best arms, over its usable runs.
+fn curves(findings: &Findings, dashed: bool, of_run: impl Fn(&FinishedRun) -> Vec<(f64, f64)>) -> Vec<Line> {
+    let arms = findings.comparison.scalings.iter().take(SHOWN_ARMS).enumerate();
+    let curve = |(position, arm)| {
+        let usable = findings.runs_of(arm).usable();
+        let runs: Vec<Vec<(f64, f64)>> = usable.map(&of_run).collect();
+        let length = runs.iter().map(Vec::len).min().unwrap_or(0);
+        let points = (0..length).filter_map(|index| {
+            let values: Vec<f64> = runs.iter().map(|run| run[index].1).collect();
+            let lowest = values.iter().copied().fold(f64::INFINITY, f64::min);
+            let highest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let point = [runs[0][index].0, mean(&values)?, lowest, highest];
+            point.iter().all(|value| value.is_finite()).then_some(point)
+        });
+        Line { position, points: points.collect(), dashed }
+    };
+    arms.map(curve).filter(|curve| !curve.points.is_empty()).collect()
+}
+
+fn draw(findings: &Findings, plot: &Plot, curves: &[Line]) -> Result<Option<Figure>, ReportError> {
+    let values = |index: usize| {
+        curves.iter().flat_map(move |curve| curve.points.iter().map(move |point| point[index]))
+    };
+    let (Some(first), Some(last), Some(low), Some(high)) = (
+        values(0).reduce(f64::min),
+        values(0).reduce(f64::max),
+        values(2).reduce(f64::min),
+        values(3).reduce(f64::max),
+    ) else {
+        return Ok(None);
+    };
+    // One epoch is a point, not a range.
+    let x = if first < last { first..last } else { first - 0.5..last + 0.5 };
+    let arms = findings.comparison.scalings.iter().map(|arm| arm.name.as_str()).enumerate();
+    let arms: Vec<(usize, &str)> =
+        arms.filter(|(position, _)| curves.iter().any(|curve| curve.position == *position)).collect();
+    let svg = if plot.is_loss {
+        let low = low.max(SMALLEST_LOSS);
+        let y =
+            (low / 1.15..high.max(low) * 1.15).log_scale().with_key_points(ticks(low / 1.15, high * 1.15));
+        chart(&arms, plot, curves, x, y, &|value| format!("{}", (value * 1e6).round() / 1e6))?
+    } else {
+        let margin = ((high - low) * 0.06).max(0.002);
+        let y = low - margin..high + margin;
+        chart(&arms, plot, curves, x, y, &|value| {
+            if *value > 1.0 + 1e-9 { String::new() } else { format!("{}%", (*value * 1000.0).round() / 10.0) }
+        })?
+    };
+    let title = {
+        let names: Vec<&str> = arms.iter().map(|(_, name)| *name).collect();
+        format!("{}: {}", plot.title, names.join(", "))
+    };
+    Ok(Some(Figure { name: plot.name.into(), title, caption: plot.title.clone(), is_wide: false, svg }))
+}
+
+/// 1, 2 and 5 times each power of ten from `low` to `high`; with many powers, the powers alone.
+fn ticks(low: f64, high: f64) -> Vec<f64> {
+    let powers = low.log10().floor() as i32..=high.log10().floor() as i32;
+    let steps: &[f64] = if powers.clone().count() > 3 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+    let ticks = powers.flat_map(|power| steps.iter().map(move |step| step * 10_f64.powi(power)));
+    ticks.filter(|tick| (low..=high).contains(tick)).collect()
+}
+
+fn chart<Y: AsRangedCoord<Value = f64>>(
+    arms: &[(usize, &str)],
+    plot: &Plot,
+    curves: &[Line],
+    x: std::ops::Range<f64>,
+    y: Y,
+    label: &dyn Fn(&f64) -> String,
+) -> Result<String, ReportError>
+where
+    Y::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
+{
+    let top = legend_height(arms);
+    svg((WIDTH, top + PLOT_HEIGHT), |area| {
+        legend(area, arms, 4)?;
+        let (_, area) = area.split_vertically(top);
+        let epochs = (x.end - x.start).round() as usize + 1;
+        let mut chart = ChartBuilder::on(&area)
+            .margin_top(8)
+            .margin_right(20)
+            .x_label_area_size(44)
+            .y_label_area_size(64)
+            .build_cartesian_2d(x, y)?;
+        chart
+            .configure_mesh()
+            .light_line_style(INK.mix(0.0))
+            .bold_line_style(INK.mix(0.13))
+            .axis_style(INK.mix(0.5))
+            .x_labels(epochs.min(7))
+            .y_labels(6)
+            .label_style(letters(11, &INK))
+            .x_label_formatter(&|value| {
+                if value.fract().abs() < 1e-9 { format!("{value}") } else { String::new() }
+            })
+            .y_label_formatter(label)
+            .x_desc(plot.x)
+            .y_desc(plot.y.as_str())
+            .axis_desc_style(letters(12, &INK))
+            .draw()?;
+        for Line { position, points, dashed } in curves {
+            let color = color(*position);
+            let at =
+                |index: usize| points.iter().map(move |point| (point[0], point[index].max(SMALLEST_LOSS)));
+            if !dashed && points.len() > 1 {
+                let outline: Vec<(f64, f64)> = at(2).chain(at(3).rev()).collect();
+                chart.draw_series([Polygon::new(outline, color.mix(0.18).filled())])?;
+            }
+            if *dashed {
+                chart.draw_series(DashedLineSeries::new(at(1), 5, 4, color.stroke_width(2)))?;
+            } else {
+                chart.draw_series(LineSeries::new(at(1), color.stroke_width(2)))?;
+            }
+            if points.len() < MARKED {
+                chart.draw_series(at(1).map(|point| Circle::new(point, 3, color.filled())))?;
+            }
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,112 @@
+//! The accuracy figure: a dot per seed, with the mean and its interval.
+
+use mnist_comparison::{ArmResult, Comparison};
+use plotters::{
+    prelude::{ChartBuilder, Circle, PathElement, Text},
+    style::{
+        Color,
+        text_anchor::{HPos, VPos},
+    },
+};
+
+use super::{
+    Figure,
+    style::{INK, WIDTH, color, letters, placed, svg},
+};
+use crate::{ReportError, numbers::percent, tables::possible_interval};
+
+/// Height of an arm's name with the dots below it, in pixels.
+const ROW_HEIGHT: u32 = 46;
+
+/// Height of the axis.
+const AXIS_HEIGHT: u32 = 48;
+
+const OF_SEEDS: &str = "Each dot is one training seed, the vertical bar their mean, the line its 95% interval; an interval without an end cap extends past the plot.";
+
+const OF_ONE_SEED: &str = "Each dot is the one training of a scaling.";
+
+/// Draws a row per arm with a usable run; `None` without such an arm.
+pub fn accuracy(comparison: &Comparison) -> Result<Option<Figure>, ReportError> {
+    let arms: Vec<&ArmResult> =
+        comparison.scalings.iter().filter(|arm| arm.accuracy.mean.is_some()).collect();
+    let Some((low, high)) = range(&arms) else { return Ok(None) };
+    let rows = arms.len();
+    let several = comparison.has_several_seeds();
+    let size = (WIDTH, rows as u32 * ROW_HEIGHT + AXIS_HEIGHT + 8);
+    let drawn = svg(size, |area| {
+        let mut chart = ChartBuilder::on(area)
+            .margin_left(14)
+            .margin_right(24)
+            .margin_top(8)
+            .x_label_area_size(AXIS_HEIGHT)
+            .build_cartesian_2d(low..high, (rows as f64)..0.0)?;
+        chart
+            .configure_mesh()
+            .disable_y_mesh()
+            .light_line_style(INK.mix(0.0))
+            .bold_line_style(INK.mix(0.15))
+            .axis_style(INK.mix(0.5))
+            .x_labels(5)
+            .x_label_style(letters(11, &INK))
+            .x_label_formatter(&|value| percent_tick(*value, high - low))
+            .x_desc("test accuracy")
+            .axis_desc_style(letters(12, &INK))
+            .draw()?;
+        for (row, arm) in arms.iter().enumerate() {
+            let (color, y) = (color(row), row as f64 + 0.68);
+            let name = (low, row as f64 + 0.06);
+            chart.draw_series([Text::new(arm.name.clone(), name, placed(HPos::Left, VPos::Top))])?;
+            if let Some([from, to]) = possible_interval(arm) {
+                let line = |points: Vec<(f64, f64)>| PathElement::new(points, color.stroke_width(2));
+                chart.draw_series([line(vec![(from.max(low), y), (to.min(high), y)])])?;
+                let ends = [from, to].into_iter().filter(|end| (low..=high).contains(end));
+                chart.draw_series(ends.map(|end| line(vec![(end, y - 0.14), (end, y + 0.14)])))?;
+            }
+            let accuracies = arm.runs.iter().filter_map(|run| run.accuracy);
+            chart.draw_series(
+                accuracies.map(|accuracy| Circle::new((accuracy, y), 5, color.mix(0.7).filled())),
+            )?;
+            if let Some(mean) = arm.accuracy.mean {
+                let mark = vec![(mean, y - 0.24), (mean, y + 0.24)];
+                chart.draw_series([PathElement::new(mark, INK.stroke_width(2))])?;
+            }
+        }
+        Ok(())
+    })?;
+    let means = arms.iter().filter_map(|arm| Some(format!("{} {}", arm.name, percent(arm.accuracy.mean?))));
+    Ok(Some(Figure {
+        name: "accuracy".into(),
+        title: format!(
+            "{}: {}",
+            if several {
+                "Test accuracy of each seed; mean per scaling"
+            } else {
+                "Test accuracy of the one seed"
+            },
+            means.collect::<Vec<_>>().join(", ")
+        ),
+        caption: if several { OF_SEEDS } else { OF_ONE_SEED }.into(),
+        is_wide: false,
+        svg: drawn,
+    }))
+}
+
+/// The range of the axis. Two seeds can have an interval many times wider than their distance: intervals may
+/// double the range, but not more.
+fn range(arms: &[&ArmResult]) -> Option<(f64, f64)> {
+    let accuracies = || arms.iter().flat_map(|arm| &arm.runs).filter_map(|run| run.accuracy);
+    let lowest = accuracies().reduce(f64::min)?;
+    let highest = accuracies().reduce(f64::max)?;
+    let spread = (highest - lowest).max(0.002);
+    let intervals = || arms.iter().filter_map(|arm| possible_interval(arm));
+    let low = intervals().map(|[low, _]| low).fold(lowest, f64::min).max(lowest - spread / 2.0);
+    let high = intervals().map(|[_, high]| high).fold(highest, f64::max).min(highest + spread / 2.0);
+    let margin = spread * 0.06;
+    Some(((low - margin).max(0.0 - margin), high + margin))
+}
+
+/// A tick with as many decimals as distinguish it from the next; none above 100%.
+fn percent_tick(value: f64, range: f64) -> String {
+    let decimals = (1.0 - (range * 100.0 / 5.0).log10()).ceil().clamp(0.0, 3.0) as usize;
+    if value > 1.0 + 1e-9 { String::new() } else { format!("{:.decimals$}%", 100.0 * value) }
+}

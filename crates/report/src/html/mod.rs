@@ -1,0 +1,171 @@
+//! The report as one HTML page that needs no network and no script.
+
+mod gallery;
+mod ranking;
+mod scalings;
+mod settings;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use mnist_comparison::folder::TABLE;
+
+use crate::{
+    Findings, ReportError,
+    answers::Answers,
+    figures::{Figure, Figures, SHOWN_ARMS},
+    notes,
+};
+
+const STYLE: &str = include_str!("page.css");
+
+/// The page loads nothing but what it contains.
+const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
+
+/// A section of the page.
+struct Section {
+    /// The fragment of its address.
+    id: &'static str,
+    heading: &'static str,
+    body: Markup,
+}
+
+/// The whole page.
+pub fn page(findings: &Findings, figures: &Figures) -> Result<String, ReportError> {
+    let sections = sections(findings, figures)?;
+    let title = "Which pixel scaling to train with";
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                header {
+                    h1 { (title) }
+                    @if let Some(unfinished) = findings.unfinished() { p.unfinished role="status" { (unfinished) } }
+                    p.verdict { (findings.comparison.verdict) }
+                    p.extent { (notes::extent(findings)) }
+                    nav aria-label="Contents" {
+                        ul { @for section in &sections { li { a href={ "#" (section.id) } { (section.heading) } } } }
+                    }
+                }
+                main {
+                    @for Section { id, heading, body } in &sections {
+                        section id=(id) aria-labelledby={ (id) "-heading" } {
+                            h2 id={ (id) "-heading" } { (heading) }
+                            (body)
+                        }
+                    }
+                }
+                footer { p { "Written by mnist-trainer. The numbers are in " code { (TABLE) } " and in the folder of each run." } }
+            }
+        }
+    };
+    Ok(page.into_string())
+}
+
+fn sections(findings: &Findings, figures: &Figures) -> Result<Vec<Section>, ReportError> {
+    let answers = Answers::of(findings);
+    let mut sections = vec![Section { id: "ranking", heading: "Ranking", body: ranking::ranking(findings) }];
+    if let Some(body) = ranking::pairs(findings) {
+        let heading = notes::pairs_heading(findings.comparison);
+        sections.push(Section { id: "pairs", heading, body });
+    }
+    if let Some(figure) = &figures.accuracy {
+        sections.push(Section {
+            id: "accuracy",
+            heading: if findings.comparison.has_several_seeds() {
+                "Accuracy of each seed"
+            } else {
+                "Accuracy"
+            },
+            body: html! { div.figures { (self::figure(figure)) } },
+        });
+    }
+    if !figures.learning.is_empty() {
+        sections.push(Section {
+            id: "learning",
+            heading: "Learning curves",
+            body: learning(findings, &figures.learning),
+        });
+    }
+    if !figures.confusion.is_empty() {
+        sections.push(Section {
+            id: "confusion",
+            heading: "Confusion matrices",
+            body: confusion(findings, &figures.confusion),
+        });
+        sections.push(Section {
+            id: "misread",
+            heading: "Most confident errors",
+            body: gallery::confident_errors(findings, &answers)?,
+        });
+    }
+    if findings.comparison.scalings.len() > 1 && !figures.confusion.is_empty() {
+        sections.push(Section {
+            id: "changing",
+            heading: "Images whose prediction depends on the scaling",
+            body: gallery::disagreements(findings, &answers)?,
+        });
+    }
+    sections.push(Section {
+        id: "scalings",
+        heading: "Effect of each scaling",
+        body: scalings::section(findings, figures)?,
+    });
+    sections.push(Section {
+        id: "settings",
+        heading: "How to reproduce it",
+        body: settings::section(findings),
+    });
+    Ok(sections)
+}
+
+fn learning(findings: &Findings, figures: &[Figure]) -> Markup {
+    let has_validation = findings.runs().any(|run| run.result.validation.is_some());
+    html! {
+        p.note {
+            @if findings.comparison.has_several_seeds() { "Means over seeds; the band spans the lowest to the highest seed. " }
+            "Training metrics are measured before each weight update."
+            @if has_validation { " Dashed lines: validation images." }
+            (only_the_best(findings, "Curves"))
+        }
+        div.figures { @for figure in figures { (self::figure(figure)) } }
+    }
+}
+
+fn confusion(findings: &Findings, figures: &[Figure]) -> Markup {
+    let classes = findings.runs().next().map_or(0, |run| run.result.classes);
+    let shown = crate::figures::SHOWN_CLASSES;
+    html! {
+        p.note {
+            "Test images" @if findings.comparison.has_several_seeds() { ", summed over all seeds" } ": rows are true classes, columns predicted classes. Red marks errors; its strength grows with the square root of the count."
+            @if classes > shown { " Shows the " (shown) " of " (classes) " classes with the most errors." }
+            (only_the_best(findings, "Matrices"))
+        }
+        div.figures { @for figure in figures { (self::figure(figure)) } }
+    }
+}
+
+/// Says that not all arms are shown, if so.
+fn only_the_best(findings: &Findings, what: &str) -> String {
+    let arms = findings.comparison.scalings.len();
+    if arms > SHOWN_ARMS { format!(" {what} of the {SHOWN_ARMS} best of {arms}.") } else { String::new() }
+}
+
+/// A figure with its caption.
+fn figure(figure: &Figure) -> Markup {
+    html! {
+        figure.wide[figure.is_wide] {
+            @if figure.is_wide {
+                div.scroll tabindex="0" role="group" aria-label=(figure.title) { (PreEscaped(figure.inline())) }
+            } @else { (PreEscaped(figure.inline())) }
+            figcaption { (figure.caption) }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Previews: the same images under each scaling, with a histogram of the values.
+
+use maud::{Markup, PreEscaped, html};
+
+use super::gallery::NO_PICTURES;
+use crate::{
+    Findings, ReportError,
+    figures::{Figure, Figures},
+    numbers::short,
+    previews::Preview,
+    tiles,
+};
+
+/// An article for each scaling that has a run.
+pub fn section(findings: &Findings, figures: &Figures) -> Result<Markup, ReportError> {
+    let Some(samples) = &findings.samples else {
+        return Ok(html! { p.missing { (NO_PICTURES) } });
+    };
+    let shape = samples.test.shape();
+    let part = |row: &Preview, figure: &Figure| -> Result<Markup, ReportError> {
+        let interval = row.shown();
+        let tiles = row.images.iter().map(|image| tiles::data_uri(&tiles::tile(image, shape, interval)?));
+        let tiles = tiles.collect::<Result<Vec<_>, ReportError>>()?;
+        let description = numbers_of(row);
+        Ok(html! {
+            article.scaling {
+                h3 { (row.name) }
+                div.tiles role="img" aria-label={ "train images under " (row.name) } {
+                    @for tile in &tiles { img src=(tile) alt=""; }
+                }
+                (PreEscaped(figure.inline()))
+                p.numbers { (description) }
+            }
+        })
+    };
+    let mut parts = Vec::new();
+    for (name, figure) in &figures.values {
+        for row in samples.previews.iter().filter(|row| row.name == *name) {
+            parts.push(part(row, figure)?);
+        }
+    }
+    Ok(html! {
+        p.note {
+            "The same train images under each scaling. In each row, black is the lowest value shown and white the highest, so scalings that only shift or stretch all values look alike. Below: histogram of pixel values in up to 10,000 train images (log scale); red marks zero."
+        }
+        div.scalings { @for part in &parts { (part) } }
+    })
+}
+
+/// The statistics of all its values.
+fn numbers_of(row: &Preview) -> String {
+    let moments = &row.moments;
+    let named =
+        [("min", moments.min()), ("max", moments.max()), ("mean", moments.mean()), ("std", moments.std())];
+    let named = named.map(|(name, value)| format!("{name} {}", short(value, row.histogram.interval())));
+    named.join(" · ")
+}

@@ -1,0 +1,27 @@
+//! How to reproduce the comparison.
+
+use maud::{Markup, html};
+
+use crate::{
+    Findings,
+    facts::{COMMAND, WHERE, facts},
+};
+
+/// Settings, machine, versions, and the command.
+pub fn section(findings: &Findings) -> Markup {
+    html! {
+        p { (WHERE) }
+        pre tabindex="0" { code { (COMMAND) } }
+        dl { @for (name, value) in &facts(findings) { div { dt { (name) } dd { (value) } } } }
+        h3 { "config.toml" }
+        pre tabindex="0" { code { (findings.config) } }
+        @if let Some(run) = findings.runs().next() {
+            h3 { "Data" }
+            ul.files { @for file in run.result.data.iter().take(FILES) { li { (file.name) " " code { (file.sha256) } } } }
+            @if run.result.data.len() > FILES { p { "and " (run.result.data.len() - FILES) " more files" } }
+        }
+    }
+}
+
+/// Number of data files listed.
+const FILES: usize = 8;

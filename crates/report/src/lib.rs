@@ -1,0 +1,90 @@
+//! Reports of a comparison: an HTML page, Markdown, a CSV table of the runs, and figures in SVG.
+//!
+//! [`write()`] writes all of them from [`Findings`], which borrow a
+//! [`ComparisonFolder`](mnist_comparison::ComparisonFolder). The parts can be used alone: [`tables`] formats
+//! the statistics, [`answers`] compares the runs' predictions image by image, [`previews`] applies scalings to
+//! train images, and [`contact_sheet`] draws those previews as one picture.
+//!
+//! ```no_run
+//! use mnist_comparison::ComparisonFolder;
+//! use mnist_report::Findings;
+//!
+//! let folder = ComparisonFolder::open("runs/compare".as_ref())?;
+//! let comparison = folder.comparison();
+//! let files = mnist_report::write(&Findings::new(&folder, &comparison, None)?)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![deny(missing_docs)]
+
+pub mod answers;
+pub mod contact_sheet;
+mod csv;
+mod error;
+mod facts;
+mod figures;
+mod findings;
+mod html;
+mod markdown;
+mod notes;
+pub mod numbers;
+pub mod previews;
+pub mod tables;
+mod tiles;
+pub mod value_histogram;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use mnist_comparison::folder::{FIGURES, MARKDOWN, PAGE, TABLE};
+use mnist_training::{TrainingError, files::OutputFolder};
+
+pub use error::ReportError;
+pub use findings::{Findings, SampleImages};
+
+/// Compiles the README's example with the doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+/// Writes the report into the comparison's folder and returns the paths of its files, the page last.
+///
+/// Everything is drawn before the first file is written, and each file is written whole or not at all. Figures
+/// of an earlier report that are no longer part of it are removed.
+///
+/// # Errors
+/// When something cannot be drawn, or when a file cannot be written.
+pub fn write(findings: &Findings) -> Result<Vec<PathBuf>, ReportError> {
+    let figures = figures::Figures::draw(findings)?;
+    let figure_files: Vec<(String, String)> = figures
+        .iter()
+        .map(|figure| (format!("{FIGURES}/{}.svg", figure.name), figure.standalone()))
+        .collect();
+    let mut files = figure_files.clone();
+    files.push((TABLE.into(), csv::runs(findings)?));
+    files.push((MARKDOWN.into(), markdown::report(findings, &figures)));
+    files.push((PAGE.into(), html::page(findings, &figures)?));
+
+    let folder = findings.folder;
+    OutputFolder::create(folder.path().join(FIGURES))?;
+    for (name, content) in &files {
+        folder.write(name, content.as_bytes())?;
+    }
+    remove_stale_figures(folder, &figure_files)?;
+    Ok(files.iter().map(|(name, _)| folder.path().join(name)).collect())
+}
+
+/// Removes figures of an earlier report that this one does not have, such as those of renamed arms.
+fn remove_stale_figures(folder: &OutputFolder, current: &[(String, String)]) -> Result<(), TrainingError> {
+    let path = folder.path().join(FIGURES);
+    let look = || TrainingError::file("look into", &path);
+    for entry in fs::read_dir(&path).map_err(look())? {
+        let name = format!("{FIGURES}/{}", entry.map_err(look())?.file_name().to_string_lossy());
+        let is_figure = Path::new(&name).extension().is_some_and(|extension| extension == "svg");
+        if is_figure && current.iter().all(|(current, _)| *current != name) {
+            folder.remove(&name)?;
+        }
+    }
+    Ok(())
+}

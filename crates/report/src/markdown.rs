@@ -1,0 +1,67 @@
+//! The short report in Markdown.
+
+use mnist_comparison::folder::FIGURES;
+
+use crate::{
+    Findings, facts,
+    figures::{Figure, Figures},
+    notes,
+    tables::{self, Table},
+};
+
+/// The ranking, the pairs, the figures, and how to reproduce them.
+pub fn report(findings: &Findings, figures: &Figures) -> String {
+    let comparison = findings.comparison;
+    let mut parts = vec!["# Which pixel scaling to train with".to_owned()];
+    parts.extend(findings.unfinished());
+    parts.push(escaped(&comparison.verdict));
+    parts.push(table(&tables::ranking(comparison)));
+    parts.push(escaped(&notes::ranking(comparison)));
+    let pairs = tables::pairs(comparison);
+    if !pairs.rows.is_empty() {
+        parts.push(format!("## {}", notes::pairs_heading(comparison)));
+        parts.push(table(&pairs));
+        parts.push(escaped(&notes::pairs(comparison)));
+    }
+    // The histograms of values need the images beside them, which only the page has.
+    let shown = figures.accuracy.iter().chain(&figures.learning).chain(&figures.confusion);
+    let shown: Vec<String> = shown.map(picture).collect();
+    if !shown.is_empty() {
+        parts.push("## Figures".into());
+        parts.extend(shown);
+    }
+    parts.push("## How to reproduce it".into());
+    parts.push(notes::extent(findings));
+    let facts = facts::facts(findings).map(|(name, value)| format!("- {name}: {}", escaped(&value)));
+    parts.push(facts.join("\n"));
+    parts.push(facts::WHERE.into());
+    parts.push(format!("```sh\n{}\n```", facts::COMMAND));
+    parts.push(format!("```toml\n{}```", findings.config));
+    parts.join("\n\n") + "\n"
+}
+
+fn table(table: &Table) -> String {
+    let line = |cells: &[String]| {
+        let cells: Vec<String> = cells.iter().map(|cell| escaped(cell)).collect();
+        format!("| {} |", cells.join(" | "))
+    };
+    let rule = format!("|{}", " --- |".repeat(table.header.len()));
+    let lines = [line(&table.header), rule].into_iter().chain(table.rows.iter().map(|row| line(row)));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn picture(figure: &Figure) -> String {
+    format!("![{}]({FIGURES}/{}.svg)", escaped(&figure.title), figure.name)
+}
+
+/// Text with a backslash before every character that Markdown or HTML would interpret.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if "\\`*_[]<>|&".contains(character) {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
+}

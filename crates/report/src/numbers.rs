@@ -1,0 +1,77 @@
+//! Numbers as people read them: thousands separated by commas, a real minus sign.
+
+pub use mnist_comparison::numbers::count;
+
+use crate::value_histogram::Interval;
+
+/// A fraction in percent.
+pub fn percent(fraction: f64) -> String {
+    format!("{:.2}%", 100.0 * fraction)
+}
+
+/// A number with a noun: "1 run", "2,000 runs".
+pub fn plural(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{} {what}s", count(number)) }
+}
+
+/// A number of at least 0, with one decimal.
+pub fn tenths(number: f64) -> String {
+    let tenths = (number * 10.0).round() as usize;
+    format!("{}.{}", count(tenths / 10), tenths % 10)
+}
+
+/// A number with its sign and one decimal. A number that rounds to 0 has no sign.
+pub fn signed(number: f64) -> String {
+    let sign = match (number * 10.0).round() {
+        0.0 => "",
+        below if below < 0.0 => "−",
+        _ => "+",
+    };
+    format!("{sign}{}", tenths(number.abs()))
+}
+
+/// A value with the precision of its interval: the larger end has about four digits.
+pub fn short(value: f64, interval: Interval) -> String {
+    let magnitude = interval.low.abs().max(interval.high.abs());
+    let number = if magnitude != 0.0 && !(1e-3..1e5).contains(&magnitude) {
+        format!("{value:.2e}")
+    } else {
+        let decimals = (3.0 - magnitude.log10().floor()).clamp(0.0, 6.0);
+        let factor = 10_f64.powf(decimals);
+        // Adding 0.0 turns -0, such as a rounded mean of -1e-9, into 0.
+        ((value * factor).round() / factor + 0.0).to_string()
+    };
+    number.replace('-', "−")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_difference_has_no_sign() {
+        assert_eq!([signed(0.0), signed(-0.04), signed(0.06)], ["0.0", "0.0", "+0.1"]);
+    }
+
+    #[test]
+    fn thousands_have_commas() {
+        assert_eq!([count(60_000), tenths(1234.96), signed(-10_000.0)], ["60,000", "1,235.0", "−10,000.0"]);
+    }
+
+    #[test]
+    fn values_are_short() {
+        let write = |low, high, value| short(value, Interval { low, high });
+        assert_eq!(write(0.0, 255.0, 33.318421), "33.3");
+        assert_eq!(write(0.0, 255.0, 255.0), "255");
+        assert_eq!(write(-0.42421296, 2.8214867, -0.42421296), "−0.424");
+        assert_eq!(write(-0.42421296, 2.8214867, -1e-9), "0");
+        assert_eq!(write(0.0, 0.0, 0.0), "0");
+        assert_eq!(write(0.0, 2.55e-7, 1.2345e-7), "1.23e−7");
+        assert_eq!(write(-1e30, 1.0, -1e30), "−1.00e30");
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!([plural(1, "thread"), plural(2000, "thread")], ["1 thread", "2,000 threads"]);
+    }
+}

@@ -1,0 +1,175 @@
+//! The tables of a comparison: the same cells in every format.
+
+use mnist_comparison::{ArmResult, Comparison, McNemar, Milestone, Pair, significance};
+use mnist_training::run::Status;
+
+use crate::numbers::{count, percent, signed, tenths};
+
+/// Stands for a missing value.
+const NONE: &str = "–";
+
+/// A table of texts.
+pub struct Table {
+    /// The names of the columns.
+    pub header: Vec<String>,
+    /// Rows with as many cells as the header.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// The ranking: a row per arm, the best first.
+pub fn ranking(comparison: &Comparison) -> Table {
+    let several = comparison.has_several_seeds();
+    let with_one_seed = ["rank", "scaling", "test accuracy", "test loss"];
+    let with_several = ["rank", "scaling", "test accuracy ± std", "95% interval", "test loss"];
+    let header: &[&str] = if several { &with_several } else { &with_one_seed };
+    let mut header: Vec<String> = header.iter().map(|&name| name.to_owned()).collect();
+    let milestones = comparison.scalings.first().map_or(&[][..], |arm| &arm.milestones);
+    header.extend(
+        milestones.iter().map(|reached| format!("to {:.0}% train accuracy", 100.0 * reached.accuracy)),
+    );
+    header.extend(["training", "runs"].map(String::from));
+    let rows = comparison.scalings.iter().map(|arm| {
+        let mut row = vec![rank(arm), arm.name.clone(), accuracy_with_std(arm)];
+        row.extend(several.then(|| interval(arm)));
+        row.push(loss(arm));
+        row.extend(arm.milestones.iter().map(|reached| milestone(reached, arm)));
+        row.extend([seconds(arm), runs(arm)]);
+        row
+    });
+    Table { rows: rows.collect(), header }
+}
+
+/// The pairs: the difference between every two arms that share a usable seed, with its tests.
+pub fn pairs(comparison: &Comparison) -> Table {
+    let is_mcnemar = comparison.compares_models();
+    let header: &[&str] = if is_mcnemar {
+        &["a", "b", "difference in images", "only a right", "only b right", "p (McNemar)", "p (Holm)"]
+    } else {
+        &["a", "b", "seeds", "difference in images", "95% interval", "p", "p (Holm)", "detectable"]
+    };
+    let images = comparison.test_images as f64;
+    let rows = comparison.pairs.iter().filter(|pair| pair.seeds > 0).map(|pair| {
+        let (a, b) = (pair.a.clone(), pair.b.clone());
+        let difference = or_none(pair.difference.map(|difference| signed(difference * images)));
+        if is_mcnemar {
+            mcnemar_row(pair, a, b, difference)
+        } else {
+            t_test_row(pair, a, b, difference, images)
+        }
+    });
+    Table { rows: rows.collect(), header: header.iter().map(|&name| name.to_owned()).collect() }
+}
+
+fn mcnemar_row(pair: &Pair, a: String, b: String, difference: String) -> Vec<String> {
+    let of = |value: fn(&McNemar) -> String| or_none(pair.mcnemar.as_ref().map(value));
+    vec![
+        a,
+        b,
+        difference,
+        of(|test| count(test.only_a)),
+        of(|test| count(test.only_b)),
+        of(|test| p_value(test.p)),
+        of(|test| p_value(test.p_holm)),
+    ]
+}
+
+fn t_test_row(pair: &Pair, a: String, b: String, difference: String, images: f64) -> Vec<String> {
+    let interval =
+        pair.ci95.map(|[low, high]| format!("{} to {}", signed(low * images), signed(high * images)));
+    vec![
+        a,
+        b,
+        count(pair.seeds),
+        difference,
+        or_none(interval),
+        or_none(pair.p.map(p_value)),
+        or_none(pair.p_holm.map(p_value)),
+        or_none(pair.detectable.map(|fraction| detectable(fraction, images))),
+    ]
+}
+
+/// In images; "none" where no difference could be detected.
+fn detectable(fraction: f64, images: f64) -> String {
+    if fraction > 1.0 { "none".into() } else { tenths(fraction * images) }
+}
+
+/// An arm's ranks, such as "1", "1–2" or "1, 3". Arms that cannot be told apart share one.
+pub fn rank(arm: &ArmResult) -> String {
+    match arm.ranks[..] {
+        [] => or_none(None),
+        [first, .., last] if last - first + 1 == arm.ranks.len() => format!("{first}–{last}"),
+        _ => arm.ranks.iter().map(usize::to_string).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// An arm's name, with the number of diverged runs if there are any.
+pub fn name(arm: &ArmResult) -> String {
+    match diverged(arm) {
+        0 => arm.name.clone(),
+        some => format!("{} ({some} of {} diverged)", arm.name, arm.runs.len()),
+    }
+}
+
+/// An arm's mean test accuracy.
+pub fn accuracy(arm: &ArmResult) -> String {
+    or_none(arm.accuracy.mean.map(percent))
+}
+
+fn accuracy_with_std(arm: &ArmResult) -> String {
+    match arm.accuracy.std {
+        None => accuracy(arm),
+        Some(std) => format!("{} ± {}", accuracy(arm), percent(std)),
+    }
+}
+
+/// The confidence interval of the mean, clipped to 0..=1: with few seeds it may reach beyond.
+pub fn possible_interval(arm: &ArmResult) -> Option<[f64; 2]> {
+    arm.accuracy.ci95.map(|bounds| bounds.map(|bound| bound.clamp(0.0, 1.0)))
+}
+
+/// The interval as text.
+pub fn interval(arm: &ArmResult) -> String {
+    or_none(possible_interval(arm).map(|[low, high]| format!("{} to {}", percent(low), percent(high))))
+}
+
+/// An arm's mean test loss.
+pub fn loss(arm: &ArmResult) -> String {
+    let losses: Vec<f64> = arm.runs.iter().filter_map(|run| run.loss).collect();
+    or_none(significance::mean(&losses).map(|loss| format!("{loss:.4}")))
+}
+
+/// An arm's mean training time. Diverged runs are left out, because they stopped early.
+pub fn seconds(arm: &ArmResult) -> String {
+    let seconds: Vec<f64> = arm.usable_runs().map(|run| run.seconds).collect();
+    or_none(significance::mean(&seconds).map(|seconds| format!("{} s", tenths(seconds))))
+}
+
+fn runs(arm: &ArmResult) -> String {
+    match diverged(arm) {
+        0 => arm.runs.len().to_string(),
+        some => format!("{}, {some} of them diverged", arm.runs.len()),
+    }
+}
+
+fn milestone(reached: &Milestone, arm: &ArmResult) -> String {
+    let usable = arm.runs.len() - diverged(arm);
+    if usable == 0 {
+        return or_none(None);
+    }
+    let (Some(steps), Some(seconds)) = (reached.steps, reached.seconds) else { return "not reached".into() };
+    let by =
+        if reached.runs < usable { format!(" ({} of {usable} runs)", reached.runs) } else { String::new() };
+    format!("{} steps, {} s{by}", count(steps.round() as usize), tenths(seconds))
+}
+
+fn diverged(arm: &ArmResult) -> usize {
+    arm.runs.iter().filter(|run| run.status == Status::Diverged).count()
+}
+
+fn p_value(p: f64) -> String {
+    if p < 0.0001 { "< 0.0001".into() } else { format!("{p:.4}") }
+}
+
+fn or_none(value: Option<String>) -> String {
+    value.unwrap_or_else(|| NONE.into())
+}

@@ -1,0 +1,89 @@
+//! Checkpoints: a training between two steps, on disk.
+//!
+//! A checkpoint is a folder under `checkpoints/`, named after its epoch and the images seen in it. It is
+//! written under another name and renamed when it is complete. Burn's records keep the ids of the parameters,
+//! which the optimizer needs to find its moments.
+
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+};
+
+use burn::{optim::OptimizerRecord, store::ModuleRecord, tensor::Bytes};
+use mnist_model::Classifier;
+
+use crate::{TrainingError, TrainingState, files, training_loop::TrainingProgress};
+
+const MODEL: &str = "model.bpk";
+const OPTIMIZER: &str = "optimizer.bpk";
+const PROGRESS: &str = "progress.json";
+const UNFINISHED: &str = "unfinished";
+
+/// Saves the state as the newest checkpoint and removes the older ones.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn save<M: Classifier>(checkpoints: &Path, state: &TrainingState<M>) -> Result<(), TrainingError> {
+    let TrainingProgress { epochs, epoch, .. } = &state.progress;
+    let name = format!("epoch-{:010}-images-{:010}", epochs.len() + 1, epoch.images);
+    let (unfinished, whole) = (checkpoints.join(UNFINISHED), checkpoints.join(name));
+    let older = list(checkpoints)?;
+    let encode = || TrainingError::encode("a checkpoint");
+    let model = state.model.clone().into_record().into_bytes().map_err(encode())?;
+    let optimizer = state.optimizer.into_bytes().map_err(encode())?;
+
+    let in_checkpoints = || TrainingError::file("save a checkpoint in", checkpoints);
+    if unfinished.exists() {
+        fs::remove_dir_all(&unfinished).map_err(in_checkpoints())?;
+    }
+    fs::create_dir_all(&unfinished).map_err(in_checkpoints())?;
+    files::write(&unfinished.join(MODEL), &model)?;
+    files::write(&unfinished.join(OPTIMIZER), &optimizer)?;
+    files::write(&unfinished.join(PROGRESS), files::json(&state.progress)?.as_bytes())?;
+    if !whole.exists() {
+        fs::rename(&unfinished, &whole).map_err(in_checkpoints())?;
+    }
+    for checkpoint in older.iter().filter(|&checkpoint| *checkpoint != whole) {
+        fs::remove_dir_all(checkpoint).map_err(in_checkpoints())?;
+    }
+    Ok(())
+}
+
+/// Loads the newest checkpoint's weights, moments and progress into `fresh`, if there is a checkpoint.
+///
+/// # Errors
+/// When the checkpoint cannot be read or is damaged.
+pub fn load_newest<M: Classifier>(
+    checkpoints: &Path,
+    fresh: TrainingState<M>,
+) -> Result<TrainingState<M>, TrainingError> {
+    let Some(newest) = list(checkpoints)?.pop() else { return Ok(fresh) };
+    load(&newest, fresh).map_err(|reason| TrainingError::DamagedCheckpoint { path: newest, reason })
+}
+
+fn load<M: Classifier>(checkpoint: &Path, fresh: TrainingState<M>) -> Result<TrainingState<M>, String> {
+    fn reason(error: impl fmt::Display) -> String {
+        error.to_string()
+    }
+    let bytes = |name| fs::read(checkpoint.join(name)).map(Bytes::from_bytes_vec).map_err(reason);
+    let model = ModuleRecord::from_bytes(bytes(MODEL)?).map_err(reason)?;
+    let optimizer = OptimizerRecord::from_bytes(bytes(OPTIMIZER)?).map_err(reason)?;
+    Ok(TrainingState {
+        model: fresh.model.try_load_record(model).map_err(reason)?,
+        optimizer: fresh.optimizer.load_record(optimizer),
+        progress: files::read_json(&checkpoint.join(PROGRESS)).map_err(reason)?,
+    })
+}
+
+/// Finished checkpoints, oldest first.
+fn list(checkpoints: &Path) -> Result<Vec<PathBuf>, TrainingError> {
+    if !checkpoints.exists() {
+        return Ok(Vec::new());
+    }
+    let mut found = fs::read_dir(checkpoints)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>())
+        .map_err(TrainingError::file("look into", checkpoints))?;
+    found.retain(|path| !path.ends_with(UNFINISHED));
+    found.sort();
+    Ok(found)
+}

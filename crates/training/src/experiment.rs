@@ -1,0 +1,172 @@
+//! An experiment: trainings of one network on the same images, each in a run folder of its own.
+
+use std::{path::Path, sync::Arc};
+
+use burn::{data::dataset::Dataset, module::Module, tensor::Device};
+use mnist_data::{FittedScaling, source::FileSum};
+use mnist_model::Network;
+
+use crate::{
+    ExperimentData, Observer, RunSettings, TrainingError, TrainingLoop, TrainingState, backend, checkpoint,
+    files::{self, CONFIG, OutputFolder, RESULT},
+    monitor::Monitor,
+    run::{
+        CHECKPOINTS, CURVE, DATA, FinishedRun, FolderLock, Machine, PREDICTIONS, RunResult, SCALING, Scores,
+        Status, Versions, WEIGHTS, sha256,
+    },
+    settings::check_unchanged,
+    training_loop::Ending,
+    weights,
+};
+
+/// What all runs of an experiment share.
+#[derive(Debug)]
+pub struct Experiment<'a, N> {
+    network: &'a N,
+    data: &'a ExperimentData,
+    device: Device,
+}
+
+impl<'a, N: Network> Experiment<'a, N> {
+    /// An experiment on `device`, without autodiff.
+    ///
+    /// # Errors
+    /// When the network cannot take the images.
+    pub fn new(network: &'a N, data: &'a ExperimentData, device: Device) -> Result<Self, TrainingError> {
+        network.check(data.image()).map_err(TrainingError::Network)?;
+        Ok(Self { network, data, device })
+    }
+
+    /// The network that it trains.
+    pub fn network(&self) -> &'a N {
+        self.network
+    }
+
+    /// The images that it trains and tests on.
+    pub fn data(&self) -> &'a ExperimentData {
+        self.data
+    }
+
+    /// Trains in the folder `path`, continues where an earlier attempt in it stopped, or returns its result
+    /// if it is finished. Returns `None` while another process is training in the folder.
+    ///
+    /// # Errors
+    /// When the folder belongs to other settings, data or statistics, a file cannot be read or written, or
+    /// the observer asks to stop: the folder then contains a checkpoint.
+    pub fn run(
+        &self,
+        settings: &RunSettings,
+        fitted: &Arc<FittedScaling>,
+        path: &Path,
+        observer: &dyn Observer,
+    ) -> Result<Option<FinishedRun>, TrainingError> {
+        let training = settings.training.for_network(self.network.name())?;
+        let settings = &RunSettings { training, ..settings.clone() };
+        let folder = OutputFolder::create(path.to_owned())?;
+        let Some(_lock) = FolderLock::try_take(path)? else { return Ok(None) };
+        self.check_resumes(settings, fitted, path)?;
+        if let Some(finished) = FinishedRun::read(path)? {
+            return Ok(Some(finished));
+        }
+        let device = self.device.clone().autodiff();
+        let model = self.network.build(self.data.image(), self.data.classes, settings.seed, &device);
+        let fresh = TrainingState::new(model.map_err(TrainingError::Network)?);
+        let checkpoints = path.join(CHECKPOINTS);
+        let state = checkpoint::load_newest(&checkpoints, fresh)?;
+        folder.write(CONFIG, settings.to_toml()?.as_bytes())?;
+        folder.write_json(DATA, &self.data.files)?;
+        let scaling = files::json(fitted.as_ref())?;
+        folder.write(SCALING, scaling.as_bytes())?;
+
+        let training = TrainingLoop::new(settings, self.data, fitted.clone(), self.device.clone(), observer);
+        let (ending, state) = training.run(state, &mut Monitor::new(&training, &folder))?;
+        if ending == Ending::Stopped {
+            checkpoint::save(&checkpoints, &state)?;
+            return Err(TrainingError::Resumable(path.to_owned()));
+        }
+        let finished = self.conclude(&training, ending, state, &folder, sha256(scaling.as_bytes()));
+        finished.map(Some).map_err(|error| error.resumable(path.to_owned()))
+    }
+
+    /// Refuses a folder of other settings, other data or another fitted scaling.
+    fn check_resumes(
+        &self,
+        settings: &RunSettings,
+        fitted: &FittedScaling,
+        path: &Path,
+    ) -> Result<(), TrainingError> {
+        check_unchanged(&path.join(CONFIG), &settings.to_toml()?, &[])?;
+        let data = path.join(DATA);
+        if data.exists() && files::read_json::<Vec<FileSum>>(&data)? != self.data.files {
+            return Err(TrainingError::OtherData(path.to_owned()));
+        }
+        let scaling = path.join(SCALING);
+        if scaling.exists() && files::read_json::<FittedScaling>(&scaling)? != *fitted {
+            // The file was edited, or comes from a CPU that rounds a whitening differently.
+            return Err(TrainingError::OtherFit(scaling));
+        }
+        Ok(())
+    }
+
+    /// Evaluates on the test images and writes weights and result.
+    fn conclude(
+        &self,
+        training: &TrainingLoop,
+        ending: Ending,
+        state: TrainingState<N::Model>,
+        folder: &OutputFolder,
+        scaling_sha256: String,
+    ) -> Result<FinishedRun, TrainingError> {
+        let RunSettings { seed, training: settings, scaling } = training.settings;
+        let model = state.model.valid();
+        let test = match ending {
+            Ending::Finished => Some(training.evaluate(&model, &self.data.test)?),
+            _ => None,
+        };
+        // The last weight update can make the loss infinite or NaN.
+        let test = test.filter(|evaluation| evaluation.loss.is_finite());
+        let seconds = state.progress.seconds();
+        let curve = state.progress.curve.points;
+        folder.write_csv(CURVE, &curve)?;
+        let mut weights_sha256 = None;
+        if let Some(test) = &test {
+            folder.write_csv(PREDICTIONS, &test.predictions)?;
+            let weights = weights::to_safetensors(&model)?;
+            folder.write(WEIGHTS, &weights)?;
+            weights_sha256 = Some(weights::sha256(&weights)?);
+        }
+        let epochs = state.progress.epochs;
+        let validation = epochs.last().and_then(|epoch| {
+            Some(Scores { loss: epoch.validation_loss?, accuracy: epoch.validation_accuracy? })
+        });
+        let result = RunResult {
+            run: folder.path().to_owned(),
+            status: if test.is_some() { Status::Ok } else { Status::Diverged },
+            scaling: scaling.name().into(),
+            seed: *seed,
+            learning_rate: settings.learning_rate.get(),
+            batch_size: settings.batch_size.get() as usize,
+            backend: settings.backend.to_string(),
+            device: backend::describe(&self.device),
+            threads: rayon::current_num_threads(),
+            machine: Machine::current(),
+            weights_sha256,
+            scaling_sha256,
+            epochs,
+            validation,
+            test: test.as_ref().map(|test| Scores { loss: test.loss, accuracy: test.accuracy }),
+            confusion: test.as_ref().map(|test| test.confusion.clone()),
+            train_images: training.train.len(),
+            test_images: self.data.test.len(),
+            classes: training.classes,
+            class_names: self.data.class_names.clone(),
+            parameters: model.num_params(),
+            seconds,
+            versions: Versions::current(),
+            data: self.data.files.clone(),
+        };
+        folder.write_json(RESULT, &result)?;
+        let predictions = test.map(|test| test.predictions).unwrap_or_default();
+        Ok(FinishedRun { result, curve, predictions })
+    }
+}

@@ -1,0 +1,106 @@
+//! Export as safetensors: weights that PyTorch loads by name, and the scaling as metadata.
+
+use std::collections::{BTreeMap, HashMap};
+
+use mnist_model::Model;
+use safetensors::{SafeTensors, tensor::TensorInfo, tensor::TensorView};
+use serde::Serialize;
+
+use super::ExportedFile;
+use crate::{Predictor, TrainingError, files, weights};
+
+/// The weights.
+pub const NAME: &str = "model.safetensors";
+
+/// The scaling, if it is too large for the metadata.
+pub const SCALING: &str = "scaling.json";
+
+/// Largest `scaling.json` for the header of a file, in bytes: readers refuse headers above 100 MB. Whitening
+/// of 3×32×32 values takes slightly more.
+const MOST_METADATA: usize = 99_000_000;
+
+/// Weights with PyTorch's names and layouts (dense ones are output × input), to load with
+/// `load_state_dict(strict=True)`. `scaling_json` in the metadata is the text of the run's `scaling.json`.
+pub fn files(predictor: &Predictor<Model>) -> Result<Vec<ExportedFile>, TrainingError> {
+    let scaling = files::json(predictor.trained.fitted.as_ref())?;
+    let mut metadata = super::metadata(&predictor.trained)?;
+    let beside = place(scaling, &mut metadata, MOST_METADATA)?;
+    // Hugging Face's libraries read from this key that names and layouts are PyTorch's.
+    metadata.insert("format", "pt".into());
+
+    let weights = weights::to_pytorch(&predictor.model)?;
+    let tensors = SafeTensors::deserialize(&weights).map_err(TrainingError::encode("the weights"))?;
+    let bytes = serialize(tensors.tensors(), &metadata)?;
+    let about = "weights under PyTorch's names, the scaling in the metadata";
+    let mut files = vec![ExportedFile { name: NAME, about, bytes }];
+    files.extend(beside.map(|bytes| ExportedFile {
+        name: SCALING,
+        about: "the scaling, which is too large for the metadata",
+        bytes,
+    }));
+    Ok(files)
+}
+
+/// Puts the scaling into the metadata. If it is too large, puts the name of a file there and returns the
+/// file's bytes.
+fn place(
+    scaling: String,
+    metadata: &mut BTreeMap<&'static str, String>,
+    most: usize,
+) -> Result<Option<Vec<u8>>, TrainingError> {
+    // Quotes and newlines take more bytes inside a JSON string.
+    if serde_json::to_string(&scaling).map_err(TrainingError::encode("the metadata"))?.len() <= most {
+        metadata.insert("scaling_json", scaling);
+        return Ok(None);
+    }
+    metadata.insert("scaling_file", SCALING.to_owned());
+    Ok(Some(scaling.into_bytes()))
+}
+
+/// A safetensors file with the same bytes each time. The crate `safetensors` writes the metadata in the
+/// random order of a hash map; this function sorts it by key.
+pub fn serialize(
+    tensors: Vec<(String, TensorView)>,
+    metadata: &BTreeMap<&'static str, String>,
+) -> Result<Vec<u8>, TrainingError> {
+    #[derive(Serialize)]
+    struct Header<'a> {
+        #[serde(rename = "__metadata__")]
+        metadata: &'a BTreeMap<&'static str, String>,
+        #[serde(flatten)]
+        tensors: BTreeMap<String, &'a TensorInfo>,
+    }
+
+    let unordered: HashMap<String, String> =
+        metadata.iter().map(|(&key, value)| (key.to_owned(), value.clone())).collect();
+    let mut file = safetensors::serialize(tensors, Some(unordered))
+        .map_err(TrainingError::encode("a safetensors file"))?;
+    let (length, header) = SafeTensors::read_metadata(&file)
+        .map_err(TrainingError::encode("the header of a safetensors file"))?;
+    let header = Header { metadata, tensors: header.tensors().into_iter().collect() };
+    let mut header =
+        serde_json::to_vec(&header).map_err(TrainingError::encode("the header of a safetensors file"))?;
+    header.resize(length, b' ');
+    file.splice(size_of::<u64>()..size_of::<u64>() + length, header);
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scaling_too_large_for_a_header_gets_a_file_that_the_metadata_names() {
+        let text = "{\"matrix\": \"AAAA\"}\n".to_owned();
+        let escaped = text.len() + 2 + 4 + 1;
+        let placed = |most| {
+            let mut metadata = BTreeMap::new();
+            let file = place(text.clone(), &mut metadata, most).unwrap();
+            (metadata, file)
+        };
+        let inside = BTreeMap::from([("scaling_json", text.clone())]);
+        assert_eq!(placed(escaped), (inside, None));
+        let named = BTreeMap::from([("scaling_file", SCALING.to_owned())]);
+        assert_eq!(placed(escaped - 1), (named, Some(text.clone().into_bytes())));
+    }
+}

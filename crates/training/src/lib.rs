@@ -1,0 +1,68 @@
+//! Trains one image classifier: settings, training loop, evaluation, checkpoints, run folder, prediction and
+//! export.
+//!
+//! The modules in the order in which a training uses them:
+//! [`settings`] → [`dataset`] (opened, split, a scaling fitted) → [`backend`] (a device) →
+//! [`training_loop`] over [`loader`]'s batches → [`evaluation`] → [`run`] (a folder) → [`predictor`] and
+//! [`export`]. [`Experiment`] does all of it for one run.
+//!
+//! You can train your own network: implement [`Classifier`] for the module and [`Network`] for its builder.
+//! Nothing here prints. To show progress or to stop a training, pass an [`Observer`].
+//!
+//! ```no_run
+//! use mnist_model::ModelConfig;
+//! use mnist_training::{
+//!     Backend, Experiment, ExperimentData, RunSettings, TrainingSettings, dataset, files::OutputFolder,
+//! };
+//!
+//! let settings = RunSettings {
+//!     seed: 1,
+//!     scaling: "standardize".parse()?,
+//!     training: TrainingSettings::default(),
+//! };
+//! let network = ModelConfig::new(); // the tutorial's CNN
+//! let data = ExperimentData::open(&settings.training.dataset, &())?;
+//! let fitted = dataset::fit(&settings.scaling, &data.train, &())?;
+//! let experiment = Experiment::new(&network, &data, Backend::Flex.open()?)?;
+//! let run = experiment.run(&settings, &fitted.into(), "runs/first".as_ref(), &())?;
+//! println!("{:?}", run.and_then(|run| run.result.test));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![deny(missing_docs)]
+
+pub mod backend;
+pub mod checkpoint;
+pub mod curve;
+pub mod dataset;
+mod error;
+pub mod evaluation;
+mod experiment;
+pub mod export;
+pub mod files;
+pub mod loader;
+mod monitor;
+pub mod observer;
+pub mod prediction;
+pub mod predictor;
+pub mod run;
+pub mod settings;
+pub mod training_loop;
+pub mod weights;
+
+pub use backend::Backend;
+pub use dataset::ExperimentData;
+pub use error::TrainingError;
+pub use evaluation::{Evaluation, evaluate};
+pub use experiment::Experiment;
+pub use mnist_model::{Classifier, Network, NetworkError};
+pub use observer::Observer;
+pub use prediction::Prediction;
+pub use predictor::Predictor;
+pub use run::{FinishedRun, RunResult};
+pub use settings::{DatasetSettings, RunSettings, TrainingSettings};
+pub use training_loop::{TrainingLoop, TrainingState};
+
+/// Compiles the README's example with the doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,60 @@
+//! A model's prediction for an image: from logits to a class and probabilities.
+
+use serde::{Deserialize, Serialize};
+
+/// A model's prediction for one image.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// The class with the largest logit; the first one if several are equal.
+    pub class: usize,
+    /// Softmax of the logits, in `f64`: the probability of each class.
+    pub probabilities: Vec<f64>,
+    /// A score per class, before softmax.
+    pub logits: Vec<f32>,
+}
+
+impl Prediction {
+    /// The prediction for these logits, one per class.
+    ///
+    /// ```
+    /// use mnist_training::Prediction;
+    ///
+    /// let prediction = Prediction::from_logits(&[0.0, 2.0, 0.0]);
+    /// assert_eq!(prediction.class, 1);
+    /// assert!((prediction.probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    /// ```
+    pub fn from_logits(logits: &[f32]) -> Self {
+        let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let class = logits.iter().position(|&logit| logit >= largest).unwrap_or(0);
+        let powers: Vec<f64> = logits.iter().map(|&logit| f64::from(logit - largest).exp()).collect();
+        let sum: f64 = powers.iter().sum();
+        Self {
+            class,
+            probabilities: powers.into_iter().map(|power| power / sum).collect(),
+            logits: logits.to_vec(),
+        }
+    }
+}
+
+/// A model's prediction for one labelled image of a split: a row of `predictions.csv`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelledPrediction {
+    /// The image's position in the split, from 0.
+    pub image: usize,
+    /// Its true class.
+    pub label: usize,
+    /// The most probable class.
+    pub predicted: usize,
+    /// The probability of the predicted class, 0..=1.
+    pub probability: f32,
+    /// The probability of the true class, 0..=1.
+    pub label_probability: f32,
+}
+
+impl LabelledPrediction {
+    /// Whether the prediction is correct.
+    pub fn is_correct(&self) -> bool {
+        self.label == self.predicted
+    }
+}

@@ -1,0 +1,209 @@
+//! A finished run's model, with the scaling that it was trained with.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use burn::{
+    data::{dataloader::batcher::Batcher, dataset::Dataset},
+    tensor::Device,
+};
+use mnist_data::{FittedScaling, Images, ScalingBatcher};
+use mnist_model::{Classifier, Network};
+
+use crate::{
+    Backend, DatasetSettings, Evaluation, Observer, Prediction, RunSettings, TrainingError,
+    dataset::{dimensions, open_splits},
+    evaluate, files,
+    files::{CONFIG, RESULT},
+    run::{RunResult, SCALING, WEIGHTS, sha256},
+    weights,
+};
+
+/// A finished run's model without its weights: the settings, the scaling and the classes.
+#[derive(Debug, Clone)]
+pub struct TrainedModel {
+    /// The settings that it was trained with.
+    pub settings: RunSettings,
+    /// The scaling, fitted on the train images.
+    pub fitted: Arc<FittedScaling>,
+    /// Number of classes.
+    pub classes: usize,
+    /// Their names in the order of the labels, if they have names.
+    pub class_names: Option<Vec<String>>,
+    weights: PathBuf,
+    folder: PathBuf,
+}
+
+impl TrainedModel {
+    /// Reads a run's folder.
+    ///
+    /// # Errors
+    /// When the run does not exist, is unfinished, diverged or was edited.
+    pub fn open(run: &Path) -> Result<Self, TrainingError> {
+        if !run.is_dir() {
+            return Err(TrainingError::NoRun(run.to_owned()));
+        }
+        if run.join("runs").is_dir() {
+            return Err(TrainingError::IsComparison(run.to_owned()));
+        }
+        if !run.join(RESULT).exists() {
+            return Err(TrainingError::Unfinished(run.to_owned()));
+        }
+        let weights = run.join(WEIGHTS);
+        if !fs::exists(&weights).map_err(TrainingError::file("read", &weights))? {
+            return Err(TrainingError::Diverged(run.to_owned()));
+        }
+        let result: RunResult = files::read_json(&run.join(RESULT))?;
+        let scaling = run.join(SCALING);
+        let bytes = fs::read(&scaling).map_err(TrainingError::file("read", &scaling))?;
+        if result.scaling_sha256 != sha256(&bytes) {
+            return Err(TrainingError::ScalingChanged(scaling));
+        }
+        let fitted: FittedScaling =
+            serde_json::from_slice(&bytes).map_err(TrainingError::damaged(scaling))?;
+        Ok(Self {
+            settings: RunSettings::read(&run.join(CONFIG))?,
+            fitted: Arc::new(fitted),
+            classes: result.classes,
+            class_names: result.class_names,
+            weights,
+            folder: run.to_owned(),
+        })
+    }
+
+    /// Loads the weights onto the first device of `backend`. `network` is the one that was trained.
+    ///
+    /// # Errors
+    /// When the run names another network, its weights cannot be read, or the backend has no device.
+    pub fn load<N: Network>(
+        self,
+        network: &N,
+        backend: Backend,
+    ) -> Result<Predictor<N::Model>, TrainingError> {
+        let (found, expected) = (&self.settings.training.network, network.name());
+        if found != expected {
+            let (found, expected) = (found.clone(), expected.to_owned());
+            return Err(TrainingError::OtherNetwork { path: self.folder, found, expected });
+        }
+        let device = backend.open()?;
+        let image = dimensions(self.fitted.shape());
+        let fresh = network.build(image, self.classes, self.settings.seed, &device);
+        let model = weights::load(&self.weights, fresh.map_err(TrainingError::Network)?)?;
+        let batcher = ScalingBatcher::new(self.fitted.clone()).whitening_on_device(backend.is_gpu());
+        Ok(Predictor { trained: self, model, batcher, device })
+    }
+
+    /// The test images of a data set, if they fit the model.
+    ///
+    /// # Errors
+    /// When the files cannot be read, or the images have another shape or other classes.
+    pub fn test_images(
+        &self,
+        settings: &DatasetSettings,
+        observer: &dyn Observer,
+    ) -> Result<Images, TrainingError> {
+        let splits = open_splits(settings, observer)?;
+        self.fitted.check_shape(splits.test.shape())?;
+        if splits.classes > self.classes {
+            return Err(TrainingError::Mismatch(format!(
+                "the data has {} classes, the model tells {} apart",
+                splits.classes, self.classes
+            )));
+        }
+        if let (Some(of_data), Some(of_model)) = (&splits.class_names, &self.class_names)
+            && of_data != of_model
+        {
+            return Err(TrainingError::Mismatch(
+                "the classes of the data have other names than those the model was trained on".into(),
+            ));
+        }
+        Ok(splits.test)
+    }
+}
+
+/// A trained model on a device, ready to classify images with its own scaling.
+///
+/// ```no_run
+/// use mnist_model::ModelConfig;
+/// use mnist_training::{Backend, Predictor};
+///
+/// let predictor =
+///     Predictor::open("runs/standardize".as_ref(), &ModelConfig::new(), Backend::Flex)?;
+/// let black = [0; 28 * 28];
+/// let predictions = predictor.predict(&[&black])?;
+/// println!("class {}: {:.1}%", predictions[0].class, 100.0 * predictions[0].probabilities[predictions[0].class]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Predictor<M> {
+    /// The model's settings, scaling and classes.
+    pub trained: TrainedModel,
+    /// The network, with its trained weights.
+    pub model: M,
+    batcher: ScalingBatcher,
+    device: Device,
+}
+
+impl<M: Classifier> Predictor<M> {
+    /// Opens a run's folder and loads its model onto the first device of `backend`.
+    ///
+    /// # Errors
+    /// As [`TrainedModel::open`] and [`TrainedModel::load`].
+    pub fn open<N: Network<Model = M>>(
+        run: &Path,
+        network: &N,
+        backend: Backend,
+    ) -> Result<Self, TrainingError> {
+        TrainedModel::open(run)?.load(network, backend)
+    }
+
+    /// Classifies images, each the bytes 0..=255 of channels × height × width. The prediction for an image
+    /// does not depend on the other images.
+    ///
+    /// # Errors
+    /// When the device fails.
+    ///
+    /// # Panics
+    /// When an image has another number of bytes.
+    pub fn predict(&self, images: &[&[u8]]) -> Result<Vec<Prediction>, TrainingError> {
+        let mut batch = images.to_vec();
+        if let [alone] = images {
+            // For a single row, `gemm` adds in another order, so the last bits would differ.
+            batch.push(alone);
+        }
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let logits = self.model.forward(self.batcher.batch_unlabelled(&batch, &self.device));
+        let logits = logits.try_into_vec_as::<f32>().map_err(TrainingError::device)?;
+        let of_image = logits.chunks(self.trained.classes).take(images.len());
+        Ok(of_image.map(Prediction::from_logits).collect())
+    }
+
+    /// Evaluates the model on labelled images, which the caller has checked with
+    /// [`TrainedModel::test_images`].
+    ///
+    /// # Errors
+    /// When images cannot be read, the device fails, or the observer asks to stop.
+    pub fn evaluate(
+        &self,
+        images: &Images,
+        batch_size: usize,
+        observer: &dyn Observer,
+    ) -> Result<Evaluation, TrainingError> {
+        let Self { trained, model, batcher, device } = self;
+        evaluate(model, images, trained.classes, batch_size, batcher, device, observer)
+    }
+
+    /// The logits of labelled images, one row per image, in one batch that the host scales.
+    ///
+    /// # Errors
+    /// When images cannot be read, or the device fails.
+    pub(crate) fn logits(&self, images: &Images) -> Result<Vec<f32>, TrainingError> {
+        let items = images.get_many((0..images.len()).collect())?;
+        let batch = ScalingBatcher::new(self.trained.fitted.clone()).batch(items, &self.device);
+        self.model.forward(batch.images).try_into_vec_as::<f32>().map_err(TrainingError::device)
+    }
+}

@@ -1,0 +1,58 @@
+//! A lock on a folder: one process at a time trains in it or plans trainings.
+
+use std::{
+    fs::{File, TryLockError},
+    path::Path,
+};
+
+use crate::TrainingError;
+
+/// The locked file. It stays when the lock is released: locking a removed file would keep nobody out.
+pub const LOCK: &str = "lock";
+
+/// Held while a process works in a folder. The system releases it when the process ends, even if it is
+/// killed.
+#[derive(Debug)]
+pub struct FolderLock(#[allow(dead_code)] File);
+
+impl FolderLock {
+    /// Locks an existing folder; returns `None` while another process holds the lock.
+    ///
+    /// # Errors
+    /// When the system cannot lock it.
+    pub fn try_take(folder: &Path) -> Result<Option<Self>, TrainingError> {
+        let file = open(folder)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(TrainingError::file("lock", folder.join(LOCK))(error)),
+        }
+    }
+
+    /// Locks an existing folder; waits while another process holds the lock.
+    ///
+    /// # Errors
+    /// When the system cannot lock it.
+    pub fn wait_for(folder: &Path) -> Result<Self, TrainingError> {
+        let file = open(folder)?;
+        file.lock().map_err(TrainingError::file("lock", folder.join(LOCK)))?;
+        Ok(Self(file))
+    }
+}
+
+fn open(folder: &Path) -> Result<File, TrainingError> {
+    let path = folder.join(LOCK);
+    let file = File::options().create(true).write(true).truncate(false).open(&path);
+    file.map_err(TrainingError::file("write", path))
+}
+
+/// Refuses to replace a folder in which another process is training.
+///
+/// # Errors
+/// When another process is training there, or the system cannot lock the folder.
+pub fn check_free(folder: &Path) -> Result<(), TrainingError> {
+    if folder.join(LOCK).exists() && FolderLock::try_take(folder)?.is_none() {
+        return Err(TrainingError::InUse(folder.to_owned()));
+    }
+    Ok(())
+}

@@ -1,0 +1,193 @@
+//! A run: one training, in a folder that contains everything about it.
+//!
+//! `result.json` is written last: without it, the run is unfinished.
+
+mod lock;
+mod machine;
+
+use std::path::{Path, PathBuf};
+
+use data_encoding::HEXLOWER;
+use mnist_data::source::FileSum;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    TrainingError,
+    curve::CurvePoint,
+    files::{self, CONFIG, RESULT, ResultKind},
+    prediction::LabelledPrediction,
+    settings::Overrides,
+    training_loop::EpochMetrics,
+    weights,
+};
+
+pub use lock::{FolderLock, LOCK, check_free};
+pub use machine::Machine;
+
+/// The fitted scaling.
+pub const SCALING: &str = "scaling.json";
+
+/// The weights; missing if the training diverged.
+pub const WEIGHTS: &str = "model.safetensors";
+
+/// Checksums of the data files.
+pub const DATA: &str = "data.json";
+
+/// A row per epoch: [`EpochMetrics`].
+pub const METRICS: &str = "metrics.csv";
+
+/// The learning curve: rows of [`CurvePoint`].
+pub const CURVE: &str = "curve.csv";
+
+/// The model's prediction for each test image: rows of [`LabelledPrediction`]; missing if the training
+/// diverged.
+pub const PREDICTIONS: &str = "predictions.csv";
+
+/// See [`crate::checkpoint`].
+pub const CHECKPOINTS: &str = "checkpoints";
+
+/// How to recognise a run's folder.
+pub const KIND: ResultKind = ResultKind {
+    contents: &[CONFIG, SCALING, WEIGHTS, RESULT, DATA, METRICS, CURVE, PREDICTIONS, CHECKPOINTS, LOCK],
+    mark: CONFIG,
+    is_ours: |folder| Overrides::read(&folder.join(CONFIG)).is_ok(),
+};
+
+/// Whether a finished training left a usable model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// There is a usable model.
+    Ok,
+    /// There is none: the loss became infinite or NaN.
+    Diverged,
+}
+
+/// Loss and accuracy on a split.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
+    /// Mean cross-entropy.
+    pub loss: f64,
+    /// Fraction classified correctly.
+    pub accuracy: f64,
+}
+
+/// The result of a run: its `result.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunResult {
+    /// The run's folder, relative to the working directory.
+    pub run: PathBuf,
+    /// Whether the model is usable.
+    pub status: Status,
+    /// The scaling's name.
+    pub scaling: String,
+    /// The seed.
+    pub seed: u64,
+    /// Adam's.
+    pub learning_rate: f64,
+    /// Images per step.
+    pub batch_size: usize,
+    /// Name of the backend.
+    pub backend: String,
+    /// Burn's name of the device.
+    pub device: String,
+    /// CPU threads of the training.
+    pub threads: usize,
+    /// The machine it ran on.
+    pub machine: Machine,
+    /// See [`weights::sha256`]; `None` if the training diverged.
+    pub weights_sha256: Option<String>,
+    /// SHA-256 of the file `scaling.json`, to detect edits.
+    pub scaling_sha256: String,
+    /// Epoch by epoch.
+    pub epochs: Vec<EpochMetrics>,
+    /// On the validation images after the last epoch.
+    pub validation: Option<Scores>,
+    /// On the test images; `None` if the training diverged.
+    pub test: Option<Scores>,
+    /// Test images per true class (row) and predicted class (column).
+    pub confusion: Option<Vec<Vec<usize>>>,
+    /// Number of train images.
+    pub train_images: usize,
+    /// Number of test images.
+    pub test_images: usize,
+    /// Number of classes.
+    pub classes: usize,
+    /// Names of the classes in the order of the labels, if they have names.
+    pub class_names: Option<Vec<String>>,
+    /// Number of the model's parameters.
+    pub parameters: usize,
+    /// Training time in seconds, with validation, without testing and loading.
+    pub seconds: f64,
+    /// The programs that computed it.
+    pub versions: Versions,
+    /// Checksums of the data files.
+    pub data: Vec<FileSum>,
+}
+
+/// A finished run: its result, learning curve and predictions.
+#[derive(Debug, Clone)]
+pub struct FinishedRun {
+    /// The result.
+    pub result: RunResult,
+    /// The learning curve.
+    pub curve: Vec<CurvePoint>,
+    /// The predictions for all test images, in order; empty if the training diverged.
+    pub predictions: Vec<LabelledPrediction>,
+}
+
+impl FinishedRun {
+    /// Reads a run's folder; returns `None` if the run is unfinished.
+    ///
+    /// # Errors
+    /// When a file cannot be read or is damaged.
+    pub fn read(folder: &Path) -> Result<Option<Self>, TrainingError> {
+        let file = folder.join(RESULT);
+        if !file.exists() {
+            return Ok(None);
+        }
+        let result = RunResult { run: folder.to_owned(), ..files::read_json(&file)? };
+        let curve = files::read_csv(&folder.join(CURVE))?;
+        let predictions = match result.status {
+            Status::Ok => read_predictions(&folder.join(PREDICTIONS), result.test_images)?,
+            Status::Diverged => Vec::new(),
+        };
+        Ok(Some(Self { result, curve, predictions }))
+    }
+
+    /// Whether it left a usable model.
+    pub fn is_usable(&self) -> bool {
+        self.result.status == Status::Ok
+    }
+}
+
+fn read_predictions(file: &Path, images: usize) -> Result<Vec<LabelledPrediction>, TrainingError> {
+    let predictions: Vec<LabelledPrediction> = files::read_csv(file)?;
+    if predictions.len() != images {
+        let reason = format!("it has {} of {images} images", predictions.len());
+        return Err(TrainingError::Damaged { path: file.to_owned(), reason });
+    }
+    Ok(predictions)
+}
+
+/// The programs that computed a result.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Versions {
+    /// Of the crates of this project.
+    pub mnist_trainer: String,
+    /// Of Burn.
+    pub burn: String,
+}
+
+impl Versions {
+    /// The versions of this build.
+    pub fn current() -> Self {
+        Self { mnist_trainer: env!("CARGO_PKG_VERSION").into(), burn: weights::burn_version() }
+    }
+}
+
+/// SHA-256 in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    HEXLOWER.encode(&Sha256::digest(bytes))
+}

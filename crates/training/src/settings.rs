@@ -1,0 +1,424 @@
+//! Settings: the tutorial's defaults, changed by [`Overrides`].
+//!
+//! [`Overrides`] come from a file or a caller, and may leave out any key. They resolve to [`RunSettings`],
+//! which are complete and saved with a run.
+
+use std::{
+    fs,
+    num::NonZeroU32,
+    path::{self, Path, PathBuf},
+    str::FromStr,
+};
+
+use mnist_data::{Augmentation, ColorMode, DataError, DatasetKind, Scaling, Size, Source};
+use serde::{Deserialize, Serialize};
+
+use crate::{Backend, TrainingError};
+
+/// A number that is checked when it is parsed.
+macro_rules! checked_number {
+    ($(#[$doc:meta])* $name:ident, $condition:expr, $must:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+        #[serde(try_from = "f64")]
+        pub struct $name(f64);
+
+        impl $name {
+            /// The number.
+            pub fn get(self) -> f64 {
+                self.0
+            }
+        }
+
+        impl TryFrom<f64> for $name {
+            type Error = String;
+
+            fn try_from(value: f64) -> Result<Self, String> {
+                let is_right: fn(f64) -> bool = $condition;
+                if is_right(value) { Ok(Self(value)) } else { Err(format!(concat!("{} ", $must), value)) }
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                text.parse::<f64>().map_err(|error| error.to_string())?.try_into()
+            }
+        }
+    };
+}
+
+checked_number!(
+    /// A finite number above 0.
+    Positive, |value| value.is_finite() && value > 0.0, "is not a finite number above 0"
+);
+checked_number!(
+    /// A number of at least 0 and less than 1.
+    Fraction, |value| (0.0..1.0).contains(&value), "must be at least 0 and less than 1"
+);
+
+impl Fraction {
+    /// Nothing.
+    pub const NONE: Self = Self(0.0);
+}
+
+/// Settings from a configuration file or a caller; `None` for what they leave out.
+///
+/// One file can serve trainings and comparisons: each uses the keys that it needs.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Overrides {
+    /// Kind of data set.
+    pub dataset: Option<DatasetKind>,
+    /// Folder of its files.
+    pub data_dir: Option<PathBuf>,
+    /// The scaling of a single training.
+    pub scaling: Option<Scaling>,
+    /// The scalings of a comparison.
+    pub scalings: Option<Vec<Scaling>>,
+    /// The seed of a single training.
+    pub seed: Option<u64>,
+    /// A comparison trains with the seeds 1 to this.
+    pub seeds: Option<NonZeroU32>,
+    /// Passes over the train images.
+    pub epochs: Option<NonZeroU32>,
+    /// Images per step.
+    pub batch_size: Option<NonZeroU32>,
+    /// Adam's.
+    pub learning_rate: Option<Positive>,
+    /// Fraction of the train split, taken from its end, to validate on.
+    pub validation_split: Option<Fraction>,
+    /// Train on this many images only, the first ones.
+    pub limit: Option<NonZeroU32>,
+    /// The backend that computes.
+    pub backend: Option<Backend>,
+    /// CPU threads; by default one per core.
+    pub threads: Option<NonZeroU32>,
+    /// Height and width to resize pictures to.
+    pub resize: Option<Size>,
+    /// Whether to read pictures in grey or in colour.
+    pub color_mode: Option<ColorMode>,
+    /// Name of the network.
+    pub network: Option<String>,
+    /// Random changes of the train images.
+    pub augmentation: Option<Augmentation>,
+    /// What a comparison varies besides the scaling.
+    pub grid: Option<Grid>,
+}
+
+/// Values that a comparison combines with every scaling. For an empty list, the single value of the settings
+/// applies.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Grid {
+    /// Learning rates.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub learning_rate: Vec<Positive>,
+    /// Batch sizes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub batch_size: Vec<NonZeroU32>,
+}
+
+impl Grid {
+    /// Whether it varies nothing.
+    pub fn is_empty(&self) -> bool {
+        self.learning_rate.is_empty() && self.batch_size.is_empty()
+    }
+}
+
+impl Overrides {
+    /// Reads a TOML file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or contains an unknown key or an invalid value: the message names the
+    /// line.
+    pub fn read(path: &Path) -> Result<Self, TrainingError> {
+        let name = path.display();
+        let text = fs::read_to_string(path).map_err(|error| {
+            TrainingError::Settings(format!("cannot read the configuration {name}: {error}"))
+        })?;
+        toml::from_str(&text).map_err(|error| {
+            let before = error.span().map_or("", |span| &text[..span.start]);
+            let line = before.matches('\n').count();
+            let what = text.lines().nth(line).unwrap_or_default().trim();
+            let message = error.message().replace('\n', "; ");
+            TrainingError::Settings(format!("{name}:{}: `{what}`: {message}", line + 1))
+        })
+    }
+
+    /// These settings, completed by those of `below`. A single value here replaces a list in the grid of
+    /// `below`.
+    #[must_use]
+    pub fn over(self, below: Self) -> Self {
+        let mut grid = below.grid;
+        if let Some(grid) = &mut grid {
+            if self.learning_rate.is_some() {
+                grid.learning_rate.clear();
+            }
+            if self.batch_size.is_some() {
+                grid.batch_size.clear();
+            }
+        }
+        Self {
+            dataset: self.dataset.or(below.dataset),
+            data_dir: self.data_dir.or(below.data_dir),
+            scaling: self.scaling.or(below.scaling),
+            scalings: self.scalings.or(below.scalings),
+            seed: self.seed.or(below.seed),
+            seeds: self.seeds.or(below.seeds),
+            epochs: self.epochs.or(below.epochs),
+            batch_size: self.batch_size.or(below.batch_size),
+            learning_rate: self.learning_rate.or(below.learning_rate),
+            validation_split: self.validation_split.or(below.validation_split),
+            limit: self.limit.or(below.limit),
+            backend: self.backend.or(below.backend),
+            threads: self.threads.or(below.threads),
+            resize: self.resize.or(below.resize),
+            color_mode: self.color_mode.or(below.color_mode),
+            network: self.network.or(below.network),
+            augmentation: self.augmentation.or(below.augmentation),
+            grid: self.grid.or(grid),
+        }
+    }
+}
+
+/// The data set. By default all of MNIST.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct DatasetSettings {
+    /// Kind of data set.
+    pub dataset: DatasetKind,
+    /// Folder of its files. MNIST is in the user's cache by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<PathBuf>,
+    /// Train on this many images only, the first ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<NonZeroU32>,
+    /// Height and width to resize pictures to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resize: Option<Size>,
+    /// Whether to read pictures in grey or in colour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub color_mode: Option<ColorMode>,
+}
+
+impl DatasetSettings {
+    /// The overrides, completed by the defaults.
+    ///
+    /// # Errors
+    /// When a data set needs a folder and has none, or an option belongs to another kind of data set.
+    pub fn resolve(overrides: &Overrides) -> Result<Self, TrainingError> {
+        let dataset = overrides.dataset.unwrap_or_default();
+        if dataset != DatasetKind::Mnist && overrides.data_dir.is_none() {
+            return Err(DataError::NeedsFolder(dataset).into());
+        }
+        // A run may later be opened from another working directory.
+        let data_dir = overrides
+            .data_dir
+            .as_deref()
+            .map(|folder| path::absolute(folder).map_err(TrainingError::file("find", folder)));
+        let (resize, color_mode) = (overrides.resize, overrides.color_mode);
+        for (key, is_given) in [("resize", resize.is_some()), ("color_mode", color_mode.is_some())] {
+            if is_given && dataset != DatasetKind::Folder {
+                return Err(TrainingError::PicturesOnly { key, kind: dataset });
+            }
+        }
+        Ok(Self { dataset, data_dir: data_dir.transpose()?, limit: overrides.limit, resize, color_mode })
+    }
+
+    /// These settings as overrides, without the limit. The options for pictures are left out if `kind` is
+    /// another kind of data set.
+    pub fn as_overrides(&self, kind: Option<DatasetKind>) -> Overrides {
+        let of_pictures = kind.is_none_or(|kind| kind == DatasetKind::Folder);
+        Overrides {
+            dataset: Some(self.dataset),
+            data_dir: self.data_dir.clone(),
+            resize: self.resize.filter(|_| of_pictures),
+            color_mode: self.color_mode.filter(|_| of_pictures),
+            ..Overrides::default()
+        }
+    }
+
+    /// The source of the files.
+    pub fn source(&self) -> Source {
+        let pictures = mnist_data::PictureOptions { resize: self.resize, color_mode: self.color_mode };
+        Source::new(self.dataset, self.data_dir.clone()).with_pictures(pictures)
+    }
+}
+
+/// All settings of a training except its scaling and its seed. The defaults are the tutorial's.
+#[derive(Debug, Clone, Serialize)]
+pub struct TrainingSettings {
+    /// The data set.
+    #[serde(flatten)]
+    pub dataset: DatasetSettings,
+    /// Passes over the train images.
+    pub epochs: NonZeroU32,
+    /// Images per step.
+    pub batch_size: NonZeroU32,
+    /// Adam's.
+    pub learning_rate: Positive,
+    /// Fraction of the train split, taken from its end, to validate on and never train on.
+    pub validation_split: Fraction,
+    /// The backend that computes.
+    pub backend: Backend,
+    /// CPU threads; by default one per core. The number changes no result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<NonZeroU32>,
+    /// [`Network::name`](crate::Network::name) of the network. An experiment fills it in.
+    #[serde(skip_serializing_if = "is_tutorials_network")]
+    pub network: String,
+    /// Random changes of the train images.
+    #[serde(skip_serializing_if = "Augmentation::is_identity")]
+    pub augmentation: Augmentation,
+}
+
+/// The tutorial's batch size.
+pub const BATCH_SIZE: NonZeroU32 = NonZeroU32::new(64).unwrap();
+
+/// Name of the tutorial's network. Files leave it out.
+const NETWORK: &str = "cnn";
+
+fn is_tutorials_network(name: &str) -> bool {
+    name == NETWORK
+}
+
+impl Default for TrainingSettings {
+    fn default() -> Self {
+        const EPOCHS: NonZeroU32 = NonZeroU32::new(5).unwrap();
+        Self {
+            dataset: DatasetSettings::default(),
+            epochs: EPOCHS,
+            batch_size: BATCH_SIZE,
+            learning_rate: Positive(0.001),
+            validation_split: Fraction::NONE,
+            backend: Backend::default(),
+            threads: None,
+            network: NETWORK.to_owned(),
+            augmentation: Augmentation::default(),
+        }
+    }
+}
+
+impl TrainingSettings {
+    /// The overrides, completed by the tutorial's settings.
+    ///
+    /// # Errors
+    /// As [`DatasetSettings::resolve`].
+    pub fn resolve(overrides: &Overrides) -> Result<Self, TrainingError> {
+        let tutorial = Self::default();
+        Ok(Self {
+            dataset: DatasetSettings::resolve(overrides)?,
+            epochs: overrides.epochs.unwrap_or(tutorial.epochs),
+            batch_size: overrides.batch_size.unwrap_or(tutorial.batch_size),
+            learning_rate: overrides.learning_rate.unwrap_or(tutorial.learning_rate),
+            validation_split: overrides.validation_split.unwrap_or(tutorial.validation_split),
+            backend: overrides.backend.unwrap_or_default(),
+            threads: overrides.threads,
+            network: overrides.network.clone().unwrap_or(tutorial.network),
+            augmentation: overrides.augmentation.clone().unwrap_or_default(),
+        })
+    }
+
+    /// The same settings for the network of this name.
+    ///
+    /// # Errors
+    /// When the settings name another network than the tutorial's, and not this one.
+    pub fn for_network(&self, name: &str) -> Result<Self, TrainingError> {
+        if self.network != name && !is_tutorials_network(&self.network) {
+            return Err(TrainingError::Settings(format!(
+                "the settings are for the network `{}`, not for `{name}`",
+                self.network
+            )));
+        }
+        Ok(Self { network: name.to_owned(), ..self.clone() })
+    }
+}
+
+/// The settings of one training: a run's `config.toml`.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunSettings {
+    /// Determines the initial weights and the order of the images.
+    pub seed: u64,
+    /// The settings that it shares with the other trainings of a comparison.
+    #[serde(flatten)]
+    pub training: TrainingSettings,
+    /// How pixels are scaled.
+    pub scaling: Scaling,
+}
+
+impl RunSettings {
+    /// The overrides, completed by the tutorial's settings. The default seed is 1.
+    ///
+    /// # Errors
+    /// When they name no scaling; otherwise as [`DatasetSettings::resolve`].
+    pub fn resolve(overrides: &Overrides) -> Result<Self, TrainingError> {
+        let scaling = overrides.scaling.clone().ok_or(TrainingError::NoScaling)?;
+        let seed = overrides.seed.unwrap_or(1);
+        Ok(Self { seed, training: TrainingSettings::resolve(overrides)?, scaling })
+    }
+
+    /// Reads back what a run saved.
+    ///
+    /// # Errors
+    /// As [`Overrides::read`] and [`resolve`](Self::resolve).
+    pub fn read(path: &Path) -> Result<Self, TrainingError> {
+        Self::resolve(&Overrides::read(path)?)
+    }
+
+    /// The TOML to save.
+    ///
+    /// # Errors
+    /// When a number is too large for TOML.
+    pub fn to_toml(&self) -> Result<String, TrainingError> {
+        toml::to_string(self).map_err(TrainingError::encode("config.toml"))
+    }
+
+    /// All settings that the result depends on.
+    ///
+    /// # Errors
+    /// When a number is too large for TOML.
+    pub fn with_effect(&self) -> Result<toml::Table, TrainingError> {
+        let mut settings = toml::Table::try_from(self).map_err(TrainingError::encode("config.toml"))?;
+        settings.retain(|key, _| !WITHOUT_EFFECT.contains(&key));
+        Ok(settings)
+    }
+}
+
+/// Keys that do not change the result.
+const WITHOUT_EFFECT: [&str; 2] = ["threads", "data_dir"];
+
+/// Refuses settings that differ from those saved at `path`, if that file exists. The keys in `may_differ`,
+/// and keys that do not change the result, are ignored.
+///
+/// # Errors
+/// When a key differs (the error names it), or the file cannot be read.
+pub fn check_unchanged(path: &Path, current: &str, may_differ: &[&str]) -> Result<(), TrainingError> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let saved = fs::read_to_string(path).map_err(TrainingError::file("read", path))?;
+    let damaged = TrainingError::damaged(path);
+    match first_difference(&saved, current, may_differ).map_err(damaged)? {
+        None => Ok(()),
+        Some(key) => Err(TrainingError::OtherSettings { key, path: path.to_owned() }),
+    }
+}
+
+/// The first key in which two saved settings differ. The keys in `may_differ`, and keys that do not change
+/// the result, are ignored.
+///
+/// # Errors
+/// When one of them is not TOML.
+pub fn first_difference(
+    saved: &str,
+    current: &str,
+    may_differ: &[&str],
+) -> Result<Option<String>, toml::de::Error> {
+    let [saved, current]: [toml::Table; 2] = [toml::from_str(saved)?, toml::from_str(current)?];
+    let keys = saved.keys().chain(current.keys());
+    Ok(keys
+        .filter(|key| !WITHOUT_EFFECT.contains(&key.as_str()) && !may_differ.contains(&key.as_str()))
+        .find(|&key| saved.get(key) != current.get(key))
+        .cloned())
+}
