@@ -1,70 +1,50 @@
-//! Augmentation: random changes of the train images, of these alone, the same ones every time.
+//! Augmentation: random changes to the train images, to no others, and the same ones each time.
 
-use std::{collections::HashSet, fs, path::Path};
+use std::{collections::HashMap, fs, path::Path};
 
 use serde_json::{Value, json};
-use tempfile::{TempDir, tempdir};
 
-use crate::{
-    bad_input::failing,
-    idx_bytes, json, on_threads,
+use crate::support::{
+    assert_lacks, assert_same_number,
+    augmentation::EVERY_FIELD,
+    comparisons::run_of,
+    digits::{IMAGES, LABELS, folder_with_config, idx_bytes, trainer_on_digits},
+    json, number, on_threads,
     pictures::{folder_with_fruit, trainer_on_pictures},
-    read_json, run_of, stderr, trainer, trainer_in, write_digits,
+    read_json, read_text,
+    refusals::{assert_refused, failing},
+    trainer_in, weights_of,
 };
-
-pub const EVERY_FIELD: &str = "[augmentation]
-rotation_range = 15.0
-width_shift_range = 0.1
-height_shift_range = 2.0
-shear_range = 10.0
-zoom_range = [0.9, 1.2]
-channel_shift_range = 20.0
-brightness_range = [0.8, 1.2]
-fill_mode = 'constant'
-cval = 30.0
-horizontal_flip = true
-vertical_flip = true
-";
-
-/// A folder with the small data set and a configuration `c.toml`.
-fn folder_with(config: &str) -> TempDir {
-    let folder = tempdir().unwrap();
-    write_digits(&folder.path().join("data"));
-    fs::write(folder.path().join("c.toml"), config).unwrap();
-    folder
-}
 
 /// The result of `train --config c.toml` with more arguments.
 fn train(folder: &Path, arguments: &str) -> Value {
     let arguments = format!("train --config c.toml --scaling standardize --limit 64 {arguments}");
-    json(&mut trainer_in(folder, &arguments))
+    json(&mut trainer_on_digits(folder, &arguments))
 }
 
 #[test]
 fn augmented_training_has_the_same_weights_with_any_number_of_threads() {
-    let folder = folder_with(EVERY_FIELD);
+    let folder = folder_with_config(EVERY_FIELD);
     let weights = |threads: usize| {
         let arguments = format!("train --config c.toml --scaling standardize --epochs 2 --out {threads}");
-        let mut command = trainer_in(folder.path(), &arguments);
-        json(on_threads(&mut command, threads))["weights_sha256"].clone()
+        let mut command = trainer_on_digits(folder.path(), &arguments);
+        weights_of(&json(on_threads(&mut command, threads))).to_owned()
     };
-    let one = weights(1);
-    assert!(one.is_string());
-    assert_eq!(weights(3), one);
+    assert_eq!(weights(3), weights(1));
 }
 
 #[test]
-fn coloured_pictures_are_augmented_the_same_with_any_number_of_threads() {
+fn coloured_pictures_are_augmented_alike_with_any_number_of_threads() {
     let folder = folder_with_fruit();
     fs::write(folder.path().join("c.toml"), EVERY_FIELD).unwrap();
     let weights = |threads: usize, arguments: &str| {
         let arguments = format!("train --scaling center --epochs 2 --batch-size 4 {arguments}");
         let mut command = trainer_on_pictures(folder.path(), &arguments);
-        json(on_threads(&mut command, threads))["weights_sha256"].clone()
+        weights_of(&json(on_threads(&mut command, threads))).to_owned()
     };
     let one = weights(1, "--config c.toml --out a");
     assert_eq!(weights(3, "--config c.toml --out b"), one);
-    assert_ne!(weights(1, "--out c"), one);
+    assert_ne!(weights(1, "--out c"), one, "augmentation changes the training");
 }
 
 #[test]
@@ -85,45 +65,48 @@ fn every_field_has_an_effect_of_its_own() {
         "rotation_range = 15.0\nfill_mode = 'reflect'",
         "rotation_range = 15.0\nfill_mode = 'wrap'",
     ];
-    let weights: HashSet<String> = fields.into_iter().map(weights_with).collect();
-    assert_eq!(weights.len(), fields.len());
+    let mut fields_by_weights = HashMap::new();
+    for field in fields {
+        let same = fields_by_weights.insert(weights_with(field), field);
+        assert_eq!(same, None, "trains the same model as `{field}`");
+    }
 }
 
 /// Weights after a short training with these fields of the augmentation.
 fn weights_with(fields: &str) -> String {
-    let folder = folder_with(&format!("[augmentation]\n{fields}\n"));
-    train(folder.path(), "--epochs 1 --out run")["weights_sha256"].as_str().unwrap().to_owned()
+    let folder = folder_with_config(&format!("[augmentation]\n{fields}\n"));
+    weights_of(&train(folder.path(), "--epochs 1 --out run")).to_owned()
 }
 
 #[test]
-fn augmentation_that_changes_nothing_is_none() {
-    let without = folder_with("");
+fn augmentation_that_changes_nothing_trains_as_without() {
+    let without = folder_with_config("");
     let plain = train(without.path(), "--epochs 1 --out run");
     let nothing = "fill_mode = 'wrap'\ncval = 9.0\nrotation_range = 0.0\nzoom_range = 0.0";
-    assert_eq!(weights_with(nothing), plain["weights_sha256"]);
+    assert_eq!(weights_with(nothing), weights_of(&plain));
 }
 
 #[test]
-fn statistics_are_those_of_images_as_they_are() {
-    let folder = folder_with(EVERY_FIELD);
+fn statistics_come_from_the_images_without_augmentation() {
+    let folder = folder_with_config(EVERY_FIELD);
     train(folder.path(), "--epochs 1 --out augmented");
     fs::write(folder.path().join("c.toml"), "").unwrap();
     train(folder.path(), "--epochs 1 --out plain");
-    let written = |run: &str, file: &str| fs::read_to_string(folder.path().join(run).join(file)).unwrap();
+    let written = |run: &str, file: &str| read_text(&folder.path().join(run).join(file));
     assert_eq!(written("augmented", "scaling.json"), written("plain", "scaling.json"));
     let config: toml::Table = toml::from_str(&written("augmented", "config.toml")).unwrap();
     let asked_for: toml::Table = toml::from_str(EVERY_FIELD).unwrap();
-    assert_eq!(config["augmentation"], asked_for["augmentation"], "kept with the run");
-    assert!(!written("plain", "config.toml").contains("augmentation"));
+    assert_eq!(config["augmentation"], asked_for["augmentation"], "the run keeps it");
+    assert_lacks(&written("plain", "config.toml"), ["augmentation"]);
 }
 
 #[test]
-fn validation_and_test_images_are_scaled_alike_and_not_augmented() {
-    let folder = folder_with(EVERY_FIELD);
-    // The test images are once more those that a validation split takes.
+fn validation_and_test_images_are_scaled_but_not_augmented() {
+    let folder = folder_with_config(EVERY_FIELD);
+    // The test images become copies of those that the validation split takes, so both must have the same loss.
     let data = folder.path().join("data");
     for (kind, magic, dimensions, size) in
-        [("images-idx3", 0x803, &[50, 12, 12][..], 144), ("labels-idx1", 0x801, &[50], 1)]
+        [("images-idx3", IMAGES, &[50, 12, 12][..], 144), ("labels-idx1", LABELS, &[50], 1)]
     {
         let train = fs::read(data.join(format!("train-{kind}-ubyte"))).unwrap();
         let last = &train[train.len() - 50 * size..];
@@ -131,52 +114,52 @@ fn validation_and_test_images_are_scaled_alike_and_not_augmented() {
     }
     let arguments =
         "train --config c.toml --scaling standardize --epochs 2 --validation-split 0.25 --out run";
-    let trained = json(&mut trainer_in(folder.path(), arguments));
+    let trained = json(&mut trainer_on_digits(folder.path(), arguments));
     assert_eq!(trained["train_images"], 150);
+    number(&trained["test"]["loss"]);
     assert_eq!(trained["validation"], trained["test"]);
-    let evaluated = json(trainer().current_dir(folder.path()).args(["evaluate", "run"]));
-    assert_eq!(evaluated["loss"], trained["test"]["loss"]);
+    let evaluated = json(&mut trainer_in(folder.path(), "evaluate run"));
+    assert_same_number(&evaluated["loss"], &trained["test"]["loss"]);
     assert_eq!(evaluated["confusion"], trained["confusion"]);
 }
 
 #[test]
-fn comparison_augments_each_scaling_as_train_alone_would() {
-    let folder = folder_with(EVERY_FIELD);
+fn comparison_augments_as_train_does() {
+    let folder = folder_with_config(EVERY_FIELD);
     let compare = "compare --config c.toml --scalings none,standardize --epochs 1 --limit 64 --out all";
-    let compared = json(&mut trainer_in(folder.path(), compare));
+    let compared = json(&mut trainer_on_digits(folder.path(), compare));
     assert_eq!(compared["scalings"].as_array().unwrap().len(), 2);
     let alone = train(folder.path(), "--epochs 1 --out one");
     let together = read_json(&run_of(&folder.path().join("all"), "standardize-seed1").join("result.json"));
-    assert_eq!(together["weights_sha256"], alone["weights_sha256"]);
+    assert_eq!(weights_of(&together), weights_of(&alone));
 }
 
 #[test]
-fn whitening_and_samplewise_scalings_take_augmented_images() {
-    let folder = folder_with(EVERY_FIELD);
+fn whitening_and_samplewise_scalings_train_on_augmented_images() {
+    let folder = folder_with_config(EVERY_FIELD);
     for scaling in ["zca", "sample-standardize"] {
         let arguments = format!("train --config c.toml --scaling {scaling} --epochs 1 --out {scaling}");
-        let trained = json(&mut trainer_in(folder.path(), &arguments));
+        let trained = json(&mut trainer_on_digits(folder.path(), &arguments));
         assert_eq!(trained["status"], json!("ok"), "{scaling}");
     }
 }
 
 #[test]
 fn resuming_with_another_augmentation_is_refused() {
-    let folder = folder_with(EVERY_FIELD);
+    let folder = folder_with_config(EVERY_FIELD);
     train(folder.path(), "--epochs 1 --out run");
     for other in [EVERY_FIELD.replace("15.0", "16.0"), String::new()] {
         fs::write(folder.path().join("c.toml"), other).unwrap();
         let arguments =
             "train --config c.toml --scaling standardize --limit 64 --epochs 1 --out run --resume";
-        let output = trainer_in(folder.path(), arguments).output().unwrap();
-        assert_eq!(output.status.code(), Some(2));
-        assert!(stderr(&output).contains("`augmentation` differs"), "{}", stderr(&output));
+        let output = trainer_on_digits(folder.path(), arguments).output().unwrap();
+        assert_refused(&output, 2, "`augmentation` differs");
     }
 }
 
 #[test]
 fn bad_augmentation() {
-    for (field, message) in [
+    let messages = [
         ("rotation = 15", "c.toml:2: `rotation = 15`: unknown field `rotation`"),
         ("rotation_range = '15'", "c.toml:2: `rotation_range = '15'`: invalid type"),
         ("fill_mode = 'mirror'", "c.toml:2: `fill_mode = 'mirror'`: unknown variant `mirror`"),
@@ -188,12 +171,15 @@ fn bad_augmentation() {
         ("zoom_range = [1.2, 0.8]", "low not above high"),
         ("brightness_range = [-0.1, 1.0]", "brightness_range must be [low, high] from 0"),
         ("cval = inf", "cval must be a number"),
-    ] {
+    ];
+    let mut errors = String::new();
+    for (field, message) in messages {
         for command in ["train --scaling none", "compare"] {
             let command = failing(&format!("{command} --config c.toml"));
             command.with_file("c.toml", format!("[augmentation]\n{field}\n")).fails(2, message);
         }
         let line = failing("train --config c.toml").with_file("c.toml", format!("[augmentation]\n{field}\n"));
-        line.fails(2, "c.toml:");
+        errors += &line.fails(2, "c.toml:");
     }
+    insta::assert_snapshot!(errors);
 }

@@ -1,16 +1,16 @@
-//! Bad folders of pictures: the exit status, one or two lines that name the file, nothing else anywhere.
+//! Bad folders of pictures: the exit status, one or two lines that name the file, nothing anywhere else.
 
 use std::{fs, path::Path};
 
 use image::{GrayImage, Luma};
 
-use crate::{
-    bad_input::{Failing, failing},
+use crate::support::{
     pictures::{folder_with_fruit, png, trainer_on_pictures},
+    refusals::{Failing, failing},
     stderr,
 };
 
-/// Commands that go through all the pictures.
+/// Commands that read all pictures.
 const COMMANDS: [&str; 6] = [
     "train --scaling none",
     "compare --scalings none",
@@ -20,16 +20,15 @@ const COMMANDS: [&str; 6] = [
     "data verify",
 ];
 
-/// A command on the small folder of pictures, with something changed in it.
+/// A command on the small folder of pictures, after something in it was changed.
 fn on_pictures(arguments: &str, change: impl FnOnce(&Path)) -> Failing {
     failing(&format!("{arguments} --dataset folder --data-dir data")).with_pictures(change)
 }
 
-/// Checks that every command refuses the folder.
-fn all_fail(change: impl Fn(&Path), message: &str) {
-    for command in COMMANDS {
-        on_pictures(command, &change).fails(1, message);
-    }
+/// Checks that every command refuses the folder, and returns what the first of them prints.
+fn all_fail(change: impl Fn(&Path), message: &str) -> String {
+    let errors = COMMANDS.map(|command| on_pictures(command, &change).fails(1, message));
+    errors[0].clone()
 }
 
 #[test]
@@ -44,7 +43,7 @@ fn one_broken_picture_among_many_is_found_before_a_training_starts() {
 }
 
 #[test]
-fn header_that_promises_too_many_pixels_is_not_believed() {
+fn picture_that_claims_too_many_pixels_is_refused() {
     let huge = |data: &Path| {
         fs::write(data.join("train/apple/5.png"), png([100_000; 2], 8, 2, &[], &[0])).unwrap();
     };
@@ -53,38 +52,52 @@ fn header_that_promises_too_many_pixels_is_not_believed() {
 }
 
 #[test]
-fn file_that_is_no_picture_is_refused_by_its_name() {
+fn file_that_is_not_a_picture_is_refused_by_name() {
     let notes = |data: &Path| fs::write(data.join("train/apple/notes.txt"), "ripe").unwrap();
-    all_fail(notes, "data/train/apple/notes.txt is no picture (png, jpg, jpeg, bmp, webp); remove it");
+    let inside =
+        all_fail(notes, "data/train/apple/notes.txt is no picture (png, jpg, jpeg, bmp, webp); remove it");
     let beside = |data: &Path| fs::write(data.join("train/notes.txt"), "ripe").unwrap();
-    all_fail(beside, "data/train/notes.txt lies beside the class folders");
+    let outside = all_fail(beside, "data/train/notes.txt lies beside the class folders");
+    insta::assert_snapshot!(inside + &outside);
 }
 
 #[test]
 fn classes_must_have_train_pictures() {
     let empty = |data: &Path| fs::create_dir(data.join("train/quince")).unwrap();
-    all_fail(empty, "data/train/quince holds no picture; put some there or remove the folder");
+    let without_pictures =
+        all_fail(empty, "data/train/quince holds no picture; put some there or remove the folder");
     let in_test_alone = |data: &Path| fs::rename(data.join("test/fig"), data.join("test/quince")).unwrap();
-    all_fail(in_test_alone, "data/train has no such class; add train pictures of it");
+    let without_train = all_fail(in_test_alone, "data/train has no such class; add train pictures of it");
+    insta::assert_snapshot!(without_pictures + &without_train);
 }
 
 #[test]
 fn folder_without_both_splits_is_refused() {
-    all_fail(|data| fs::remove_dir_all(data.join("test")).unwrap(), "`test`");
-    all_fail(|data| fs::rename(data.join("train"), data.join("training")).unwrap(), "`train`");
-    failing("train --scaling none --dataset folder --data-dir data").fails(1, "data does not exist");
+    let errors = [
+        all_fail(|data| fs::remove_dir_all(data.join("test")).unwrap(), "`test`"),
+        all_fail(|data| fs::rename(data.join("train"), data.join("training")).unwrap(), "`train`"),
+        failing("train --scaling none --dataset folder --data-dir data").fails(1, "data does not exist"),
+    ];
+    insta::assert_snapshot!(errors.concat());
 }
 
 #[test]
-fn pictures_of_two_sizes_or_kinds_are_refused_until_told_what_to_do() {
+fn pictures_of_two_sizes_or_kinds_need_resize_or_color_mode() {
     let smaller = |data: &Path| {
         GrayImage::from_pixel(9, 8, Luma([5])).save(data.join("test/fig/0.png")).unwrap();
     };
-    all_fail(smaller, "data/test/fig/0.png is 8x9 pixels, but the first train picture is 12x10; bring all");
+    let sizes = all_fail(
+        smaller,
+        "data/test/fig/0.png is 8x9 pixels, but the first train picture is 12x10; bring all",
+    );
     let grey = |data: &Path| {
         GrayImage::from_pixel(10, 12, Luma([5])).save(data.join("train/fig/1.png")).unwrap();
     };
-    all_fail(grey, "data/train/fig/1.png is grayscale, but the first train picture is rgb; say --color-mode");
+    let kinds = all_fail(
+        grey,
+        "data/train/fig/1.png is grayscale, but the first train picture is rgb; say --color-mode",
+    );
+    insta::assert_snapshot!(sizes + &kinds);
 
     let folder = folder_with_fruit();
     smaller(&folder.path().join("data"));
@@ -118,20 +131,23 @@ fn pictures_too_small_for_the_network_are_refused_before_a_training_starts() {
 #[test]
 fn bad_options_of_pictures() {
     let untouched = |_: &Path| ();
-    on_pictures("train --scaling none --resize 0x5", untouched).fails(2, "0x5 holds no pixel");
-    on_pictures("train --scaling none --resize 28", untouched)
-        .fails(2, "`28` is no size, expected HEIGHTxWIDTH");
-    on_pictures("scale --scaling none --resize 70000x5", untouched).fails(2, "70000x5 is too large");
-    on_pictures("data summary --color-mode blue", untouched).fails(2, "unknown color mode `blue`");
     let configured =
         |config: &str| on_pictures("train --config c.toml", untouched).with_file("c.toml", config);
-    configured("seed = 1\nresize = '0x5'\n").fails(2, "c.toml:2: `resize = '0x5'`: 0x5 holds no pixel");
-    configured("resize = 28\n").fails(2, "c.toml:1: `resize = 28`");
-    configured("color_mode = 'blue'\n").fails(2, "c.toml:1: `color_mode = 'blue'`");
+    let errors = [
+        on_pictures("train --scaling none --resize 0x5", untouched).fails(2, "0x5 holds no pixel"),
+        on_pictures("train --scaling none --resize 28", untouched)
+            .fails(2, "`28` is no size, expected HEIGHTxWIDTH"),
+        on_pictures("scale --scaling none --resize 70000x5", untouched).fails(2, "70000x5 is too large"),
+        on_pictures("data summary --color-mode blue", untouched).fails(2, "unknown color mode `blue`"),
+        configured("seed = 1\nresize = '0x5'\n").fails(2, "c.toml:2: `resize = '0x5'`: 0x5 holds no pixel"),
+        configured("resize = 28\n").fails(2, "c.toml:1: `resize = 28`"),
+        configured("color_mode = 'blue'\n").fails(2, "c.toml:1: `color_mode = 'blue'`"),
+    ];
+    insta::assert_snapshot!(errors.concat());
 }
 
 #[test]
-fn options_of_pictures_are_for_pictures() {
+fn options_of_pictures_are_refused_for_other_data() {
     for command in ["train --scaling none", "scale --scaling none", "data summary"] {
         for (flag, key) in [("--resize 12x12", "`resize`"), ("--color-mode rgb", "`color_mode`")] {
             failing(&format!("{command} --dataset idx --data-dir . {flag}")).fails(2, key);

@@ -1,4 +1,4 @@
-//! The report in a real browser, headless: what it shows, and what it asks of the network.
+//! The report in a real browser without a window: what it shows, and what it requests from the network.
 
 use std::{
     env, fs,
@@ -9,25 +9,25 @@ use std::{
 use serde_json::Value;
 use tempfile::tempdir;
 
-use crate::{
-    json, read_json,
-    report::{SECTIONS, folder_with_comparison},
-    run_of, trainer,
+use crate::support::{
+    assert_contains,
+    comparisons::{SECTIONS, folder_with_comparison, run_of},
+    json, read_json, read_text, stdout, trainer_in,
 };
 
 /// Width of a phone, in CSS pixels.
 const PHONE: u32 = 390;
 
-/// Width of a window on a desk.
+/// Width of a window on a desktop.
 const DESKTOP: u32 = 1280;
 
-/// A page as the browser has it.
+/// A page as the browser loaded it.
 struct Seen {
-    /// Its document, after everything has loaded.
+    /// Its document, after all of it has loaded.
     document: String,
     /// What the browser says about it, one message per line.
     messages: Vec<String>,
-    /// All addresses that pages in the browser asked for.
+    /// All addresses that the page requested.
     requests: Vec<String>,
 }
 
@@ -51,18 +51,18 @@ fn load(page: &Path) -> Seen {
     let log = read_json(&log);
     let of_request = log["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"].as_i64().unwrap();
     let events = log["events"].as_array().unwrap().iter();
-    // A file's origin is opaque; what the browser wants for itself (updates, the time) is of another or none.
+    // A page from a file has the origin `null`. The browser's own requests (updates, the time) have others.
     let is_of_a_page =
         |event: &&Value| matches!(event["params"]["initiator"].as_str(), Some("null" | "file://"));
     let requests = events.filter(|event| event["type"].as_i64() == Some(of_request)).filter(is_of_a_page);
     Seen {
-        document: String::from_utf8(output.stdout).unwrap(),
+        document: stdout(&output),
         messages: messages.lines().filter(|line| line.contains("CONSOLE")).map(str::to_owned).collect(),
         requests: requests.filter_map(|event| event["params"]["url"].as_str().map(str::to_owned)).collect(),
     }
 }
 
-/// How wide the page wants to be where there is so much room: a page around it asks.
+/// How wide the page becomes in `room` pixels. A page around it measures that.
 fn width_within(page: &Path, room: u32) -> u32 {
     let frame = page.with_file_name("frame.html");
     let name = page.file_name().unwrap().to_str().unwrap();
@@ -77,13 +77,13 @@ fn width_within(page: &Path, room: u32) -> u32 {
     width.unwrap_or_else(|| panic!("no width in {document}")).parse().unwrap()
 }
 
-/// All that is wrong with a page.
+/// Everything that is wrong with a page.
 fn problems(page: &Path) -> Vec<String> {
     let seen = load(page);
     let mut problems = seen.messages;
     let own = format!("file://{}", page.display());
     problems.extend(
-        seen.requests.into_iter().filter(|address| *address != own).map(|it| format!("asked for {it}")),
+        seen.requests.into_iter().filter(|address| *address != own).map(|it| format!("requested {it}")),
     );
     for part in SECTIONS {
         if !seen.document.contains(&format!("<section id=\"{part}\"")) {
@@ -101,38 +101,38 @@ fn problems(page: &Path) -> Vec<String> {
 
 #[test]
 #[ignore = "needs Chromium"]
-fn report_asks_nothing_of_the_network_and_fits_a_phone() {
+fn report_requests_nothing_from_the_network_and_fits_a_phone() {
     let folder = folder_with_comparison("--scalings center,standardize,none --seeds 2");
     let page = folder.path().join("all/report.html");
     assert_eq!(problems(&page), Vec::<String>::new());
     let result: Value = read_json(&folder.path().join("all/result.json"));
     let verdict = result["verdict"].as_str().unwrap();
-    assert!(load(&page).document.contains(verdict));
+    assert_contains(&load(&page).document, [verdict]);
 }
 
 #[test]
 #[ignore = "needs Chromium"]
-fn reports_of_one_seed_and_of_some_trainings_are_as_sound() {
+fn reports_of_one_seed_and_of_an_unfinished_comparison_have_no_problems_either() {
     let one_seed = folder_with_comparison("--scalings center,none");
     assert_eq!(problems(&one_seed.path().join("all/report.html")), Vec::<String>::new());
 
     let unfinished = folder_with_comparison("--scalings center,none --seeds 2");
     let all = unfinished.path().join("all");
     fs::remove_file(run_of(&all, "none-seed2").join("result.json")).unwrap();
-    json(trainer().current_dir(unfinished.path()).args(["report", "all"]));
+    json(&mut trainer_in(unfinished.path(), "report all"));
     assert_eq!(problems(&all.join("report.html")), Vec::<String>::new());
 }
 
-/// Else the tests above would say nothing.
+/// Without this, a browser that reports nothing would pass the tests above.
 #[test]
 #[ignore = "needs Chromium"]
 fn browser_finds_what_is_wrong_with_a_page() {
     let folder = folder_with_comparison("--scalings center,none");
     let page = folder.path().join("all/report.html");
-    let whole = fs::read_to_string(&page).unwrap();
+    let whole = read_text(&page);
     let lenient = whole.replace("Content-Security-Policy", "nothing");
     for (flaw, found) in [
-        ("<img src=\"https://example.com/x.png\">", "asked for https://example.com/x.png"),
+        ("<img src=\"https://example.com/x.png\">", "requested https://example.com/x.png"),
         ("<script>console.error('broken')</script>", "broken"),
         ("<div style=\"width: 600px\">wide</div>", "pixels wide on a phone"),
     ] {

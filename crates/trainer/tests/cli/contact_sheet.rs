@@ -2,45 +2,43 @@
 
 use std::{collections::HashSet, fs, path::Path, process::Command};
 
-use image::{ImageFormat, ImageReader, RgbImage};
-use tempfile::tempdir;
-
-use crate::{
-    bad_input::failing,
+use crate::support::{
+    assert_contains,
+    digits::{folder_with_config, folder_with_digits, trainer_on_digits},
     json,
     pictures::{folder_with_fruit, trainer_on_pictures},
-    stderr, trainer_in, write_digits,
+    refusals::failing,
+    stderr,
 };
+use image::{ImageFormat, ImageReader, RgbImage};
 
 /// Runs the command, which draws `sheet.png` in `folder`.
 fn sheet(folder: &Path, command: &mut Command) -> RgbImage {
     let output = command.args(["--picture", "sheet.png"]).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(stderr(&output).contains("picture: sheet.png"), "{}", stderr(&output));
+    assert_contains(&stderr(&output), ["picture: sheet.png"]);
     let reader = ImageReader::open(folder.join("sheet.png")).unwrap().with_guessed_format().unwrap();
     assert_eq!(reader.format(), Some(ImageFormat::Png));
     reader.decode().unwrap().into_rgb8()
 }
 
-/// Height of a sheet of so many scalings, of images that are drawn no more than 64 pixels high.
+/// Height in pixels of a sheet with `rows` scalings, where no image is drawn more than 64 pixels high.
 fn height_of(rows: u32) -> u32 {
     64 + rows * (64 + 20)
 }
 
-/// Colours in a picture, shades of grey not counted.
+/// Number of different colours in a picture, without shades of grey.
 fn colors(picture: &RgbImage) -> usize {
     let is_grey = |[red, green, blue]: [u8; 3]| red == green && green == blue;
     picture.pixels().map(|color| color.0).filter(|&color| !is_grey(color)).collect::<HashSet<_>>().len()
 }
 
 #[test]
-fn sheet_has_a_row_for_each_preset_and_one_for_a_scaling_that_is_none() {
-    let folder = tempdir().unwrap();
-    write_digits(&folder.path().join("data"));
-    fs::write(folder.path().join("c.toml"), "[scaling]\nsamplewise_center = true\nrescale = 0.5\n").unwrap();
-    let preset = sheet(folder.path(), &mut trainer_in(folder.path(), "scale --scaling center"));
+fn sheet_has_a_row_for_each_preset_and_one_for_a_scaling_that_is_spelled_out() {
+    let folder = folder_with_config("[scaling]\nsamplewise_center = true\nrescale = 0.5\n");
+    let preset = sheet(folder.path(), &mut trainer_on_digits(folder.path(), "scale --scaling center"));
     assert_eq!(preset.height(), height_of(8));
-    let custom = sheet(folder.path(), &mut trainer_in(folder.path(), "scale --config c.toml"));
+    let custom = sheet(folder.path(), &mut trainer_on_digits(folder.path(), "scale --config c.toml"));
     assert_eq!(custom.height(), height_of(9));
     assert_eq!(colors(&preset), 2, "the bars and the line at zero");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "data, c.toml and the sheet");
@@ -56,27 +54,26 @@ fn sheet_of_coloured_pictures_is_coloured() {
 }
 
 #[test]
-fn scaling_asked_for_is_fitted_once() {
-    let folder = tempdir().unwrap();
-    write_digits(&folder.path().join("data"));
-    let mut scale = trainer_in(folder.path(), "scale --scaling zca --limit 100 --picture sheet.png");
+fn scaling_on_the_command_line_is_fitted_once() {
+    let folder = folder_with_digits();
+    let mut scale = trainer_on_digits(folder.path(), "scale --scaling zca --limit 100 --picture sheet.png");
     let output = scale.output().unwrap();
     assert_eq!(stderr(&output).matches("zca_whitening of 144 values").count(), 1, "{}", stderr(&output));
 }
 
 #[test]
 fn statistics_are_the_same_with_and_without_a_sheet() {
-    let folder = tempdir().unwrap();
-    write_digits(&folder.path().join("data"));
-    let scale =
-        |picture: &str| json(&mut trainer_in(folder.path(), &format!("scale --scaling zca {picture}")));
+    let folder = folder_with_digits();
+    let scale = |picture: &str| {
+        json(&mut trainer_on_digits(folder.path(), &format!("scale --scaling zca {picture}")))
+    };
     assert_eq!(scale("--picture sheet.png"), scale(""));
-    assert!(folder.path().join("sheet.png").exists());
+    assert!(folder.path().join("sheet.png").exists(), "the sheet is drawn");
 }
 
 #[test]
-fn place_where_no_sheet_can_be_is_refused_before_anything_is_read() {
-    // That there is no data is not even noticed.
+fn bad_place_for_a_sheet_is_refused_before_anything_is_read() {
+    // The data are missing too, but the place is checked first.
     let scale = |place: &str| {
         failing(&format!("scale --scaling zca --dataset idx --data-dir nowhere --picture {place}"))
     };

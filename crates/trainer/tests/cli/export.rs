@@ -1,42 +1,44 @@
-//! `export`: what other programs get, and what is refused. That they compute the same with it is for
-//! `scripts/check_export.py`.
+//! `export`: what other programs get, and what is refused. `scripts/check_export.py` checks that they compute the
+//! same with it.
 
-use std::{collections::HashMap, fs, path::Path, process::Output};
+use std::{collections::HashMap, fs, path::Path};
 
 use onnx_rs::ast::{DataType, Dimension, OpType, TypeValue, ValueInfo};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 
-use crate::{json, read_json, stderr, trainer, trainer_in, write_digits};
+use crate::support::{
+    assert_contains,
+    digits::{folder_with_config, folder_with_digits, trainer_on_digits},
+    json, number, read_json, read_text,
+    refusals::refused,
+    stderr, text, trainer_in,
+};
 
-/// A folder with the small data set and a run on it; its test split is cut to the 16 images that exports hold.
+/// A folder with the small data set and a run on it; its test split is cut to 16 images, as many as
+/// an export contains.
 fn folder_with_run(arguments: &str) -> TempDir {
-    let folder = tempdir().unwrap();
+    let folder = folder_with_digits();
     let data = folder.path().join("data");
-    write_digits(&data);
     for (file, header, size) in [("t10k-images-idx3-ubyte", 16, 144), ("t10k-labels-idx1-ubyte", 8, 1)] {
         let mut bytes = fs::read(data.join(file)).unwrap();
         bytes.truncate(header + 16 * size);
         bytes[4..8].copy_from_slice(&16_u32.to_be_bytes());
         fs::write(data.join(file), bytes).unwrap();
     }
-    json(&mut trainer_in(folder.path(), &format!("train --epochs 2 --batch-size 16 --out run {arguments}")));
+    json(&mut trainer_on_digits(
+        folder.path(),
+        &format!("train --epochs 2 --batch-size 16 --out run {arguments}"),
+    ));
     folder
 }
 
-/// Exports the run into a folder of the format's name; gives the bytes of the model.
+/// Exports the run into a folder with the format's name, and returns the bytes of the model.
 fn export(folder: &Path, format: &str) -> Vec<u8> {
-    let arguments = ["export", "run", "--to", format, "--out", format, "--force"];
-    let exported = json(trainer().current_dir(folder).args(arguments));
+    let arguments = format!("export run --to {format} --out {format} --force");
+    let exported = json(&mut trainer_in(folder, &arguments));
     fs::read(folder.join(exported["files"][0].as_str().unwrap())).unwrap()
-}
-
-fn refusal(folder: &Path, arguments: &str) -> (Option<i32>, String) {
-    let Output { status, stdout, stderr } =
-        trainer().current_dir(folder).args(arguments.split_whitespace()).output().unwrap();
-    assert!(stdout.is_empty(), "{arguments}");
-    (status.code(), String::from_utf8(stderr).unwrap())
 }
 
 fn metadata(file: &[u8]) -> HashMap<String, String> {
@@ -51,11 +53,10 @@ fn floats(file: &SafeTensors, name: &str) -> (Vec<usize>, Vec<f32>) {
 }
 
 #[test]
-fn exported_files_are_named_and_there() {
+fn exported_files_exist_under_the_names_that_are_printed() {
     let folder = folder_with_run("--scaling center");
     for (format, model) in [("safetensors", "model.safetensors"), ("onnx", "model.onnx")] {
-        let mut command = trainer();
-        let exported = json(command.current_dir(folder.path()).args(["export", "run", "--to", format]));
+        let exported = json(&mut trainer_in(folder.path(), &format!("export run --to {format}")));
         assert_eq!(exported["run"], "run");
         let files: Vec<&str> =
             exported["files"].as_array().unwrap().iter().map(|file| file.as_str().unwrap()).collect();
@@ -63,18 +64,18 @@ fn exported_files_are_named_and_there() {
         let start = format!("runs/export-{format}-20");
         assert!(first.starts_with(&start) && first.ends_with(&format!("Z/{model}")), "{first}");
         assert!(second.starts_with(&start) && second.ends_with("Z/golden.safetensors"), "{second}");
-        let held = fs::read_dir(folder.path().join(first).parent().unwrap()).unwrap();
-        assert_eq!(held.count(), 2);
-        assert!(folder.path().join(first).exists() && folder.path().join(second).exists());
+        for file in [first, second] {
+            assert!(folder.path().join(file).exists(), "{file}");
+        }
+        let all = fs::read_dir(folder.path().join(first).parent().unwrap()).unwrap();
+        assert_eq!(all.count(), 2, "the folder contains nothing else");
     }
-    let output =
-        trainer().current_dir(folder.path()).args(["export", "run", "--to", "onnx"]).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("model.onnx: scaling and network in one graph"), "{text}");
+    let printed = text(&mut trainer_in(folder.path(), "export run --to onnx"));
+    assert_contains(&printed, ["model.onnx: scaling and network in one graph"]);
 }
 
 #[test]
-fn safetensors_hold_the_weights_of_the_run_in_the_layouts_of_pytorch() {
+fn safetensors_contain_the_weights_of_the_run_in_the_layouts_of_pytorch() {
     let folder = folder_with_run("--scaling standardize");
     let exported = export(folder.path(), "safetensors");
     let exported = SafeTensors::deserialize(&exported).unwrap();
@@ -104,11 +105,11 @@ fn safetensors_hold_the_weights_of_the_run_in_the_layouts_of_pytorch() {
 }
 
 #[test]
-fn safetensors_metadata_are_the_scaling_and_what_the_model_is() {
+fn safetensors_metadata_describe_the_scaling_and_the_model() {
     for scaling in ["none", "sample-standardize", "zca"] {
         let folder = folder_with_run(&format!("--scaling {scaling}"));
         let metadata = metadata(&export(folder.path(), "safetensors"));
-        let written = fs::read_to_string(folder.path().join("run/scaling.json")).unwrap();
+        let written = read_text(&folder.path().join("run/scaling.json"));
         assert_eq!(metadata["scaling_json"], written, "{scaling}");
         assert_eq!((&*metadata["format"], &*metadata["scaling"]), ("pt", scaling));
         assert_eq!(metadata["image_shape"], r#"{"channels":1,"height":12,"width":12}"#);
@@ -119,7 +120,7 @@ fn safetensors_metadata_are_the_scaling_and_what_the_model_is() {
 }
 
 #[test]
-fn golden_logits_are_what_evaluate_judges_the_model_by() {
+fn golden_logits_agree_with_evaluate() {
     let folder = folder_with_run("--scaling zca");
     export(folder.path(), "onnx");
     let file = fs::read(folder.path().join("onnx/golden.safetensors")).unwrap();
@@ -143,9 +144,9 @@ fn golden_logits_are_what_evaluate_judges_the_model_by() {
         let answer = logits.iter().position(|logit| logit.to_bits() == most.to_bits()).unwrap();
         confusion[label as usize][answer] += 1;
     }
-    let evaluated = json(trainer().current_dir(folder.path()).args(["evaluate", "run"]));
+    let evaluated = json(&mut trainer_in(folder.path(), "evaluate run"));
     assert_eq!(evaluated["confusion"], json!(confusion));
-    let expected = evaluated["loss"].as_f64().unwrap();
+    let expected = number(&evaluated["loss"]);
     assert!((loss / 16.0 - expected).abs() <= 1e-5 * expected.max(1.0), "{} and {expected}", loss / 16.0);
 }
 
@@ -160,7 +161,7 @@ fn described(value: &ValueInfo) -> (String, DataType, Vec<i64>) {
         Dimension::Param(_) => -1,
     };
     let shape = tensor.shape.as_ref().unwrap().dim.iter().map(|dimension| side(&dimension.value));
-    assert!(!value.doc_string.is_empty());
+    assert!(!value.doc_string.is_empty(), "{} is documented", value.name);
     (value.name.into(), tensor.elem_type, shape.collect())
 }
 
@@ -214,10 +215,8 @@ fn onnx_graph_begins_with_the_steps_of_the_scaling() {
         (spelled_out("channel"), all(), "feature_mean", vec![1, 1, 1, 1]),
         (spelled_out("pixel"), all(), "feature_divisor", vec![1, 1, 12, 12]),
     ] {
-        let folder = tempdir().unwrap();
-        write_digits(&folder.path().join("data"));
-        fs::write(folder.path().join("c.toml"), format!("epochs = 1\n{config}")).unwrap();
-        json(&mut trainer_in(folder.path(), "train --config c.toml --out run"));
+        let folder = folder_with_config(&format!("epochs = 1\n{config}"));
+        json(&mut trainer_on_digits(folder.path(), "train --config c.toml --out run"));
         let bytes = export(folder.path(), "onnx");
         let graph = onnx_rs::parse(&bytes).unwrap().graph.unwrap();
         let operators: Vec<_> = graph.node.iter().map(|node| node.op_type.clone()).collect();
@@ -259,11 +258,11 @@ fn exporting_again_gives_the_same_bytes() {
 }
 
 #[test]
-fn what_cannot_be_exported_is_refused_and_nothing_is_written() {
+fn refused_exports_write_nothing() {
     let folder = folder_with_run("--scaling center");
     let diverging = "train --scaling none --learning-rate 1e30 --epochs 1 --out diverged";
-    assert_eq!(trainer_in(folder.path(), diverging).output().unwrap().status.code(), Some(1));
-    for (arguments, status, what) in [
+    assert_eq!(trainer_on_digits(folder.path(), diverging).output().unwrap().status.code(), Some(1));
+    let refusals = [
         ("nothing --to onnx", 1, "does not exist"),
         ("data --to onnx", 1, "is not a whole run"),
         ("diverged --to onnx", 1, "diverged"),
@@ -272,40 +271,46 @@ fn what_cannot_be_exported_is_refused_and_nothing_is_written() {
         ("run --to onnx --resume", 2, "--resume"),
         ("run --to onnx --force", 2, "--out"),
         ("run --to onnx --data-dir elsewhere", 1, "name their folder with --data-dir"),
-    ] {
-        let (code, error) = refusal(folder.path(), &format!("export {arguments}"));
-        assert_eq!(code, Some(status), "{arguments}: {error}");
-        assert!(error.contains(what), "{arguments}: {error}");
-    }
-    assert!(!folder.path().join("runs").exists());
+    ];
+    let errors = refusals.map(|(arguments, status, message)| {
+        refused(&mut trainer_in(folder.path(), &format!("export {arguments}")), status, message)
+    });
+    assert!(!folder.path().join("runs").exists(), "nothing is written");
+    insta::assert_snapshot!(errors.concat());
 }
 
 #[test]
-fn folder_of_an_export_is_replaced_by_force_only_and_no_other_ever() {
+fn force_replaces_an_earlier_export_and_nothing_else() {
     let folder = folder_with_run("--scaling center");
     export(folder.path(), "onnx");
-    let (code, error) = refusal(folder.path(), "export run --to safetensors --out onnx");
-    assert_eq!((code, error.contains("already holds a result")), (Some(1), true), "{error}");
-    let forced = trainer()
-        .current_dir(folder.path())
-        .args(["export", "run", "--to", "safetensors", "--out", "onnx", "--force"])
-        .output()
-        .unwrap();
+    refused(
+        &mut trainer_in(folder.path(), "export run --to safetensors --out onnx"),
+        1,
+        "already holds a result",
+    );
+    let forced =
+        trainer_in(folder.path(), "export run --to safetensors --out onnx --force").output().unwrap();
     assert!(forced.status.success(), "{}", stderr(&forced));
     assert!(!folder.path().join("onnx/model.onnx").exists(), "nothing of the earlier export is left");
 
-    let (code, error) = refusal(folder.path(), "export run --to onnx --out run --force");
-    assert_eq!((code, error.contains("no part of such a result")), (Some(1), true), "{error}");
+    refused(
+        &mut trainer_in(folder.path(), "export run --to onnx --out run --force"),
+        1,
+        "no part of such a result",
+    );
     let mine = folder.path().join("mine");
     fs::create_dir(&mine).unwrap();
     fs::write(mine.join("model.onnx"), "months of training").unwrap();
-    let (code, error) = refusal(folder.path(), "export run --to onnx --out mine --force");
-    assert_eq!((code, error.contains("no golden.safetensors")), (Some(1), true), "{error}");
-    assert_eq!(fs::read_to_string(mine.join("model.onnx")).unwrap(), "months of training");
+    refused(
+        &mut trainer_in(folder.path(), "export run --to onnx --out mine --force"),
+        1,
+        "no golden.safetensors",
+    );
+    assert_eq!(read_text(&mine.join("model.onnx")), "months of training");
 }
 
 #[test]
-fn class_names_of_pictures_are_in_every_file() {
+fn class_names_of_pictures_are_in_every_exported_file() {
     let folder = tempdir().unwrap();
     for (split, count) in [("train", 6), ("test", 2)] {
         for class in ["cat", "dog"] {
@@ -319,9 +324,8 @@ fn class_names_of_pictures_are_in_every_file() {
             }
         }
     }
-    let mut train = trainer();
-    train.current_dir(folder.path()).args(["train", "--dataset", "folder", "--data-dir", "pictures"]);
-    json(train.args(["--scaling", "standardize", "--epochs", "1", "--out", "run"]));
+    let train = "train --dataset folder --data-dir pictures --scaling standardize --epochs 1 --out run";
+    json(&mut trainer_in(folder.path(), train));
     let names: Value = json!(["cat", "dog"]);
     let weights = metadata(&export(folder.path(), "safetensors"));
     let golden = metadata(&fs::read(folder.path().join("safetensors/golden.safetensors")).unwrap());

@@ -1,57 +1,59 @@
-//! Ctrl-C: exit status 130, and what was done is kept.
+//! Ctrl-C: exit status 130, and the progress is kept.
 #![cfg(unix)]
 
 use std::{
     fs,
     path::Path,
-    process::{Child, Command, Output, Stdio},
-    thread,
-    time::{Duration, Instant},
+    process::{Command, Output, Stdio},
 };
 
-use tempfile::tempdir;
-
-use crate::{augmentation::EVERY_FIELD, json, read_json, run_of, stderr, trainer_in, write_digits};
+use crate::support::{
+    assert_contains, assert_same_number,
+    augmentation::EVERY_FIELD,
+    comparisons::{run_of, runs_of},
+    digits::{folder_with_config, folder_with_digits, trainer_on_digits},
+    json,
+    processes::{signal, wait_until},
+    read_json, read_text, stderr, stdout, weights_of,
+};
 
 /// Starts the command, waits until `ready`, sends SIGINT, and waits for its end.
-fn interrupt(mut command: Command, ready: impl Fn() -> bool) -> Output {
+fn interrupt(mut command: Command, ready: impl FnMut() -> bool) -> Output {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while !ready() {
-        assert!(Instant::now() < deadline, "the training never came so far");
-        thread::sleep(Duration::from_millis(5));
-    }
-    send_sigint(&child);
+    wait_until("the training gets far enough to be interrupted", ready);
+    signal(&child, "INT");
     child.wait_with_output().unwrap()
 }
 
-fn send_sigint(child: &Child) {
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+/// Checks that the command ended as ctrl-C ends it, and says how to go on.
+fn assert_interrupted(output: &Output, resume: &str) {
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(output));
+    assert_eq!(stdout(output), "", "an interrupted command prints no result");
+    let error = stderr(output);
+    let last = error.lines().last().unwrap_or_default();
+    assert_contains(last, ["error: interrupted", resume]);
 }
 
 fn has_checkpoint(run: &Path) -> bool {
     fs::read_dir(run.join("checkpoints")).is_ok_and(|mut entries| entries.next().is_some())
 }
 
-/// Trains with `config`, once with an interruption and once without.
+/// Trains with `config` twice, once with an interruption and once without, and compares the results.
 fn assert_resumes_to_the_same_bits(config: &str) {
-    let folder = tempdir().unwrap();
-    write_digits(&folder.path().join("data"));
-    fs::write(folder.path().join("c.toml"), config).unwrap();
+    let folder = folder_with_config(config);
     let run = folder.path().join("run");
     let arguments = "train --config c.toml --scaling center --epochs 60 --batch-size 16 --out";
 
-    let command = trainer_in(folder.path(), &format!("{arguments} run"));
+    let command = trainer_on_digits(folder.path(), &format!("{arguments} run"));
     let output = interrupt(command, || has_checkpoint(&run));
-    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
-    assert!(output.stdout.is_empty());
-    assert!(stderr(&output).contains("interrupted") && stderr(&output).contains("--out run --resume"));
-    assert!(!run.join("result.json").exists(), "an interrupted run never reads as whole");
-    assert!(has_checkpoint(&run));
+    assert_interrupted(&output, "--out run --resume");
+    assert!(!run.join("result.json").exists(), "an interrupted run never reads as finished");
+    assert!(has_checkpoint(&run), "the checkpoint is kept");
 
-    let resumed = json(&mut trainer_in(folder.path(), &format!("{arguments} run --resume")));
-    let uninterrupted = json(&mut trainer_in(folder.path(), &format!("{arguments} other")));
-    assert_eq!(resumed["weights_sha256"], uninterrupted["weights_sha256"]);
+    let resumed = json(&mut trainer_on_digits(folder.path(), &format!("{arguments} run --resume")));
+    let uninterrupted = json(&mut trainer_on_digits(folder.path(), &format!("{arguments} other")));
+    assert_eq!(weights_of(&resumed), weights_of(&uninterrupted));
+    assert_same_number(&resumed["test"]["loss"], &uninterrupted["test"]["loss"]);
     assert_eq!(resumed["test"], uninterrupted["test"]);
     assert_eq!(resumed["epochs"].as_array().unwrap().len(), 60);
 }
@@ -67,22 +69,24 @@ fn interrupted_augmented_training_resumes_to_the_bits_of_an_uninterrupted_one() 
 }
 
 #[test]
-fn interrupted_comparison_keeps_its_whole_runs_and_resumes() {
-    let folder = tempdir().unwrap();
-    write_digits(&folder.path().join("data"));
+fn interrupted_comparison_keeps_its_finished_runs_and_resumes() {
+    let folder = folder_with_digits();
     let arguments = "compare --scalings none,center --epochs 30 --batch-size 16 --jobs 1 --out all";
     let all = folder.path().join("all");
-    let runs = || fs::read_dir(all.join("runs")).map_or(0, Iterator::count);
     let second = || run_of(&all, "center-seed1");
 
-    let output = interrupt(trainer_in(folder.path(), arguments), || runs() == 2 && has_checkpoint(&second()));
-    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
-    assert!(stderr(&output).contains("--out all --resume"), "{}", stderr(&output));
-    assert!(run_of(&all, "none-seed1").join("result.json").exists());
-    assert!(fs::read_to_string(all.join("report.md")).unwrap().contains("none"), "what is done is reported");
-    assert!(!folder.path().join("all/result.json").exists());
+    let output = interrupt(trainer_on_digits(folder.path(), arguments), || {
+        runs_of(&all).len() == 2 && has_checkpoint(&second())
+    });
+    assert_interrupted(&output, "--out all --resume");
+    let first = read_text(&run_of(&all, "none-seed1").join("result.json"));
+    assert_contains(&read_text(&all.join("report.md")), ["So far 1 of 2 trainings"]);
+    assert!(!all.join("result.json").exists(), "an interrupted comparison never reads as finished");
 
-    let resumed = json(trainer_in(folder.path(), arguments).arg("--resume"));
+    let resumed = json(trainer_on_digits(folder.path(), arguments).arg("--resume"));
     assert_eq!(resumed["scalings"].as_array().unwrap().len(), 2);
+    assert_eq!(resumed["finished"], 2);
     assert_eq!(read_json(&second().join("result.json"))["status"], "ok");
+    let kept = read_text(&run_of(&all, "none-seed1").join("result.json"));
+    assert_eq!(kept, first, "a finished run is not trained again");
 }

@@ -1,4 +1,4 @@
-//! The report of a comparison, as a reader and as a program finds it.
+//! The report of a comparison: its page, its Markdown, its figures and its table.
 
 use std::{
     collections::BTreeMap,
@@ -6,40 +6,45 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde_json::json;
-use tempfile::TempDir;
-
-use crate::{
-    json, pictures::folder_with_fruit, pictures::trainer_on_pictures, run_of, stderr, trainer, trainer_in,
-    write_digits,
+use crate::support::{
+    assert_contains, assert_lacks, assert_same_text,
+    comparisons::{SECTIONS, folder_with_comparison, run_of},
+    digits::{folder_with_config, trainer_on_digits},
+    json,
+    pictures::{folder_with_fruit, trainer_on_pictures},
+    read_json, read_text,
+    refusals::{assert_refused, refused},
+    stderr, trainer_in,
 };
-
-/// The parts of a page, by their ids.
-pub const SECTIONS: [&str; 9] =
-    ["ranking", "pairs", "accuracy", "learning", "confusion", "misread", "changing", "scalings", "settings"];
-
-/// A folder with the small data set under `data` and a comparison of it under `all`.
-pub fn folder_with_comparison(arguments: &str) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    write_digits(&folder.path().join("data"));
-    let command = format!("compare --epochs 2 --batch-size 8 --limit 96 --out all {arguments}");
-    let output = trainer_in(folder.path(), &command).output().unwrap();
-    assert!(output.status.success(), "{}", stderr(&output));
-    folder
-}
+use serde_json::json;
 
 fn page(folder: &Path) -> String {
-    fs::read_to_string(folder.join("all/report.html")).unwrap()
+    read_text(&folder.join("all/report.html"))
 }
 
-/// The files of a report by their place.
-fn files(comparison: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+/// The text of each file of a report, by its path.
+fn files(comparison: &Path) -> BTreeMap<PathBuf, String> {
     let figures = fs::read_dir(comparison.join("figures")).unwrap().map(|entry| entry.unwrap().path());
     let others = ["report.html", "report.md", "results.csv"].map(|name| comparison.join(name));
-    figures.chain(others).map(|path| (path.clone(), fs::read(&path).unwrap())).collect()
+    figures.chain(others).map(|path| (path.clone(), read_text(&path))).collect()
 }
 
-/// What stands in quotes behind each `before`.
+/// Checks that a report has the same files as before, with the same text.
+fn assert_same_files(before: &BTreeMap<PathBuf, String>, after: &BTreeMap<PathBuf, String>) {
+    assert_eq!(after.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>(), "other files");
+    for (path, text) in before {
+        assert_same_text(&path.display().to_string(), text, &after[path]);
+    }
+}
+
+#[test]
+#[should_panic(expected = "report.md differs from line 2 on\nbefore: …first\nsecond…\nafter:  …first\nlast…")]
+fn changed_file_is_shown_where_it_differs() {
+    let files = |text: &str| BTreeMap::from([(PathBuf::from("report.md"), text.to_owned())]);
+    assert_same_files(&files("first\nsecond"), &files("first\nlast"));
+}
+
+/// The text from the end of each `before` up to the next quotation mark.
 fn quoted<'a>(text: &'a str, before: &str) -> Vec<&'a str> {
     text.split(before).skip(1).map(|rest| rest.split('"').next().unwrap()).collect()
 }
@@ -53,7 +58,7 @@ fn rows(folder: &Path) -> Vec<BTreeMap<String, String>> {
 }
 
 #[test]
-fn page_holds_all_that_it_refers_to() {
+fn page_contains_everything_that_it_refers_to() {
     let folder = folder_with_comparison("--scalings center,none --seeds 2");
     let page = page(folder.path());
     let ids = quoted(&page, " id=\"");
@@ -63,20 +68,20 @@ fn page_holds_all_that_it_refers_to() {
     for reference in quoted(&page, "href=\"#").into_iter().chain(quoted(&page, "aria-labelledby=\"")) {
         assert!(ids.contains(&reference), "{reference} in {ids:?}");
     }
-    assert!(quoted(&page, "src=\"").iter().all(|source| source.starts_with("data:image/png;base64,")));
-    assert!(!page.contains("http:") && !page.contains("https:") && !page.contains("<script"));
-    assert!(quoted(&page, "src=\"").len() >= 6, "three digits under two scalings");
-    assert!(
-        page.contains("mnist-trainer compare --config config.toml --out again")
-            && page.contains("batch_size = 8")
-    );
+    let sources = quoted(&page, "src=\"");
+    for source in &sources {
+        assert!(source.starts_with("data:image/png;base64,"), "an image is not in the page: {source}");
+    }
+    assert!(sources.len() >= 6, "three digits under two scalings, but {} images", sources.len());
+    assert_lacks(&page, ["http:", "https:", "<script"]);
+    assert_contains(&page, ["mnist-trainer compare --config config.toml --out again", "batch_size = 8"]);
 }
 
 #[test]
 fn figures_are_svg_files_that_markdown_shows() {
     let folder = folder_with_comparison("--scalings center,none --seeds 2");
     let all = folder.path().join("all");
-    let markdown = fs::read_to_string(all.join("report.md")).unwrap();
+    let markdown = read_text(&all.join("report.md"));
     let shown = markdown.split("](figures/").skip(1).map(|rest| rest.split(')').next().unwrap());
     let shown: Vec<&str> = shown.collect();
     for name in ["accuracy.svg", "early-loss.svg", "epoch-accuracy.svg", "confusion-center.svg"] {
@@ -84,14 +89,20 @@ fn figures_are_svg_files_that_markdown_shows() {
     }
     let figures = fs::read_dir(all.join("figures")).unwrap().map(|entry| entry.unwrap().path());
     let figures: Vec<PathBuf> = figures.collect();
-    assert!(shown.iter().all(|name| figures.contains(&all.join("figures").join(name))));
+    for name in shown {
+        assert!(figures.contains(&all.join("figures").join(name)), "{name} in {figures:?}");
+    }
     for path in figures {
-        let text = fs::read_to_string(&path).unwrap();
+        let text = read_text(&path);
         let figure = roxmltree::Document::parse(&text).unwrap();
         let root = figure.root_element();
         assert_eq!(root.tag_name().name(), "svg");
-        assert!(root.children().any(|child| child.attribute("fill") == Some("#FFFFFF")), "{path:?} is white");
-        assert!(root.descendants().any(|node| node.has_tag_name(("http://www.w3.org/2000/svg", "title"))));
+        assert!(
+            root.children().any(|child| child.attribute("fill") == Some("#FFFFFF")),
+            "{path:?} has no white background"
+        );
+        let is_title = |node: roxmltree::Node| node.has_tag_name(("http://www.w3.org/2000/svg", "title"));
+        assert!(root.descendants().any(is_title), "{path:?} has no title");
     }
 }
 
@@ -101,7 +112,7 @@ fn results_have_a_row_per_run() {
     let rows = rows(folder.path());
     assert_eq!(rows.len(), 4);
     for row in rows {
-        let result = crate::read_json(&folder.path().join("all").join(&row["run"]).join("result.json"));
+        let result = read_json(&folder.path().join("all").join(&row["run"]).join("result.json"));
         assert_eq!(row["test_accuracy"], result["test"]["accuracy"].to_string());
         assert_eq!((&row["arm"], &json!(row["scaling"])), (&row["scaling"], &result["scaling"]));
         assert_eq!(row["seed"], result["seed"].to_string());
@@ -114,7 +125,7 @@ fn results_have_a_row_per_run() {
 }
 
 #[test]
-fn report_writes_again_what_compare_wrote() {
+fn report_writes_the_same_files_as_compare() {
     let folder = folder_with_comparison("--scalings center,none --seeds 2");
     let all = folder.path().join("all");
     let written = files(&all);
@@ -122,129 +133,117 @@ fn report_writes_again_what_compare_wrote() {
         fs::remove_file(path).unwrap();
     }
     fs::write(all.join("figures/confusion-of-yore.svg"), "stale").unwrap();
-    let result = json(trainer().current_dir(folder.path()).args(["report", "all"]));
+    let result = json(&mut trainer_in(folder.path(), "report all"));
     assert_eq!(result["comparison"], "all");
     let listed = result["files"].as_array().unwrap().iter();
-    let listed: BTreeMap<PathBuf, Vec<u8>> = listed
+    let listed: BTreeMap<PathBuf, String> = listed
         .map(|path| folder.path().join(path.as_str().unwrap()))
-        .map(|path| (path.clone(), fs::read(&path).unwrap()))
+        .map(|path| (path.clone(), read_text(&path)))
         .collect();
-    assert!(listed == written && files(&all) == written);
+    assert_same_files(&written, &listed);
+    assert_same_files(&written, &files(&all));
 }
 
 #[test]
 fn report_without_the_data_has_no_pictures_and_says_so() {
     let folder = folder_with_comparison("--scalings center,none");
     fs::remove_dir_all(folder.path().join("data")).unwrap();
-    let output = trainer().current_dir(folder.path()).args(["report", "all"]).output().unwrap();
+    let output = trainer_in(folder.path(), "report all").output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(
-        stderr(&output).contains("warning: the report is written without pictures"),
-        "{}",
-        stderr(&output)
-    );
-    assert!(
-        page(folder.path()).contains("There are no pictures here") && !page(folder.path()).contains("<img")
-    );
+    assert_contains(&stderr(&output), ["warning: the report is written without pictures"]);
+    assert_contains(&page(folder.path()), ["There are no pictures here"]);
+    assert_lacks(&page(folder.path()), ["<img"]);
 }
 
 #[test]
-fn data_that_have_moved_are_found_where_they_are() {
+fn data_that_have_moved_are_found_with_data_dir() {
     let folder = folder_with_comparison("--scalings center,none");
     let written = page(folder.path());
     fs::rename(folder.path().join("data"), folder.path().join("moved")).unwrap();
-    let report = |place: &str| {
-        let arguments = ["report", "all", "--data-dir", place];
-        trainer().current_dir(folder.path()).args(arguments).output().unwrap()
-    };
-    let nowhere = report("nowhere");
-    assert_eq!(nowhere.status.code(), Some(1), "a place that was named must be right");
-    assert!(page(folder.path()) == written);
+    let report =
+        |place: &str| trainer_in(folder.path(), &format!("report all --data-dir {place}")).output().unwrap();
+    assert_refused(&report("nowhere"), 1, "nowhere does not exist");
+    assert_same_text("report.html", &written, &page(folder.path()));
     fs::remove_file(folder.path().join("all/report.html")).unwrap();
     let moved = report("moved");
-    assert!(moved.status.success() && !stderr(&moved).contains("warning"), "{}", stderr(&moved));
-    assert!(page(folder.path()) == written);
+    assert!(moved.status.success(), "{}", stderr(&moved));
+    assert_lacks(&stderr(&moved), ["warning"]);
+    assert_same_text("report.html", &written, &page(folder.path()));
 }
 
 #[test]
 fn report_of_one_seed_does_not_speak_of_seeds() {
     let folder = folder_with_comparison("--scalings center,none");
-    let markdown = fs::read_to_string(folder.path().join("all/report.md")).unwrap();
+    let markdown = read_text(&folder.path().join("all/report.md"));
     for text in [page(folder.path()), markdown] {
-        for words in
-            ["share a rank", "standard deviation", "Means over seeds", "95% interval", "ost seeds of"]
-        {
-            assert!(!text.contains(words), "{words}");
-        }
-        assert!(text.contains("Pairs: these trained models, on this test set"));
-        assert!(text.contains("McNemar's exact test says"));
+        let of_seeds =
+            ["share a rank", "standard deviation", "Means over seeds", "95% interval", "ost seeds of"];
+        assert_lacks(&text, of_seeds);
+        let of_models = ["Pairs: these trained models, on this test set", "McNemar's exact test says"];
+        assert_contains(&text, of_models);
     }
 }
 
 #[test]
-fn markdown_says_how_to_do_it_again() {
+fn both_formats_say_how_to_repeat_the_comparison() {
     let folder = folder_with_comparison("--scalings center,none --seeds 2 --threads 1");
-    let markdown = fs::read_to_string(folder.path().join("all/report.md")).unwrap();
+    let markdown = read_text(&folder.path().join("all/report.md"));
     let of_both =
         ["mnist-trainer compare --config config.toml --out again", "CPU, by Burn's flex backend, 1 thread"];
-    for text in of_both.into_iter().chain(["Machine", "Versions", "The interval is of this pair alone"]) {
-        assert!(markdown.contains(text) && page(folder.path()).contains(text), "{text}");
+    for text in [markdown, page(folder.path())] {
+        assert_contains(&text, of_both);
+        assert_contains(&text, ["Machine", "Versions", "The interval is of this pair alone"]);
     }
 }
 
 #[test]
-fn other_data_than_those_trained_on_are_not_shown() {
+fn images_of_other_data_are_not_shown() {
     let folder = folder_with_comparison("--scalings center");
     let images = folder.path().join("data/t10k-images-idx3-ubyte");
     let mut bytes = fs::read(&images).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&images, bytes).unwrap();
-    let output = trainer().current_dir(folder.path()).args(["report", "all"]).output().unwrap();
-    assert!(stderr(&output).contains("no longer those that were trained on"), "{}", stderr(&output));
+    let output = trainer_in(folder.path(), "report all").output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_contains(&stderr(&output), ["no longer those that were trained on"]);
+    assert_lacks(&page(folder.path()), ["<img"]);
 }
 
 #[test]
-fn unfinished_comparison_says_how_far_it_is() {
+fn report_of_an_unfinished_comparison_counts_the_finished_runs() {
     let folder = folder_with_comparison("--scalings center,none --seeds 2");
-    assert!(!page(folder.path()).contains("So far"));
+    assert_lacks(&page(folder.path()), ["So far"]);
     let all = folder.path().join("all");
     fs::remove_file(all.join("result.json")).unwrap();
     fs::remove_file(run_of(&all, "none-seed2").join("result.json")).unwrap();
-    json(trainer().current_dir(folder.path()).args(["report", "all"]));
-    assert!(page(folder.path()).contains("So far 3 of 4 trainings"));
-    assert!(page(folder.path()).contains("Means are over each scaling's own seeds"));
-    assert!(fs::read_to_string(all.join("report.md")).unwrap().contains("So far 3 of 4 trainings"));
+    json(&mut trainer_in(folder.path(), "report all"));
+    let of_page = ["So far 3 of 4 trainings", "Means are over each scaling's own seeds"];
+    assert_contains(&page(folder.path()), of_page);
+    assert_contains(&read_text(&all.join("report.md")), ["So far 3 of 4 trainings"]);
     assert_eq!(rows(folder.path()).len(), 3);
 }
 
 #[test]
-fn diverged_runs_are_counted_in_the_report() {
+fn diverged_runs_are_counted_and_have_no_numbers() {
     let folder = folder_with_comparison("--scalings none,center --learning-rate 1e30");
     let page = page(folder.path());
-    assert!(page.contains("2 trainings, 2 of them diverged") && page.contains("1, 1 of them diverged"));
-    assert!(
-        !page.contains("id=\"accuracy\"")
-            && !page.contains("id=\"pairs\"")
-            && !page.contains("NaN")
-            && !page.contains("inf%")
-    );
-    assert!(
-        rows(folder.path()).iter().all(|row| row["status"] == "diverged" && row["test_accuracy"].is_empty())
-    );
+    assert_contains(&page, ["2 trainings, 2 of them diverged", "1, 1 of them diverged"]);
+    assert_lacks(&page, ["id=\"accuracy\"", "id=\"pairs\"", "NaN", "inf%"]);
+    let rows = rows(folder.path());
+    let outcomes = rows.iter().map(|row| (row["status"].as_str(), row["test_accuracy"].as_str()));
+    assert_eq!(outcomes.collect::<Vec<_>>(), [("diverged", ""); 2]);
 }
 
 #[test]
-fn grid_is_told_apart_by_name() {
-    let folder = tempfile::tempdir().unwrap();
-    write_digits(&folder.path().join("data"));
+fn every_arm_of_a_grid_is_named() {
     let config = "scalings = ['center', 'none']\nepochs = 1\nlimit = 32\n[grid]\nlearning_rate = [0.001, 0.01]\nbatch_size = [8, 16]\n";
-    fs::write(folder.path().join("grid.toml"), config).unwrap();
-    json(&mut trainer_in(folder.path(), "compare --config grid.toml --out all"));
+    let folder = folder_with_config(config);
+    json(&mut trainer_on_digits(folder.path(), "compare --config c.toml --out all"));
     let arms: Vec<String> = rows(folder.path()).iter().map(|row| row["arm"].clone()).collect();
     assert_eq!(arms.len(), 8);
     let page = page(folder.path());
-    assert!(arms.iter().all(|arm| page.contains(arm.as_str())));
-    assert!(page.contains("of the 6 best of 8") && page.contains("The other 21 pairs"));
+    assert_contains(&page, arms.iter().map(String::as_str));
+    assert_contains(&page, ["of the 6 best of 8", "The other 21 pairs"]);
     let figures =
         fs::read_dir(folder.path().join("all/figures")).unwrap().map(|entry| entry.unwrap().file_name());
     let confusion = figures.filter(|name| name.to_string_lossy().starts_with("confusion-"));
@@ -252,50 +251,48 @@ fn grid_is_told_apart_by_name() {
 }
 
 #[test]
-fn names_of_classes_are_words_and_not_markup() {
+fn markup_in_the_name_of_a_class_is_escaped() {
     let folder = folder_with_fruit();
     for split in ["train", "test"] {
         let split = folder.path().join("data").join(split);
-        let class = fs::read_dir(&split).unwrap().next().unwrap().unwrap().path();
-        let name = class.file_name().unwrap().to_str().unwrap().to_owned();
-        // The same class in both splits.
-        let first = fs::read_dir(&split).unwrap().map(|entry| entry.unwrap().file_name()).min().unwrap();
-        assert!(!name.is_empty());
-        fs::rename(split.join(first), split.join("<b>&\"x")).unwrap();
+        fs::rename(split.join("apple"), split.join("<b>&\"x")).unwrap();
     }
     let command = "compare --scalings center,none --resize 12x12 --epochs 1 --limit 16 --out all";
     let output = trainer_on_pictures(folder.path(), command).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let page = page(folder.path());
-    assert!(page.contains("&lt;b&gt;&amp;") && !page.contains("<b>"));
-    let figure = fs::read_to_string(folder.path().join("all/figures/confusion-center.svg")).unwrap();
+    assert_contains(&page, ["&lt;b&gt;&amp;"]);
+    assert_lacks(&page, ["<b>"]);
+    let figure = read_text(&folder.path().join("all/figures/confusion-center.svg"));
     let figure = roxmltree::Document::parse(&figure).unwrap();
-    assert!(figure.descendants().any(|node| node.text().is_some_and(|text| text.trim() == "<b>&\"x")));
+    let texts: Vec<&str> = figure.descendants().filter_map(|node| node.text()).map(str::trim).collect();
+    assert!(texts.contains(&"<b>&\"x"), "{texts:?}");
 }
 
 #[test]
-fn what_is_no_comparison_is_refused() {
+fn folder_that_is_not_a_comparison_or_is_damaged_is_refused() {
     let folder = folder_with_comparison("--scalings center");
-    let report = |place: &str| {
-        let output = trainer().current_dir(folder.path()).args(["report", place]).output().unwrap();
-        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{}", stderr(&output));
-        stderr(&output)
+    let report = |place: &str, message: &str| {
+        refused(&mut trainer_in(folder.path(), &format!("report {place}")), 1, message)
     };
-    assert!(report("data").contains("data is not a comparison"));
     let run = run_of(&folder.path().join("all"), "center-seed1");
-    assert!(report(run.to_str().unwrap()).contains("is not a comparison"));
-    assert!(report("nowhere").contains("the comparison nowhere does not exist"));
+    let mut errors = report("data", "data is not a comparison");
+    report(run.to_str().unwrap(), "is not a comparison");
+    errors += &report("nowhere", "the comparison nowhere does not exist");
 
     let before = files(&folder.path().join("all"));
     let predictions = run.join("predictions.csv");
-    let whole = fs::read_to_string(&predictions).unwrap();
+    let whole = read_text(&predictions);
     let half: Vec<&str> = whole.lines().take(20).collect();
     fs::write(&predictions, half.join("\n")).unwrap();
-    assert!(report("all").contains("predictions.csv is damaged: it has 19 of 50 images"));
+    errors += &report("all", "predictions.csv is damaged: it has 19 of 50 images");
     fs::write(&predictions, "nonsense\n1\n").unwrap();
-    assert!(report("all").contains("predictions.csv is damaged"));
-    assert!(files(&folder.path().join("all")) == before, "rewritten whole or not at all");
+    errors += &report("all", "predictions.csv is damaged");
+    // A report is written completely or not at all.
+    assert_same_files(&before, &files(&folder.path().join("all")));
 
     fs::remove_file(run.join("result.json")).unwrap();
-    assert!(report("all").contains("no training of all has come to an end"));
+    errors += &report("all", "no training of all has come to an end");
+    let name = run.file_name().unwrap().to_str().unwrap();
+    insta::assert_snapshot!(errors.replace(name, "center-seed1-[…]"));
 }

@@ -1,95 +1,95 @@
-//! Scalings from the command line: spelled out, whitening, augmented, kept with the model.
+//! Scalings on the command line: spelled out, whitening, kept with the model.
 
 use std::{fs, path::Path};
 
+use crate::support::{
+    assert_contains, assert_same_number,
+    digits::{folder_with_config, trainer_on_digits},
+    json, number, parse_json, read_json, read_text,
+    refusals::{assert_refused, failing},
+    stderr, trainer_in, weights_of,
+};
 use serde_json::{Value, json};
-use tempfile::{TempDir, tempdir};
-
-use crate::{json, read_json, stderr, trainer, trainer_in, write_digits};
-
-/// A folder with the small data set and a configuration `c.toml`.
-fn folder_with(config: &str) -> TempDir {
-    let folder = tempdir().unwrap();
-    write_digits(&folder.path().join("data"));
-    fs::write(folder.path().join("c.toml"), config).unwrap();
-    folder
-}
 
 #[test]
 fn scaling_spelled_out_is_shown_with_statistics_of_its_granularity() {
-    let folder = folder_with(
+    let folder = folder_with_config(
         "[scaling]\nsamplewise_center = true\nsamplewise_std_normalization = true\n\
          featurewise_center = true\nfeaturewise_std_normalization = true\ngranularity = 'pixel'\n",
     );
-    let shown = json(&mut trainer_in(folder.path(), "scale --config c.toml"));
+    let shown = json(&mut trainer_on_digits(folder.path(), "scale --config c.toml"));
     assert_eq!(shown["scaling"], "custom");
     for statistic in ["mean", "std"] {
         assert_eq!(shown["statistics"][statistic].as_array().unwrap().len(), 144, "{statistic}");
     }
-    assert!(shown["train"]["mean"].as_f64().unwrap().abs() < 1e-6, "{}", shown["train"]);
-    assert!((shown["train"]["std"].as_f64().unwrap() - 1.0).abs() < 1e-4, "{}", shown["train"]);
+    assert!(number(&shown["train"]["mean"]).abs() < 1e-6, "{}", shown["train"]);
+    assert!((number(&shown["train"]["std"]) - 1.0).abs() < 1e-4, "{}", shown["train"]);
 }
 
 #[test]
-fn whitening_says_its_cost_first_and_what_it_found() {
-    let folder = folder_with("");
-    let mut scale = trainer_in(folder.path(), "scale --scaling zca");
+fn whitening_says_what_it_will_cost_and_prints_the_eigenvalues() {
+    let folder = folder_with_config("");
+    let mut scale = trainer_on_digits(folder.path(), "scale --scaling zca");
     let output = scale.args(["--format", "json"]).output().unwrap();
-    assert!(stderr(&output).contains("zca_whitening of 144 values per image will take about 0.1 GB"));
-    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_contains(&stderr(&output), ["zca_whitening of 144 values per image will take about 0.1 GB"]);
+    let shown: Value = parse_json(&output);
     let eigenvalues = shown["zca"]["eigenvalues"].as_array().unwrap();
     assert_eq!(eigenvalues.len(), 144);
     assert_eq!(shown["zca"]["epsilon"], 1e-6);
-    // White: the variance along each direction is s/(s + ε).
-    let shares = eigenvalues.iter().map(|s| s.as_f64().unwrap() / (s.as_f64().unwrap() + 1e-6));
+    // After whitening, the variance along the direction of eigenvalue s is s / (s + ε).
+    let shares = eigenvalues.iter().map(|s| number(s) / (number(s) + 1e-6));
     let expected = shares.sum::<f64>() / 144.0;
-    let [mean, std] = ["mean", "std"].map(|name| shown["train"][name].as_f64().unwrap());
+    let [mean, std] = ["mean", "std"].map(|name| number(&shown["train"][name]));
     assert!((mean * mean + std * std - expected).abs() < 1e-6, "{expected}, {}", shown["train"]);
-    assert_eq!(json(&mut trainer_in(folder.path(), "scale --scaling center"))["zca"], Value::Null);
+    assert_eq!(json(&mut trainer_on_digits(folder.path(), "scale --scaling center"))["zca"], Value::Null);
 }
 
 #[test]
 fn whitening_with_fewer_images_than_values_warns() {
-    let folder = folder_with("");
-    let output = trainer_in(folder.path(), "scale --scaling zca --limit 100 --quiet").output().unwrap();
-    assert!(output.status.success());
+    let folder = folder_with_config("");
+    let output =
+        trainer_on_digits(folder.path(), "scale --scaling zca --limit 100 --quiet").output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
     let warning = "warning: zca: 100 images do not show every direction of 144 values; zca_whitening multiplies the others by 1000";
     assert_eq!(stderr(&output).trim(), warning);
 }
 
 #[test]
-fn positions_that_never_vary_are_warned_of() {
-    let folder = folder_with(
+fn positions_that_never_vary_give_a_warning() {
+    let folder = folder_with_config(
         "[scaling]\nfeaturewise_center = true\nfeaturewise_std_normalization = true\ngranularity = 'pixel'",
     );
-    let output = trainer_in(folder.path(), "scale --config c.toml --limit 1").output().unwrap();
+    let output = trainer_on_digits(folder.path(), "scale --config c.toml --limit 1").output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(stderr(&output).contains("144 of 144 standard deviations are 0"), "{}", stderr(&output));
+    assert_contains(&stderr(&output), ["144 of 144 standard deviations are 0"]);
 }
 
 #[test]
 fn whitened_model_is_evaluated_with_the_whitening_it_was_trained_with() {
-    let folder = folder_with("");
-    let trained = json(&mut trainer_in(folder.path(), "train --scaling zca --epochs 2 --out run"));
-    let evaluated = json(trainer().current_dir(folder.path()).args(["evaluate", "run"]));
-    assert_eq!(evaluated["loss"], trained["test"]["loss"]);
+    let folder = folder_with_config("");
+    let trained = json(&mut trainer_on_digits(folder.path(), "train --scaling zca --epochs 2 --out run"));
+    let evaluated = json(&mut trainer_in(folder.path(), "evaluate run"));
+    assert_same_number(&evaluated["loss"], &trained["test"]["loss"]);
     let again = "train --scaling zca --epochs 2 --threads 1 --out again";
-    let again = json(&mut trainer_in(folder.path(), again));
-    assert_eq!(again["weights_sha256"], trained["weights_sha256"], "one thread, the same bits");
+    let again = json(&mut trainer_on_digits(folder.path(), again));
+    assert_eq!(weights_of(&again), weights_of(&trained), "one thread gives the same bits");
 }
 
 #[test]
 fn scaling_file_that_is_edited_or_missing_is_refused() {
-    let folder = folder_with("");
-    json(&mut trainer_in(folder.path(), "train --scaling standardize --epochs 1 --limit 64 --out run"));
+    let folder = folder_with_config("");
+    json(&mut trainer_on_digits(
+        folder.path(),
+        "train --scaling standardize --epochs 1 --limit 64 --out run",
+    ));
     let path = folder.path().join("run/scaling.json");
-    let whole = fs::read_to_string(&path).unwrap();
+    let whole = read_text(&path);
     let evaluate = |scaling: Option<String>| {
         let _ = fs::remove_file(&path);
         if let Some(scaling) = scaling {
             fs::write(&path, scaling).unwrap();
         }
-        trainer().current_dir(folder.path()).args(["evaluate", "run"]).output().unwrap()
+        trainer_in(folder.path(), "evaluate run").output().unwrap()
     };
     let mean = read_mean(&whole);
     for (scaling, message) in [
@@ -99,28 +99,27 @@ fn scaling_file_that_is_edited_or_missing_is_refused() {
         (None, "cannot read run/scaling.json"),
     ] {
         let output = evaluate(scaling);
-        assert_eq!(output.status.code(), Some(1));
-        assert!(stderr(&output).contains(message), "{}", stderr(&output));
-        assert_eq!(stderr(&output).lines().count(), 1);
+        assert_refused(&output, 1, message);
+        assert_eq!(stderr(&output).lines().count(), 1, "{}", stderr(&output));
     }
-    assert!(evaluate(Some(whole.clone())).status.success());
+    let unchanged = evaluate(Some(whole.clone()));
+    assert!(unchanged.status.success(), "{}", stderr(&unchanged));
 
     fs::write(&path, whole.replace(&mean, "40.0")).unwrap();
     fs::remove_file(folder.path().join("run/result.json")).unwrap();
     let resume = "train --scaling standardize --epochs 1 --limit 64 --out run --resume";
-    let output = trainer_in(folder.path(), resume).output().unwrap();
-    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
-    assert!(stderr(&output).contains("scaling.json is not what is fitted now"), "{}", stderr(&output));
+    let output = trainer_on_digits(folder.path(), resume).output().unwrap();
+    assert_refused(&output, 2, "scaling.json is not what is fitted now");
 }
 
-/// The mean as it stands in the text of a `scaling.json`.
+/// The mean in a `scaling.json`, as it is written there.
 fn read_mean(text: &str) -> String {
     serde_json::from_str::<Value>(text).unwrap()["mean"][0].to_string()
 }
 
 #[test]
 fn contradictory_descriptions_are_refused() {
-    for (scaling, message) in [
+    let contradictions = [
         ("zca_whitening = true", "zca_whitening needs featurewise_center"),
         (
             "zca_whitening = true\nfeaturewise_center = true\nfeaturewise_std_normalization = true",
@@ -129,30 +128,30 @@ fn contradictory_descriptions_are_refused() {
         ("zca_epsilon = 0.0", "zca_epsilon must be"),
         ("featurewise_std_normalization = true", "needs featurewise_center"),
         ("samplewise_std_normalization = true", "needs samplewise_center"),
-    ] {
-        let folder = folder_with(&format!("[scaling]\n{scaling}\n"));
-        let output = trainer_in(folder.path(), "train --config c.toml").output().unwrap();
-        assert_eq!(output.status.code(), Some(2), "{scaling}");
-        assert!(stderr(&output).contains(message), "{}", stderr(&output));
-    }
+    ];
+    let errors = contradictions.map(|(scaling, message)| {
+        let train = failing("train --config c.toml --dataset idx --data-dir data").with_digits();
+        train.with_file("c.toml", format!("[scaling]\n{scaling}\n")).fails(2, message)
+    });
+    insta::assert_snapshot!(errors.concat());
 }
 
 #[test]
 fn resuming_with_another_description_is_refused() {
-    let folder = folder_with("scaling = { featurewise_center = true, granularity = 'pixel' }");
+    let folder = folder_with_config("scaling = { featurewise_center = true, granularity = 'pixel' }");
     let train = |more: &str| {
         let arguments = format!("train --config c.toml --epochs 1 --limit 64 --out run {more}");
-        trainer_in(folder.path(), &arguments).output().unwrap()
+        trainer_on_digits(folder.path(), &arguments).output().unwrap()
     };
-    assert!(train("").status.success());
+    let first = train("");
+    assert!(first.status.success(), "{}", stderr(&first));
     assert_eq!(read_json(&folder.path().join("run/result.json"))["scaling"], json!("custom"));
     edit(&folder.path().join("c.toml"), "pixel", "channel");
     let refused = train("--resume");
-    assert_eq!(refused.status.code(), Some(2));
-    assert!(stderr(&refused).contains("`scaling` differs"), "{}", stderr(&refused));
+    assert_refused(&refused, 2, "`scaling` differs");
 }
 
 fn edit(path: &Path, from: &str, to: &str) {
-    let text = fs::read_to_string(path).unwrap();
+    let text = read_text(path);
     fs::write(path, text.replace(from, to)).unwrap();
 }

@@ -1,0 +1,123 @@
+//! Several processes in one folder: they share the work of a comparison, and keep out of each other's runs.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::{Output, Stdio},
+    thread,
+    time::Duration,
+};
+
+use crate::support::{
+    comparisons::{runs_of, weights_of_runs},
+    digits::{folder_with_digits, trainer_on_digits},
+    json, parse_json,
+    processes::{Background, wait_until},
+    read_json, read_text,
+    refusals::assert_refused,
+    stderr,
+};
+
+/// The text of each `result.json`, by the run's folder.
+///
+/// It contains how long the training took, so a run that is trained a second time has another text.
+fn results(comparison: &Path) -> BTreeMap<PathBuf, String> {
+    let finished = runs_of(comparison).into_iter().filter(|run| run.join("result.json").exists());
+    finished.map(|run| (run.clone(), read_text(&run.join("result.json")))).collect()
+}
+
+#[test]
+fn processes_that_share_a_folder_train_each_run_once() {
+    let folder = folder_with_digits();
+    let all = folder.path().join("all");
+    let start = |arguments: &str| {
+        let arguments =
+            format!("compare --epochs 20 --batch-size 16 --out all --resume --format json {arguments}");
+        let mut command = trainer_on_digits(folder.path(), &arguments);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        thread::spawn(move || child.wait_with_output().unwrap())
+    };
+    let first = start("--seeds 2");
+    wait_until("the first process has planned its comparison", || all.join("plan.json").exists());
+    // The first process goes on while the others add a seed.
+    let processes = [first, start("--seeds 3"), start("--seeds 3")];
+    let mut as_first_seen = BTreeMap::new();
+    while !processes.iter().all(thread::JoinHandle::is_finished) {
+        for (run, result) in results(&all) {
+            as_first_seen.entry(run).or_insert(result);
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    let outputs: Vec<Output> = processes.into_iter().map(|process| process.join().unwrap()).collect();
+    for output in &outputs {
+        assert!(output.status.success(), "{}", stderr(output));
+    }
+    let at_the_end = results(&all);
+    assert_eq!(at_the_end.len(), 9, "three scalings with three seeds: {:?}", at_the_end.keys());
+    for (run, result) in &as_first_seen {
+        assert_eq!(at_the_end.get(run), Some(result), "{} was trained twice", run.display());
+    }
+    assert_eq!(parse_json(&outputs[0])["finished"], 6, "the first process was asked for two seeds");
+    assert_eq!(read_json(&all.join("result.json"))["finished"], 9, "the folder's result has all three seeds");
+
+    json(&mut trainer_on_digits(folder.path(), "compare --epochs 20 --batch-size 16 --seeds 3 --out alone"));
+    assert_eq!(weights_of_runs(&all), weights_of_runs(&folder.path().join("alone")));
+}
+
+#[cfg(unix)]
+#[test]
+fn second_process_trains_what_the_first_has_not_begun_and_waits_for_the_rest() {
+    let folder = folder_with_digits();
+    let all = folder.path().join("all");
+    let start = || {
+        let arguments = "compare --scalings none,center --seeds 2 --epochs 60 --batch-size 16 --jobs 1";
+        let mut command = trainer_on_digits(folder.path(), arguments);
+        Background::start(command.args(["--out", "all", "--resume"]))
+    };
+    let mut first = start();
+    wait_until("the first process trains", || {
+        runs_of(&all).iter().any(|run| run.join("metrics.csv").exists())
+    });
+    // While the first process is stopped, only the second can finish runs.
+    first.signal("STOP");
+    let begun = runs_of(&all);
+    assert_eq!((begun.len(), results(&all).len()), (1, 0), "one run is begun, none is finished: {begun:?}");
+    let mut second = start();
+    wait_until("the second process trains the other runs", || results(&all).len() == 3);
+    let of_second = results(&all);
+    assert!(!of_second.contains_key(&begun[0]), "{} is the first process's to train", begun[0].display());
+    assert!(second.is_running(), "the second process waits for the first one's run");
+
+    first.signal("CONT");
+    assert!(first.wait().success());
+    assert!(second.wait().success());
+    let together = results(&all);
+    assert_eq!(together.len(), 4);
+    for (run, result) in &of_second {
+        assert_eq!(together.get(run), Some(result), "{} was trained twice", run.display());
+    }
+    assert_eq!(read_json(&all.join("result.json"))["finished"], 4);
+
+    let arguments = "compare --scalings none,center --seeds 2 --epochs 60 --batch-size 16 --out alone";
+    json(&mut trainer_on_digits(folder.path(), arguments));
+    assert_eq!(weights_of_runs(&all), weights_of_runs(&folder.path().join("alone")));
+}
+
+#[test]
+fn run_that_another_process_trains_is_left_to_it() {
+    let folder = folder_with_digits();
+    let arguments = "train --scaling none --epochs 3000 --batch-size 16 --out run";
+    let mut first = Background::start(&mut trainer_on_digits(folder.path(), arguments));
+    wait_until("the first training has finished an epoch", || folder.path().join("run/metrics.csv").exists());
+    for flag in ["--resume", "--force"] {
+        let second = trainer_on_digits(folder.path(), arguments).arg(flag).output().unwrap();
+        assert_refused(&second, 1, "another process is training in run");
+    }
+    assert!(first.is_running(), "the first training goes on");
+    first.kill();
+    // A process that was killed keeps nobody out.
+    let other = trainer_on_digits(folder.path(), &arguments.replace("3000", "1")).arg("--force").output();
+    let other = other.unwrap();
+    assert!(other.status.success(), "{}", stderr(&other));
+    assert_eq!(read_json(&folder.path().join("run/result.json"))["epochs"].as_array().unwrap().len(), 1);
+}

@@ -1,0 +1,147 @@
+//! What the test modules share: how to run the program, what it works on, and how to judge what it says.
+
+pub mod augmentation;
+pub mod comparisons;
+pub mod digits;
+pub mod pictures;
+pub mod processes;
+pub mod refusals;
+pub mod transcripts;
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::Value;
+
+/// Variables of the caller's environment that change what the program reads or how it prints.
+const CALLERS_VARIABLES: [&str; 5] = ["MNIST_DATA_DIR", "COLUMNS", "LINES", "NO_COLOR", "CLICOLOR_FORCE"];
+
+/// The program, without those variables and with an empty standard input.
+pub fn trainer() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mnist-trainer"));
+    for variable in CALLERS_VARIABLES {
+        command.env_remove(variable);
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+/// The program in `folder`, with arguments that contain no spaces.
+pub fn trainer_in(folder: &Path, arguments: &str) -> Command {
+    let mut command = trainer();
+    command.current_dir(folder).args(arguments.split_whitespace());
+    command
+}
+
+/// The same command with a number of threads.
+pub fn on_threads(command: &mut Command, threads: usize) -> &mut Command {
+    command.args(["--threads", &threads.to_string()])
+}
+
+/// Runs a command that must succeed with `--format json --quiet`, and parses what it prints.
+pub fn json(command: &mut Command) -> Value {
+    let output = command.args(["--format", "json", "--quiet"]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(stderr(&output), "", "--quiet is quiet");
+    parse_json(&output)
+}
+
+/// Runs a command that must succeed, and returns what it prints on standard output.
+pub fn text(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    stdout(&output)
+}
+
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Standard output as JSON.
+pub fn parse_json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", stdout(output)))
+}
+
+pub fn read_json(path: &Path) -> Value {
+    serde_json::from_slice(&read(path)).unwrap()
+}
+
+/// The text of a file.
+pub fn read_text(path: &Path) -> String {
+    String::from_utf8(read(path)).unwrap()
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    fs::read(path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
+}
+
+/// The checksum of a trained model's weights. Panics where there is none, so that two results without one
+/// never count as equal.
+pub fn weights_of(result: &Value) -> &str {
+    let sum = result["weights_sha256"].as_str().unwrap_or_else(|| panic!("no weights_sha256: {result}"));
+    assert_eq!(sum.len(), 64, "SHA-256 has 64 hexadecimal digits: {sum}");
+    sum
+}
+
+/// Checks that two results have the same number. Two missing numbers do not count as the same.
+#[track_caller]
+pub fn assert_same_number(a: &Value, b: &Value) {
+    number(a);
+    assert_eq!(a, b);
+}
+
+/// A number in a result.
+pub fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("not a number: {value}"))
+}
+
+/// Checks that `text` contains each of the `parts`.
+#[track_caller]
+pub fn assert_contains<'a>(text: &str, parts: impl IntoIterator<Item = &'a str>) {
+    for part in parts {
+        assert!(text.contains(part), "`{part}` is missing in:\n{text}");
+    }
+}
+
+/// Checks that `text` contains none of the `parts`, and shows the first one in its surroundings.
+#[track_caller]
+pub fn assert_lacks<'a>(text: &str, parts: impl IntoIterator<Item = &'a str>) {
+    for part in parts {
+        if let Some(found) = text.find(part) {
+            panic!("`{part}` must not be there: …{}…", excerpt(text, found));
+        }
+    }
+}
+
+/// Checks that a text did not change, and shows the first difference if it did. The name says whose text it is.
+#[track_caller]
+pub fn assert_same_text(name: &str, before: &str, after: &str) {
+    if before == after {
+        return;
+    }
+    let same = before.chars().zip(after.chars()).take_while(|(a, b)| a == b);
+    let position: usize = same.map(|(character, _)| character.len_utf8()).sum();
+    let line = before[..position].matches('\n').count() + 1;
+    panic!(
+        "{name} differs from line {line} on\nbefore: …{}…\nafter:  …{}…",
+        excerpt(before, position),
+        excerpt(after, position)
+    );
+}
+
+/// The characters around a position in a text.
+fn excerpt(text: &str, position: usize) -> String {
+    const BEFORE: usize = 40;
+    const AFTER: usize = 80;
+    let start =
+        text[..position].char_indices().rev().take(BEFORE).last().map_or(position, |(start, _)| start);
+    let length = text[start..position].chars().count() + AFTER;
+    text[start..].chars().take(length).collect()
+}
