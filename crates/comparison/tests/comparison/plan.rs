@@ -1,0 +1,104 @@
+//! Which runs a comparison has, and what their folders' names depend on.
+
+use std::fs;
+
+use mnist_comparison::plan::Plan;
+use mnist_data::source::FileSum;
+use mnist_training::{TrainingError, files};
+use tempfile::tempdir;
+
+use crate::support::settings;
+
+fn sums(sha256: &str) -> Vec<FileSum> {
+    vec![FileSum { name: "train".into(), sha256: sha256.into(), bytes: 1 }]
+}
+
+fn names(text: &str) -> Vec<String> {
+    Plan::new(&settings(text), &sums("a")).unwrap().runs.into_iter().map(|run| run.name).collect()
+}
+
+#[test]
+fn every_scaling_value_of_the_grid_and_seed_is_a_run_of_its_own() {
+    let names = names(
+        "scalings = ['none', 'center', {rescale = 0.5}, {rescale = 0.25}]\nseeds = 3\n[grid]\nlearning_rate = [0.1, 0.2]\nbatch_size = [8, 16, 32]",
+    );
+    let mut distinct = names.clone();
+    distinct.sort();
+    distinct.dedup();
+    assert_eq!((names.len(), distinct.len()), (4 * 3 * 2 * 3, 4 * 3 * 2 * 3));
+}
+
+#[test]
+fn run_keeps_its_name_where_the_comparison_grows_around_it() {
+    let small = names("scalings = ['center']\nseeds = 2\nlearning_rate = 0.01\nbatch_size = 8");
+    let large = names(
+        "scalings = ['none', 'center']\nseeds = 3\n[grid]\nlearning_rate = [0.1, 0.01]\nbatch_size = [8, 9]",
+    );
+    assert!(small.iter().all(|name| large.contains(name)), "{small:?} {large:?}");
+}
+
+#[test]
+fn run_is_known_by_what_its_result_depends_on_and_nothing_else() {
+    let name = |text: &str| names(&format!("scalings = ['center']\n{text}")).remove(0);
+    let tutorial = name("");
+    for same in ["threads = 1", "data_dir = 'elsewhere'", "seeds = 7", "epochs = 5"] {
+        assert_eq!(name(same), tutorial, "{same}");
+    }
+    for other in
+        ["epochs = 4", "limit = 9", "validation_split = 0.5", "backend = 'ndarray'", "network = 'mlp'"]
+    {
+        assert_ne!(name(other), tutorial, "{other}");
+    }
+    assert_ne!(name("[augmentation]\nhorizontal_flip = true"), tutorial);
+    let on_other_data = Plan::new(&settings("scalings = ['center']"), &sums("b")).unwrap();
+    assert_ne!(on_other_data.runs[0].name, tutorial);
+}
+
+#[test]
+fn runs_are_planned_seed_by_seed() {
+    let plan = Plan::new(&settings("scalings = ['none', 'center']\nseeds = 2"), &[]).unwrap();
+    let runs: Vec<(&str, usize, u64)> =
+        plan.runs.iter().map(|run| (run.arm.as_str(), run.arm_index, run.seed)).collect();
+    assert_eq!(runs, [("none", 0, 1), ("center", 1, 1), ("none", 0, 2), ("center", 1, 2)]);
+    assert!(plan.runs[3].name.starts_with("center-seed2-"), "{}", plan.runs[3].name);
+}
+
+#[test]
+fn saved_plan_reads_back_and_refuses_other_arms_and_other_data() {
+    let settings_of = |scalings: &str| settings(&format!("scalings = {scalings}\nseeds = 2"));
+    let saved = settings_of("['none', 'center']");
+    let plan = Plan::new(&saved, &sums("a")).unwrap();
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("plan.json");
+    plan.check_resumes(&path).unwrap();
+    files::write(&path, files::json(&plan).unwrap().as_bytes()).unwrap();
+
+    assert_eq!(Plan::read(&path, &saved.arms()).unwrap(), plan);
+    let turned = Plan::read(&path, &settings_of("['center', 'none']").arms()).unwrap();
+    assert_eq!(
+        (turned.runs[0].arm.as_str(), turned.runs[0].arm_index),
+        ("none", 1),
+        "arms go by their names"
+    );
+    let error = Plan::read(&path, &settings_of("['none']").arms()).unwrap_err();
+    assert!(error.to_string().ends_with("config.toml has no arm `center`"), "{error}");
+
+    plan.check_resumes(&path).unwrap();
+    let error = Plan::new(&saved, &sums("b")).unwrap().check_resumes(&path).unwrap_err();
+    assert!(matches!(&error, TrainingError::OtherData(path) if path == folder.path()), "{error}");
+}
+
+#[test]
+fn finished_runs_are_not_missing() {
+    let plan = Plan::new(&settings("scalings = ['none', 'center']\nseeds = 2"), &[]).unwrap();
+    let folder = tempdir().unwrap();
+    assert_eq!(plan.missing(None), plan.runs);
+    assert_eq!(plan.missing(Some(folder.path())), plan.runs);
+    for (run, file) in [(0, "config.toml"), (1, "result.json")] {
+        let run = folder.path().join("runs").join(&plan.runs[run].name);
+        fs::create_dir_all(&run).unwrap();
+        fs::write(run.join(file), "").unwrap();
+    }
+    let missing = plan.missing(Some(folder.path()));
+    assert_eq!(missing, [&plan.runs[..1], &plan.runs[2..]].concat());
+}

@@ -1,0 +1,146 @@
+//! Whatever became of the trainings, every number is one and agrees with the others.
+
+use mnist_comparison::{
+    Accuracy, ArmAccuracies, ArmRuns, Comparison, McNemar, Pair, SeedAccuracy, Statistics,
+    significance::SIGNIFICANT,
+};
+use mnist_training::FinishedRun;
+use proptest::{collection::vec, prelude::*};
+
+use crate::support::{arm, comparison, predictions, run};
+
+const ARMS: [&str; 5] = ["none", "normalize", "center", "standardize", "zca"];
+const FEW_IMAGES: usize = 12;
+
+/// What became of a training.
+#[derive(Debug, Clone, Copy)]
+enum Ending {
+    /// It has not come to an end.
+    Missing,
+    Diverged,
+    /// This many of [`FEW_IMAGES`] are right.
+    Correct(usize),
+}
+
+/// Of each seed of each arm.
+fn endings() -> impl Strategy<Value = Vec<Vec<Ending>>> {
+    (1..=6_usize, 1..=ARMS.len()).prop_flat_map(|(seeds, arms)| {
+        let ending = prop_oneof![
+            1 => Just(Ending::Missing),
+            1 => Just(Ending::Diverged),
+            8 => (0..=FEW_IMAGES).prop_map(Ending::Correct),
+        ];
+        vec(vec(ending, seeds), arms)
+    })
+}
+
+fn statistics(endings: &[Vec<Ending>]) -> Statistics {
+    let arms = ARMS.iter().zip(endings).map(|(name, of_arm)| {
+        let of_seed = |(seed, ending)| match ending {
+            Ending::Missing => None,
+            Ending::Diverged => Some(SeedAccuracy { seed, accuracy: None }),
+            Ending::Correct(correct) => {
+                Some(SeedAccuracy { seed, accuracy: Some(correct as f64 / FEW_IMAGES as f64) })
+            }
+        };
+        let runs = (1..).zip(of_arm.iter().copied()).filter_map(of_seed).collect();
+        ArmAccuracies { name: (*name).to_owned(), runs }
+    });
+    Statistics::of(&arms.collect::<Vec<_>>(), FEW_IMAGES)
+}
+
+/// The same as finished runs, with predictions.
+fn compare(endings: &[Vec<Ending>]) -> Comparison {
+    let runs = |number: usize, of_arm: &[Ending]| {
+        let of_seed = |(seed, ending)| {
+            let mut run = match ending {
+                Ending::Missing => return None,
+                Ending::Diverged => run(seed, None),
+                Ending::Correct(correct) => FinishedRun {
+                    predictions: predictions(FEW_IMAGES, |image| (image + number) % FEW_IMAGES < correct),
+                    ..run(seed, Some(correct as f64 / FEW_IMAGES as f64))
+                },
+            };
+            run.result.test_images = FEW_IMAGES;
+            Some(run)
+        };
+        (1..).zip(of_arm.iter().copied()).filter_map(of_seed).collect()
+    };
+    let arms: Vec<ArmRuns> = ARMS
+        .iter()
+        .zip(endings)
+        .enumerate()
+        .map(|(number, (name, of_arm))| arm(name, runs(number, of_arm)))
+        .collect();
+    comparison(endings[0].len(), &arms)
+}
+
+/// `None` passes.
+fn all_finite(values: impl IntoIterator<Item = Option<f64>>) -> bool {
+    values.into_iter().flatten().all(f64::is_finite)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn arms_are_sorted_and_their_numbers_finite(endings in endings()) {
+        let Statistics { arms, .. } = statistics(&endings);
+        for arm in &arms {
+            let Accuracy { mean, std, ci95 } = arm.accuracy;
+            prop_assert!(all_finite([mean, std, ci95.map(|ci| ci[0]), ci95.map(|ci| ci[1])]), "{arm:?}");
+            prop_assert!(arm.ranks.is_empty() || mean.is_some());
+            prop_assert!(arm.ranks.is_sorted() && arm.ranks.iter().all(|rank| (1..=arms.len()).contains(rank)));
+            prop_assert_eq!(arm.is_usable(), arm.diverged < arm.runs);
+        }
+        let means = arms.iter().map(|arm| arm.accuracy.mean.unwrap_or(-1.0));
+        prop_assert!(means.rev().is_sorted(), "{arms:?}");
+    }
+
+    #[test]
+    fn interval_p_value_and_ranks_of_a_pair_agree(endings in endings()) {
+        let Statistics { arms, pairs, .. } = statistics(&endings);
+        prop_assert_eq!(pairs.len(), arms.len() * arms.len().saturating_sub(1) / 2);
+        for pair in &pairs {
+            let Pair { places: [a, b], difference, ci95, p, p_holm, detectable, .. } = pair;
+            let share = arms[*a].ranks.iter().any(|rank| arms[*b].ranks.contains(rank));
+            if let Some(p) = p_holm {
+                prop_assert_eq!(share, *p >= SIGNIFICANT, "{:?}", pair);
+            }
+            prop_assert!(all_finite([*difference, *p, *p_holm, *detectable]), "{pair:?}");
+            prop_assert_eq!((p.is_some(), p.is_some()), (ci95.is_some(), p_holm.is_some()));
+            prop_assert!(detectable.is_none_or(|detectable| detectable > 0.0 && p.is_some()));
+            if let (Some(difference), Some([low, high])) = (difference, ci95) {
+                prop_assert!(low.is_finite() && high.is_finite() && low <= difference && difference <= high);
+                prop_assert_eq!(*low > 0.0 || *high < 0.0, p.unwrap() < SIGNIFICANT, "{:?}", pair);
+            }
+            if let Some((p, p_holm)) = p.zip(*p_holm) {
+                prop_assert!(0.0 <= p && p <= p_holm && p_holm <= 1.0, "{:?}", pair);
+            }
+        }
+    }
+
+    #[test]
+    fn models_are_tested_with_one_seed_only_and_by_the_difference(endings in endings()) {
+        for pair in &compare(&endings).pairs {
+            let Some(McNemar { only_a, only_b, p, p_holm }) = pair.mcnemar else { continue };
+            prop_assert!(endings[0].len() == 1 && pair.p.is_none());
+            prop_assert!(0.0 <= p && p <= p_holm && p_holm <= 1.0, "{:?}", pair);
+            let images = only_a as f64 - only_b as f64;
+            prop_assert!((images - pair.difference.unwrap() * FEW_IMAGES as f64).abs() < 1e-9, "{:?}", pair);
+        }
+    }
+
+    #[test]
+    fn comparison_is_the_statistics_of_its_runs_and_survives_json(endings in endings()) {
+        let (comparison, Statistics { arms, .. }) = (compare(&endings), statistics(&endings));
+        let of_arm = comparison.scalings.iter().map(|arm| (&arm.name, &arm.accuracy, &arm.ranks));
+        prop_assert!(of_arm.eq(arms.iter().map(|arm| (&arm.name, &arm.accuracy, &arm.ranks))));
+        let Comparison { verdict, .. } = &comparison;
+        prop_assert!(verdict.ends_with('.') && !verdict.contains("NaN") && !verdict.contains("inf"), "{}", verdict);
+        // What is not a number would be `null` in JSON, and come back as nothing.
+        let json = serde_json::to_value(&comparison).unwrap();
+        let again: Comparison = serde_json::from_value(json.clone()).unwrap();
+        prop_assert_eq!(serde_json::to_value(&again).unwrap(), json);
+    }
+}

@@ -1,0 +1,105 @@
+//! What a comparison's settings resolve to, what is refused, and what may grow when it is resumed.
+
+use std::fs;
+
+use mnist_comparison::{ComparisonError, ComparisonSettings};
+use mnist_training::TrainingError;
+use tempfile::tempdir;
+
+use crate::support::settings;
+
+fn refusal(text: &str) -> String {
+    let error = ComparisonSettings::resolve(&toml::from_str(text).unwrap()).unwrap_err();
+    assert!(error.is_bad_setting(), "{error}");
+    error.to_string()
+}
+
+#[test]
+fn arms_are_every_scaling_with_every_value_of_the_grid() {
+    let settings =
+        settings("scalings = ['none', 'center']\n[grid]\nlearning_rate = [1e-5, 0.1]\nbatch_size = [8, 16]");
+    let arms = settings.arms();
+    assert_eq!(arms.len(), 8);
+    assert_eq!(arms[0].name, "none, learning rate 1e-5, batch size 8");
+    assert_eq!(arms[7].name, "center, learning rate 0.1, batch size 16");
+    let last = &arms[7];
+    assert_eq!((last.scaling_name.as_str(), last.scaling_index), ("center", 1));
+    assert_eq!((last.training.learning_rate.get(), last.training.batch_size.get()), (0.1, 16));
+    let run = last.with_seed(4);
+    assert_eq!((run.seed, run.scaling), (4, last.scaling.clone()));
+}
+
+#[test]
+fn arm_is_named_by_what_varies_only() {
+    let names =
+        |text: &str| -> Vec<String> { settings(text).arms().into_iter().map(|arm| arm.name).collect() };
+    assert_eq!(names("scalings = ['none']\nbatch_size = 8"), ["none"]);
+    assert_eq!(names("scalings = ['none']\n[grid]\nbatch_size = [8]"), ["none"]);
+    assert_eq!(names("scalings = [{rescale = 0.5}]"), ["custom"]);
+    assert_eq!(
+        names("scalings = [{rescale = 0.5}, 'none', {rescale = 0.25}]"),
+        ["custom-1", "none", "custom-2"]
+    );
+}
+
+#[test]
+fn keys_of_a_single_training_and_repetitions_are_refused() {
+    assert!(refusal("scaling = 'center'").contains("`scalings`"));
+    assert!(refusal("seed = 3").contains("`seeds`"));
+    assert!(refusal("scalings = []").starts_with("`scalings` names none"));
+    assert_eq!(
+        refusal("scalings = ['center', {featurewise_center = true}]"),
+        "`scalings` has `center` twice"
+    );
+    assert_eq!(refusal("[grid]\nlearning_rate = [0.1, 0.10]"), "`learning_rate` in [grid] has 0.1 twice");
+    assert_eq!(refusal("[grid]\nbatch_size = [8, 9, 8]"), "`batch_size` in [grid] has 8 twice");
+    let both = refusal("batch_size = 8\n[grid]\nbatch_size = [8, 9]");
+    assert_eq!(both, "`batch_size` is both set and in [grid]; keep one of them");
+}
+
+#[test]
+fn saved_settings_read_back_as_they_were() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    for text in [
+        "scalings = ['none', {rescale = 0.1}]\nseeds = 4\nlearning_rate = 0.01\nnetwork = 'mlp'",
+        "epochs = 2\n[grid]\nlearning_rate = [0.1, 0.2]",
+        "learning_rate = 0.5\n[grid]\nbatch_size = [1, 2]",
+    ] {
+        let saved = settings(text).to_toml().unwrap();
+        fs::write(&path, &saved).unwrap();
+        assert_eq!(ComparisonSettings::read(&path).unwrap().to_toml().unwrap(), saved, "{text}");
+    }
+}
+
+#[test]
+fn resuming_adds_and_takes_nothing_away() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    let base = "scalings = ['none', 'center']\nseeds = 3\n[grid]\nbatch_size = [8, 16]";
+    settings(base).check_resumes(&path).unwrap();
+    fs::write(&path, settings(base).to_toml().unwrap()).unwrap();
+    let check = |text: &str| settings(text).check_resumes(&path);
+
+    check(base).unwrap();
+    check("scalings = ['zca', 'center', 'none']\nseeds = 4\n[grid]\nbatch_size = [16, 4, 8]").unwrap();
+    check(&format!("threads = 1\n{base}")).unwrap();
+    for (key, text) in [
+        ("seeds", "scalings = ['none', 'center']\nseeds = 2\n[grid]\nbatch_size = [8, 16]"),
+        ("scalings", "scalings = ['center', 'zca']\nseeds = 3\n[grid]\nbatch_size = [8, 16]"),
+        ("batch_size", "scalings = ['none', 'center']\nseeds = 3\nbatch_size = 8"),
+        (
+            "learning_rate",
+            "scalings = ['none', 'center']\nseeds = 3\nlearning_rate = 0.5\n[grid]\nbatch_size = [8, 16]",
+        ),
+    ] {
+        let error = check(text).unwrap_err();
+        assert!(error.is_bad_setting());
+        assert!(matches!(error, ComparisonError::Shrinks(shrinking) if shrinking == key), "{key}: {error}");
+    }
+    let error = check(&format!("epochs = 6\n{base}")).unwrap_err();
+    let ComparisonError::Training(TrainingError::OtherSettings { key, .. }) = error else {
+        panic!("{error}")
+    };
+    assert_eq!(key, "epochs");
+}

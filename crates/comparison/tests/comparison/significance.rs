@@ -1,0 +1,134 @@
+//! Against SciPy; values from scripts/golden_statistics.py.
+
+use mnist_comparison::significance::{
+    SIGNIFICANT, confidence_interval, detectable, holm, mcnemar, mean, paired_t_test, sample_std,
+};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Golden {
+    samples: Vec<Sample>,
+    pairs: Vec<GoldenPair>,
+    holm: Vec<GoldenHolm>,
+    detectable: Vec<GoldenDetectable>,
+    mcnemar: Vec<GoldenMcNemar>,
+}
+
+#[derive(Deserialize)]
+struct Sample {
+    values: Vec<f64>,
+    mean: f64,
+    std: f64,
+    ci95: [f64; 2],
+}
+
+#[derive(Deserialize)]
+struct GoldenPair {
+    a: Vec<f64>,
+    b: Vec<f64>,
+    difference: f64,
+    ci95: [f64; 2],
+    p: f64,
+}
+
+#[derive(Deserialize)]
+struct GoldenHolm {
+    p: Vec<f64>,
+    adjusted: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+struct GoldenDetectable {
+    seeds: usize,
+    tests: usize,
+    std: f64,
+    difference: f64,
+}
+
+#[derive(Deserialize)]
+struct GoldenMcNemar {
+    only_a: usize,
+    only_b: usize,
+    p: f64,
+}
+
+fn golden() -> Golden {
+    serde_json::from_str(include_str!("../golden/statistics.json")).unwrap()
+}
+
+fn assert_close(ours: f64, theirs: f64) {
+    assert!((ours - theirs).abs() <= 1e-9 * theirs.abs().max(1e-3), "{ours} and {theirs}");
+}
+
+#[test]
+fn mean_std_and_interval_are_those_of_scipy() {
+    for Sample { values, mean: their_mean, std, ci95: [low, high] } in golden().samples {
+        assert_close(mean(&values).unwrap(), their_mean);
+        assert_close(sample_std(&values).unwrap(), std);
+        let [our_low, our_high] = confidence_interval(&values).unwrap();
+        assert_close(our_low, low);
+        assert_close(our_high, high);
+    }
+}
+
+#[test]
+fn paired_t_test_is_that_of_scipy() {
+    for GoldenPair { a, b, difference, ci95: [low, high], p } in golden().pairs {
+        let differences: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a - b).collect();
+        assert_close(mean(&differences).unwrap(), difference);
+        let [our_low, our_high] = confidence_interval(&differences).unwrap();
+        assert_close(our_low, low);
+        assert_close(our_high, high);
+        assert_close(paired_t_test(&differences).unwrap(), p);
+    }
+}
+
+#[test]
+fn holm_adjusts_as_statsmodels_does() {
+    for GoldenHolm { p, adjusted } in golden().holm {
+        for (ours, theirs) in holm(&p).into_iter().zip(adjusted) {
+            assert_close(ours, theirs);
+        }
+    }
+}
+
+/// So many values with this sample standard deviation.
+fn values_with_std(values: usize, std: f64) -> Vec<f64> {
+    let values: Vec<f64> = (0..values).map(|value| value as f64).collect();
+    let scale = std / sample_std(&values).unwrap();
+    values.iter().map(|value| value * scale).collect()
+}
+
+#[test]
+fn detectable_difference_is_that_of_the_noncentral_t_distribution() {
+    for GoldenDetectable { seeds, tests, std, difference } in golden().detectable {
+        let ours = detectable(&values_with_std(seeds, std), SIGNIFICANT / tests as f64).unwrap();
+        assert!((ours / difference - 1.0).abs() < 1e-8, "{seeds} seeds, {tests} tests: {ours}, {difference}");
+    }
+}
+
+#[test]
+fn mcnemar_is_the_binomial_test_of_scipy() {
+    for GoldenMcNemar { only_a, only_b, p } in golden().mcnemar {
+        assert_close(mcnemar(only_a, only_b), p);
+    }
+}
+
+#[test]
+fn holm_keeps_order_ties_and_never_exceeds_one() {
+    assert_eq!(holm(&[]), Vec::<f64>::new());
+    assert_eq!(holm(&[0.5, 0.02, 0.02]), [0.5, 0.06, 0.06]);
+    assert_eq!(holm(&[0.9, 0.8]), [1.0, 1.0]);
+}
+
+#[test]
+fn what_cannot_be_estimated_is_none_and_never_nan() {
+    assert_eq!(mean(&[]), None);
+    assert_eq!(sample_std(&[0.99]), None);
+    assert_eq!(confidence_interval(&[0.99]), None);
+    assert_eq!(paired_t_test(&[0.01]), None);
+    assert_eq!(paired_t_test(&[0.0, 0.0, 0.0]), Some(1.0));
+    assert_eq!(paired_t_test(&[0.5, 0.5, 0.5]), None);
+    assert_eq!(detectable(&[3.0], SIGNIFICANT), None);
+    assert_eq!(detectable(&[3.0, 3.0], SIGNIFICANT), None);
+}

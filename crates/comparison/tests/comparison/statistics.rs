@@ -1,0 +1,213 @@
+//! Accuracies from anywhere: their order, pairs by seed, tests and ranks.
+
+use mnist_comparison::{
+    Accuracy, ArmAccuracies, McNemar, Pair, SeedAccuracy, Statistics,
+    significance::{SIGNIFICANT, detectable},
+};
+
+use crate::support::{TEST_IMAGES, statistics};
+
+fn ranks(statistics: &Statistics) -> Vec<(&str, &[usize])> {
+    statistics.arms.iter().map(|arm| (arm.name.as_str(), &arm.ranks[..])).collect()
+}
+
+fn pair<'a>(statistics: &'a Statistics, a: &str, b: &str) -> &'a Pair {
+    statistics.pairs.iter().find(|pair| pair.a == a && pair.b == b).unwrap()
+}
+
+#[test]
+fn best_mean_comes_first_with_its_place_among_the_arms_given() {
+    let statistics =
+        statistics(&[("none", &[9000, 9100]), ("zca", &[9500, 9600]), ("center", &[9400, 9300])]);
+    let arms: Vec<(&str, usize, usize)> =
+        statistics.arms.iter().map(|arm| (arm.name.as_str(), arm.index, arm.runs)).collect();
+    assert_eq!(arms, [("zca", 1, 2), ("center", 2, 2), ("none", 0, 2)]);
+    let Accuracy { mean, std, ci95 } = statistics.arms[0].accuracy;
+    assert_eq!(mean, Some(0.955));
+    // 100 images / √2; ± 12.706·std/√2.
+    assert!((std.unwrap() - 0.0070711).abs() < 1e-7);
+    let [low, high] = ci95.unwrap();
+    assert!((low - (0.955 - 0.0635310)).abs() < 1e-6 && (high - (0.955 + 0.0635310)).abs() < 1e-6);
+}
+
+#[test]
+fn every_two_arms_form_a_pair_with_the_better_mean_first() {
+    let statistics =
+        statistics(&[("none", &[9000, 9100]), ("zca", &[9500, 9600]), ("center", &[9400, 9300])]);
+    let pairs: Vec<(&str, &str, [usize; 2], usize)> = statistics
+        .pairs
+        .iter()
+        .map(|pair| (pair.a.as_str(), pair.b.as_str(), pair.places, pair.seeds))
+        .collect();
+    assert_eq!(
+        pairs,
+        [("zca", "center", [0, 1], 2), ("zca", "none", [0, 2], 2), ("center", "none", [1, 2], 2)]
+    );
+    assert_eq!(statistics.pairs[0].difference, Some(0.02));
+}
+
+#[test]
+fn arm_without_a_run_is_left_out() {
+    let arms = [
+        ArmAccuracies::new("none", []),
+        ArmAccuracies::new("center", [(1, 0.5), (2, 0.6)]),
+        ArmAccuracies::new("zca", [(1, 0.7), (2, 0.9)]),
+    ];
+    let statistics = Statistics::of(&arms, TEST_IMAGES);
+    let names: Vec<(&str, usize)> =
+        statistics.arms.iter().map(|arm| (arm.name.as_str(), arm.index)).collect();
+    assert_eq!(names, [("zca", 2), ("center", 1)]);
+    assert_eq!(statistics.pairs.len(), 1);
+    let nothing = Statistics::of(&[], TEST_IMAGES);
+    assert_eq!((nothing.arms, nothing.pairs), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn diverged_seeds_are_counted_and_left_out_of_means_and_pairs() {
+    let seeds = |accuracies: [Option<f64>; 3]| {
+        (1..).zip(accuracies).map(|(seed, accuracy)| SeedAccuracy { seed, accuracy }).collect()
+    };
+    let arms = [
+        ArmAccuracies { name: "none".into(), runs: seeds([None, None, None]) },
+        ArmAccuracies { name: "center".into(), runs: seeds([Some(0.5), None, Some(0.6)]) },
+        ArmAccuracies { name: "zca".into(), runs: seeds([Some(0.7), Some(0.8), Some(0.9)]) },
+    ];
+    let statistics = Statistics::of(&arms, TEST_IMAGES);
+    let counted: Vec<(&str, usize, usize, bool)> = statistics
+        .arms
+        .iter()
+        .map(|arm| (arm.name.as_str(), arm.diverged, arm.runs, arm.is_usable()))
+        .collect();
+    assert_eq!(counted, [("zca", 0, 3, true), ("center", 1, 3, true), ("none", 3, 3, false)]);
+    assert_eq!(statistics.arms[1].accuracy.mean, Some(0.55));
+    assert_eq!(statistics.arms[2].accuracy, Accuracy { mean: None, std: None, ci95: None });
+    assert_eq!(pair(&statistics, "zca", "center").seeds, 2);
+    let Pair { seeds, difference, .. } = pair(&statistics, "center", "none");
+    assert_eq!((*seeds, *difference), (0, None));
+    assert!(
+        statistics.verdict().ends_with("Diverged and left out: 1 of 3 of center."),
+        "{}",
+        statistics.verdict()
+    );
+}
+
+#[test]
+fn one_seed_orders_but_decides_nothing() {
+    let statistics = statistics(&[("center", &[9800]), ("standardize", &[9900])]);
+    assert_eq!(ranks(&statistics), [("standardize", &[][..]), ("center", &[])]);
+    let Pair { a, b, difference, ci95, p, p_holm, detectable, mcnemar, .. } = &statistics.pairs[0];
+    assert_eq!((a.as_str(), b.as_str()), ("standardize", "center"));
+    assert_eq!((*difference, *ci95, *p, *p_holm, *detectable), (Some(0.01), None, None, None, None));
+    assert!(mcnemar.is_none());
+}
+
+#[test]
+fn pair_is_paired_by_seed_and_not_by_position() {
+    let arms = [
+        ArmAccuracies::new("center", [(3, 0.9030), (1, 0.9010), (2, 0.9020)]),
+        ArmAccuracies::new("none", [(1, 0.9000), (3, 0.9000)]),
+    ];
+    let statistics = Statistics::of(&arms, TEST_IMAGES);
+    let Pair { seeds, difference, ci95, .. } = &statistics.pairs[0];
+    assert_eq!((*seeds, *difference), (2, Some(0.002)));
+    // Of 10 and 30 images: 20 ± 12.706·14.142/√2.
+    let [low, high] = ci95.unwrap();
+    assert!((low + 0.010706).abs() < 1e-6 && (high - 0.014706).abs() < 1e-6, "{low} to {high}");
+}
+
+#[test]
+fn smallest_p_value_of_three_is_tripled() {
+    let statistics = statistics(&[
+        ("none", &[9000, 9050, 9030]),
+        ("center", &[9500, 9540, 9530]),
+        ("normalize", &[9520, 9500, 9580]),
+    ]);
+    let mut pairs: Vec<&Pair> = statistics.pairs.iter().collect();
+    pairs.sort_by(|a, b| a.p.unwrap().total_cmp(&b.p.unwrap()));
+    let factors: Vec<f64> = pairs.iter().map(|pair| pair.p_holm.unwrap() / pair.p.unwrap()).collect();
+    assert!(
+        factors.iter().zip([3.0, 2.0, 1.0]).all(|(ours, holm)| (ours - holm).abs() < 1e-9),
+        "{factors:?}"
+    );
+    let differences = [20.0, -40.0, 50.0];
+    let images = detectable(&differences, SIGNIFICANT / 3.0).unwrap();
+    let ours = pair(&statistics, "normalize", "center").detectable.unwrap() * TEST_IMAGES as f64;
+    assert!((ours / images - 1.0).abs() < 1e-12, "the level is shared by three");
+}
+
+#[test]
+fn arms_share_a_rank_exactly_if_they_cannot_be_told_apart() {
+    let statistics_of_four = statistics(&[
+        ("none", &[9000, 9004, 8998, 9001]),
+        ("center", &[9500, 9503, 9498, 9502]),
+        ("normalize", &[9900, 9902, 9901, 9898]),
+        ("standardize", &[9899, 9903, 9899, 9901]),
+    ]);
+    let expected = [("standardize", &[1][..]), ("normalize", &[1]), ("center", &[2]), ("none", &[3])];
+    assert_eq!(ranks(&statistics_of_four), expected);
+    // An arm that varies much is told apart from nothing, wherever its mean is.
+    let with_a_wide_one = statistics(&[
+        ("none", &[9980, 2000, 9900, 9300]),
+        ("center", &[9500, 9503, 9498, 9502]),
+        ("normalize", &[9900, 9902, 9901, 9898]),
+    ]);
+    assert_eq!(ranks(&with_a_wide_one), [("normalize", &[1][..]), ("center", &[2]), ("none", &[1, 2])]);
+}
+
+#[test]
+fn what_only_the_unadjusted_test_finds_neither_ranks_nor_is_called() {
+    let statistics = statistics(&[
+        ("none", &[9000, 9000, 9000, 9000]),
+        ("center", &[9010, 9020, 9030, 9015]),
+        ("normalize", &[9900, 8000, 9990, 8100]),
+    ]);
+    let pair = pair(&statistics, "center", "none");
+    assert!(pair.p.unwrap() < SIGNIFICANT && pair.p_holm.unwrap() > SIGNIFICANT, "{pair:?}");
+    assert!(statistics.arms.iter().all(|arm| arm.ranks == [1]));
+    assert!(!statistics.verdict().contains("beats"), "{}", statistics.verdict());
+}
+
+#[test]
+fn equal_runs_differ_by_exactly_nothing() {
+    // 0.1 + 0.2 and such: as fractions these would differ by roundings.
+    let statistics = statistics(&[("center", &[1000, 2000, 3001]), ("none", &[1000, 2000, 3001])]);
+    let Pair { difference, ci95, p, p_holm, detectable, .. } = statistics.pairs[0];
+    assert_eq!((difference, ci95), (Some(0.0), Some([0.0, 0.0])));
+    assert_eq!((p, p_holm, detectable), (Some(1.0), Some(1.0), None));
+    assert_eq!(ranks(&statistics), [("center", &[1][..]), ("none", &[1])]);
+}
+
+#[test]
+fn same_difference_with_every_seed_has_no_spread_to_test_by() {
+    let statistics = statistics(&[("center", &[1000, 2000, 3001]), ("none", &[1040, 2040, 3041])]);
+    let Pair { seeds, difference, ci95, p, p_holm, detectable, .. } = statistics.pairs[0];
+    assert_eq!((seeds, difference), (3, Some(0.004)));
+    assert_eq!((ci95, p, p_holm, detectable), (None, None, None, None));
+    assert_eq!(ranks(&statistics), [("none", &[][..]), ("center", &[])]);
+}
+
+#[test]
+fn untested_pair_does_not_count_for_holm() {
+    let statistics = statistics(&[
+        ("none", &[9000, 9010, 9030]),
+        ("center", &[9040, 9050, 9070]),
+        ("normalize", &[9100, 9090, 9120]),
+    ]);
+    let constant = pair(&statistics, "center", "none");
+    assert_eq!((constant.p, constant.p_holm), (None, None));
+    let tested: Vec<f64> = statistics.pairs.iter().filter_map(|pair| Some(pair.p_holm? / pair.p?)).collect();
+    assert_eq!(tested.len(), 2);
+    assert!(tested.iter().any(|factor| (factor - 2.0).abs() < 1e-12), "{tested:?}");
+}
+
+#[test]
+fn mcnemar_asks_for_arms_by_the_places_they_were_given_at() {
+    let statistics = statistics(&[("none", &[9000]), ("zca", &[9500]), ("center", &[9400])]);
+    // No answers for the first arm.
+    let statistics = statistics.with_mcnemar(|a, b| (a > 0 && b > 0).then_some([100 * a, 100 * b]));
+    let McNemar { only_a, only_b, p, p_holm } = pair(&statistics, "zca", "center").mcnemar.clone().unwrap();
+    assert_eq!((only_a, only_b), (100, 200));
+    assert!(0.0 < p && p < 1e-6 && p.total_cmp(&p_holm).is_eq(), "{p} and {p_holm}");
+    assert!(pair(&statistics, "zca", "none").mcnemar.is_none());
+    assert!(pair(&statistics, "center", "none").mcnemar.is_none());
+}

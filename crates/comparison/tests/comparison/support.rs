@@ -1,0 +1,160 @@
+//! Made-up accuracies, runs and images, and a network of one's own.
+
+use std::{fs, path::Path};
+
+use burn::{
+    module::Module,
+    nn::Linear,
+    tensor::{Device, Tensor, activation::relu},
+};
+use mnist_comparison::{Arm, ArmAccuracies, ArmRuns, Comparison, ComparisonSettings, Statistics};
+use mnist_model::initialization::dense;
+use mnist_training::{
+    Classifier, FinishedRun, Network, NetworkError, RunResult, TrainingSettings,
+    prediction::LabelledPrediction,
+    run::{Machine, Scores, Status, Versions},
+};
+
+/// Test images behind the made-up accuracies.
+pub const TEST_IMAGES: usize = 10_000;
+
+/// Arms of which the seeds from 1 on classified these numbers of [`TEST_IMAGES`] correctly.
+pub fn statistics(arms: &[(&str, &[u32])]) -> Statistics {
+    let accuracy = |&images: &u32| f64::from(images) / TEST_IMAGES as f64;
+    let arms =
+        arms.iter().map(|(name, images)| ArmAccuracies::new(*name, (1..).zip(images.iter().map(accuracy))));
+    Statistics::of(&arms.collect::<Vec<_>>(), TEST_IMAGES)
+}
+
+/// Settings from TOML.
+pub fn settings(text: &str) -> ComparisonSettings {
+    ComparisonSettings::resolve(&toml::from_str(text).unwrap()).unwrap()
+}
+
+/// The answers to this many images, correct for those that are `right`.
+pub fn predictions(images: usize, right: impl Fn(usize) -> bool) -> Vec<LabelledPrediction> {
+    let predict = |image| LabelledPrediction {
+        image,
+        label: 3,
+        predicted: if right(image) { 3 } else { 5 },
+        probability: 0.5,
+        label_probability: 0.5,
+    };
+    (0..images).map(predict).collect()
+}
+
+/// A finished run without predictions and curve; `None` diverged.
+pub fn run(seed: u64, accuracy: Option<f64>) -> FinishedRun {
+    let result = RunResult {
+        run: format!("runs/seed{seed}").into(),
+        status: if accuracy.is_some() { Status::Ok } else { Status::Diverged },
+        scaling: "none".into(),
+        seed,
+        learning_rate: 0.001,
+        batch_size: 64,
+        backend: "flex".into(),
+        device: String::new(),
+        threads: 1,
+        machine: Machine { cpu: "made up".into(), cores: 1, os: "made up".into() },
+        weights_sha256: None,
+        scaling_sha256: String::new(),
+        epochs: Vec::new(),
+        validation: None,
+        test: accuracy.map(|accuracy| Scores { loss: 0.1, accuracy }),
+        confusion: None,
+        train_images: 1,
+        test_images: TEST_IMAGES,
+        classes: 10,
+        class_names: None,
+        parameters: 1,
+        seconds: 2.0,
+        versions: Versions::current(),
+        data: Vec::new(),
+    };
+    FinishedRun { result, curve: Vec::new(), predictions: Vec::new() }
+}
+
+/// An arm that goes by the name of a preset, with these finished runs.
+pub fn arm(name: &str, runs: Vec<FinishedRun>) -> ArmRuns {
+    let arm = Arm {
+        name: name.to_owned(),
+        scaling_name: name.to_owned(),
+        scaling_index: 0,
+        scaling: name.parse().unwrap(),
+        training: TrainingSettings::default(),
+    };
+    ArmRuns { arm, runs }
+}
+
+/// Compares arms that are to be trained with so many seeds.
+pub fn comparison(seeds: usize, arms: &[ArmRuns]) -> Comparison {
+    Comparison::of("here".into(), seeds, arms)
+}
+
+/// Writes IDX files of 12×12 pixels in three classes, told apart by which row is bright: 96 images to train on,
+/// 50 to test on.
+pub fn write_digits(folder: &Path) {
+    fn idx(magic: u32, dimensions: &[u32], values: &[u8]) -> Vec<u8> {
+        let header = [magic].into_iter().chain(dimensions.iter().copied()).flat_map(u32::to_be_bytes);
+        header.chain(values.iter().copied()).collect()
+    }
+    fs::create_dir_all(folder).unwrap();
+    for (split, count) in [("train", 96_u32), ("t10k", 50)] {
+        let labels: Vec<u8> = (0..count).map(|image| (image % 3) as u8).collect();
+        let pixel = |image: u32, position: u32| {
+            let noise = (image * 31 + position * 17) % 97;
+            let bright = position / 12 == 3 * (image % 3) + 1;
+            (noise + if bright { 150 } else { 0 }) as u8
+        };
+        let pixels: Vec<u8> = (0..count * 144).map(|i| pixel(i / 144, i % 144)).collect();
+        let write =
+            |name: &str, bytes: Vec<u8>| fs::write(folder.join(format!("{split}-{name}")), bytes).unwrap();
+        write("images-idx3-ubyte", idx(0x803, &[count, 12, 12], &pixels));
+        write("labels-idx1-ubyte", idx(0x801, &[count], &labels));
+    }
+}
+
+/// A network of one's own: a hidden layer of 16 units.
+#[derive(Module, Debug)]
+pub struct Mlp {
+    hidden: Linear,
+    output: Linear,
+}
+
+impl Classifier for Mlp {
+    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        let x = relu(self.hidden.forward(images.flatten(1, 3)));
+        self.output.forward(x)
+    }
+}
+
+/// Builds [`Mlp`]s, for any seed but this one.
+#[derive(Debug, Default)]
+pub struct MlpNetwork {
+    pub fails_with_seed: Option<u64>,
+}
+
+impl Network for MlpNetwork {
+    type Model = Mlp;
+
+    fn name(&self) -> &'static str {
+        "mlp"
+    }
+
+    fn build(
+        &self,
+        image: [usize; 3],
+        classes: usize,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Mlp, NetworkError> {
+        if self.fails_with_seed == Some(seed) {
+            return Err(format!("no network for seed {seed}").into());
+        }
+        let pixels = image.iter().product();
+        Ok(Mlp {
+            hidden: dense("hidden", [pixels, 16], seed, device),
+            output: dense("output", [16, classes], seed, device),
+        })
+    }
+}

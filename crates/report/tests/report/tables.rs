@@ -1,0 +1,135 @@
+//! Cells of made-up comparisons.
+
+use mnist_comparison::{Accuracy, ArmResult, Comparison, McNemar, Milestone, Pair, RunSummary};
+use mnist_report::tables::{interval, pairs, ranking, seconds};
+use mnist_training::run::{Status, Versions};
+
+fn arm(name: &str, statuses: &[Status]) -> ArmResult {
+    let run = |(status, seed): (&Status, u64)| RunSummary {
+        seed,
+        run: "run".into(),
+        status: *status,
+        accuracy: None,
+        loss: None,
+        seconds: 2.0,
+    };
+    ArmResult {
+        name: name.into(),
+        arm_index: 0,
+        scaling: name.into(),
+        learning_rate: 0.001,
+        batch_size: 64,
+        ranks: vec![1],
+        accuracy: Accuracy { mean: Some(0.98765), std: Some(0.001), ci95: Some([0.98, 0.99]) },
+        milestones: vec![
+            Milestone { accuracy: 0.98, runs: 1, steps: Some(1234.0), seconds: Some(5.62) },
+            Milestone { accuracy: 0.99, runs: 0, steps: None, seconds: None },
+        ],
+        runs: statuses.iter().zip(1..).map(run).collect(),
+    }
+}
+
+fn pair(mcnemar: Option<McNemar>) -> Pair {
+    Pair {
+        a: "a".into(),
+        b: "b".into(),
+        places: [0, 1],
+        seeds: 3,
+        difference: Some(-0.00147),
+        ci95: Some([-0.003, 0.0001]),
+        p: Some(0.00001),
+        p_holm: Some(0.0525),
+        detectable: Some(0.002),
+        mcnemar,
+    }
+}
+
+fn comparison(scalings: Vec<ArmResult>, pairs: Vec<Pair>) -> Comparison {
+    Comparison {
+        folder: "all".into(),
+        scalings,
+        pairs,
+        verdict: String::new(),
+        planned: 1,
+        finished: 1,
+        diverged: 0,
+        test_images: 10_000,
+        seconds: 1.0,
+        versions: Versions::current(),
+    }
+}
+
+#[test]
+fn ranking_says_how_soon_accuracies_were_reached_and_by_how_many() {
+    let arms = vec![arm("center", &[Status::Ok, Status::Ok, Status::Diverged])];
+    let table = ranking(&comparison(arms, Vec::new()));
+    assert_eq!(table.header[5..7], ["to 98% train accuracy", "to 99% train accuracy"]);
+    assert_eq!(
+        table.rows[0],
+        [
+            "1",
+            "center",
+            "98.77% ± 0.10%",
+            "98.00% to 99.00%",
+            "–",
+            "1,234 steps, 5.6 s (1 of 2 runs)",
+            "not reached",
+            "2.0 s",
+            "3, 1 of them diverged"
+        ]
+    );
+}
+
+#[test]
+fn ranking_of_one_seed_has_no_spread() {
+    let table = ranking(&comparison(vec![arm("center", &[Status::Ok])], Vec::new()));
+    assert!(table.header.iter().all(|name| !name.contains("std") && !name.contains("interval")));
+    assert_eq!(table.header.len(), table.rows[0].len());
+}
+
+#[test]
+fn pairs_are_in_images_with_their_sign() {
+    let table = pairs(&comparison(Vec::new(), vec![pair(None)]));
+    assert_eq!(table.rows[0], ["a", "b", "3", "−14.7", "−30.0 to +1.0", "< 0.0001", "0.0525", "20.0"]);
+    assert_eq!(table.header.len(), table.rows[0].len());
+}
+
+#[test]
+fn pairs_of_one_seed_show_mcnemars_test() {
+    let test = McNemar { only_a: 12, only_b: 27, p: 0.02, p_holm: 0.04 };
+    let table = pairs(&comparison(Vec::new(), vec![pair(Some(test))]));
+    assert_eq!(table.rows[0], ["a", "b", "−14.7", "12", "27", "0.0200", "0.0400"]);
+    assert_eq!(table.header.len(), table.rows[0].len());
+}
+
+#[test]
+fn pairs_without_a_shared_seed_are_left_out() {
+    let table = pairs(&comparison(Vec::new(), vec![Pair { seeds: 0, ..pair(None) }]));
+    assert!(table.rows.is_empty());
+}
+
+#[test]
+fn more_images_than_there_are_cannot_be_detected() {
+    let detectable = |fraction| {
+        let pair = Pair { detectable: Some(fraction), ..pair(None) };
+        pairs(&comparison(Vec::new(), vec![pair])).rows[0][7].clone()
+    };
+    assert_eq!([detectable(1.0), detectable(1.01)], ["10,000.0", "none"]);
+}
+
+#[test]
+fn intervals_end_where_accuracies_do() {
+    let mut arm = arm("a", &[Status::Ok, Status::Ok]);
+    arm.accuracy.ci95 = Some([-0.5, 1.5]);
+    assert_eq!(interval(&arm), "0.00% to 100.00%");
+}
+
+#[test]
+fn diverged_runs_are_in_no_mean() {
+    let mut some = arm("some", &[Status::Ok, Status::Diverged]);
+    some.runs[1].seconds = 100.0;
+    assert_eq!(seconds(&some), "2.0 s");
+    let all = ranking(&comparison(vec![arm("all", &[Status::Diverged])], Vec::new()));
+    let time_to_99 = all.header.iter().position(|name| name == "to 99% train accuracy").unwrap();
+    assert_eq!(all.rows[0][time_to_99], "–");
+}

@@ -1,0 +1,15 @@
+//! What the training crate promises, tested from outside.
+
+mod checkpoint;
+mod configs;
+mod curve;
+mod dataset;
+mod files;
+mod lock;
+mod machine;
+mod network;
+mod observer;
+mod predictor;
+mod settings;
+mod support;
+mod training_loop;

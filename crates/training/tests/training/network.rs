@@ -1,0 +1,145 @@
+//! A network of one's own trains, resumes and predicts like the tutorial's, and is not mistaken for another.
+
+use std::{fs, path::Path};
+
+use burn::tensor::Device;
+use mnist_model::ModelConfig;
+use mnist_training::{
+    Backend, Experiment, ExperimentData, Network, NetworkError, Predictor, TrainingError, TrainingSettings,
+    settings::Overrides,
+};
+use tempfile::tempdir;
+
+use crate::support::{Mlp, MlpNetwork, StopAfter, data, images, settings, train, write_idx};
+
+const MLP: MlpNetwork = MlpNetwork("mlp");
+
+fn saved_network(run: &Path) -> Option<String> {
+    Overrides::read(&run.join("config.toml")).unwrap().network
+}
+
+#[test]
+fn network_of_ones_own_learns_and_is_named_in_the_settings() {
+    let folder = tempdir().unwrap();
+    let run = train(&MLP, &settings(1, 20), folder.path(), &()).unwrap();
+    assert!(run.result.test.unwrap().accuracy > 0.9, "{:?}", run.result.epochs);
+    assert_eq!(run.result.parameters, 144 * 16 + 16 + 16 * 3 + 3);
+    assert_eq!(saved_network(folder.path()).as_deref(), Some("mlp"));
+}
+
+#[test]
+fn tutorials_network_leaves_no_key_in_the_settings() {
+    let folder = tempdir().unwrap();
+    train(&ModelConfig::new(), &settings(1, 1), folder.path(), &()).unwrap();
+    assert_eq!(saved_network(folder.path()), None);
+    assert!(!fs::read_to_string(folder.path().join("config.toml")).unwrap().contains("network"));
+}
+
+#[test]
+fn interrupted_run_of_ones_own_network_resumes_to_the_same_bits() {
+    let settings = settings(1, 3);
+    let undisturbed = train(&MLP, &settings, tempdir().unwrap().path(), &()).unwrap().result;
+    for steps in [3, 7, 10] {
+        let folder = tempdir().unwrap();
+        let error = train(&MLP, &settings, folder.path(), &StopAfter::steps(steps)).unwrap_err();
+        assert!(error.is_interrupt(), "{error}");
+        assert!(matches!(&error, TrainingError::Resumable(path) if path == folder.path()), "{error}");
+        assert!(!folder.path().join("result.json").exists());
+
+        let resumed = train(&MLP, &settings, folder.path(), &()).unwrap().result;
+        assert!(resumed.weights_sha256.is_some());
+        assert_eq!(resumed.weights_sha256, undisturbed.weights_sha256, "stopped after {steps} steps");
+        assert_eq!(resumed.test, undisturbed.test);
+    }
+}
+
+#[test]
+fn finished_run_is_returned_and_not_trained_again() {
+    let (folder, settings) = (tempdir().unwrap(), settings(1, 1));
+    let first = train(&MLP, &settings, folder.path(), &()).unwrap();
+    // A training would stop at its first step.
+    let second = train(&MLP, &settings, folder.path(), &StopAfter::steps(1)).unwrap();
+    assert_eq!(second.result.weights_sha256, first.result.weights_sha256);
+    assert_eq!(second.predictions, first.predictions);
+    assert_eq!(second.curve, first.curve);
+}
+
+#[test]
+fn run_is_not_resumed_with_a_network_of_another_name() {
+    let (folder, settings) = (tempdir().unwrap(), settings(1, 2));
+    train(&MLP, &settings, folder.path(), &StopAfter::steps(3)).unwrap_err();
+    let refused = |error: TrainingError| {
+        assert!(matches!(&error, TrainingError::OtherSettings { key, .. } if key == "network"), "{error}");
+    };
+    refused(train(&MlpNetwork("wider"), &settings, folder.path(), &()).unwrap_err());
+    refused(train(&ModelConfig::new(), &settings, folder.path(), &()).unwrap_err());
+    train(&MLP, &settings, folder.path(), &()).unwrap();
+    refused(train(&MlpNetwork("wider"), &settings, folder.path(), &()).unwrap_err());
+}
+
+#[test]
+fn settings_for_another_network_are_refused_before_anything_is_written() {
+    let folder = tempdir().unwrap();
+    let mut settings = settings(1, 1);
+    settings.training.network = "vit".into();
+    let error = train(&MLP, &settings, &folder.path().join("run"), &()).unwrap_err();
+    assert!(matches!(error, TrainingError::Settings(_)), "{error}");
+    assert!(!folder.path().join("run").exists());
+}
+
+#[test]
+fn run_is_not_loaded_with_a_network_of_another_name() {
+    let folder = tempdir().unwrap();
+    train(&MLP, &settings(1, 1), folder.path(), &()).unwrap();
+    Predictor::open(folder.path(), &MLP, Backend::Flex).unwrap();
+    let refused = |error: Option<TrainingError>, name: &str| {
+        let Some(TrainingError::OtherNetwork { path, found, expected }) = error else { panic!("{error:?}") };
+        assert_eq!(path, folder.path());
+        assert_eq!((found.as_str(), expected.as_str()), ("mlp", name));
+    };
+    refused(Predictor::open(folder.path(), &MlpNetwork("wider"), Backend::Flex).err(), "wider");
+    refused(Predictor::open(folder.path(), &ModelConfig::new(), Backend::Flex).err(), "cnn");
+}
+
+/// A network that takes no image of this height.
+#[derive(Debug)]
+struct Picky(usize);
+
+impl Network for Picky {
+    type Model = Mlp;
+
+    fn name(&self) -> &'static str {
+        "picky"
+    }
+
+    fn check(&self, [_, height, _]: [usize; 3]) -> Result<(), NetworkError> {
+        if height == self.0 { Err(format!("no images of {height} rows, please").into()) } else { Ok(()) }
+    }
+
+    fn build(
+        &self,
+        image: [usize; 3],
+        classes: usize,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Mlp, NetworkError> {
+        MLP.build(image, classes, seed, device)
+    }
+}
+
+#[test]
+fn network_refuses_images_before_they_are_read() {
+    let refused = |error: TrainingError| {
+        assert!(matches!(error, TrainingError::Network(_)), "{error}");
+        assert_eq!(error.to_string(), "no images of 12 rows, please");
+    };
+    let data = data();
+    refused(Experiment::new(&Picky(12), &data, Backend::Flex.open().unwrap()).unwrap_err());
+    Experiment::new(&Picky(13), &data, Backend::Flex.open().unwrap()).unwrap();
+
+    let folder = tempdir().unwrap();
+    write_idx(folder.path(), &images(50), 30);
+    let overrides = format!("dataset = 'idx'\ndata_dir = '{}'", folder.path().display());
+    let settings = TrainingSettings::resolve(&toml::from_str(&overrides).unwrap()).unwrap();
+    refused(ExperimentData::open_checked(&settings, &[], &Picky(12), &()).unwrap_err());
+}

@@ -1,0 +1,93 @@
+//! Finished runs: the answers to single images, and runs that cannot be used.
+
+use std::{fs, path::Path};
+
+use burn::data::dataset::Dataset;
+use mnist_model::ModelConfig;
+use mnist_training::{
+    Backend, Network, Prediction, Predictor, TrainingError,
+    files::read_csv,
+    prediction::LabelledPrediction,
+    predictor::TrainedModel,
+    run::{PREDICTIONS, SCALING},
+};
+use tempfile::tempdir;
+
+use crate::support::{MlpNetwork, settings, split, square_images, train, train_on};
+
+const MLP: MlpNetwork = MlpNetwork("mlp");
+
+/// Trains a network for a few steps, and classifies the test images with it.
+fn check_predictions(network: &impl Network) {
+    // As large as MNIST's: products of small matrices add in the same order with any number of rows.
+    let (folder, data) = (tempdir().unwrap(), split(&square_images(150, 28)));
+    train_on(&data, network, &settings(1, 1), folder.path(), &()).unwrap();
+    let test = data.test;
+    let predictor = Predictor::open(folder.path(), network, Backend::Flex).unwrap();
+    let pixels = test.pixels(0..test.len()).unwrap();
+    let images: Vec<&[u8]> = pixels.chunks(test.shape().pixels()).collect();
+    let predict = |images: &[&[u8]]| predictor.predict(images).unwrap();
+
+    let together = predict(&images);
+    assert_eq!(together.len(), test.len());
+    for size in [1, 2, 7, 16] {
+        let apart: Vec<Prediction> = images.chunks(size).flat_map(predict).collect();
+        assert_eq!(apart, together, "{size} at a time");
+    }
+    assert_eq!(predict(&[]), []);
+
+    let rows: Vec<LabelledPrediction> = read_csv(&folder.path().join(PREDICTIONS)).unwrap();
+    let classes = |predictions: &[Prediction]| -> Vec<usize> {
+        predictions.iter().map(|prediction| prediction.class).collect()
+    };
+    let predicted: Vec<usize> = rows.iter().map(|row| row.predicted).collect();
+    assert_eq!(classes(&together), predicted);
+    for (row, prediction) in rows.iter().zip(&together) {
+        assert!((f64::from(row.probability) - prediction.probabilities[row.predicted]).abs() < 1e-6);
+        assert!((prediction.probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    }
+    assert_eq!(predictor.evaluate(&test, 16, &()).unwrap().predictions, rows);
+}
+
+#[test]
+fn answer_to_an_image_is_the_same_alone_and_among_others_and_that_of_the_evaluation() {
+    check_predictions(&ModelConfig::new());
+}
+
+#[test]
+fn same_holds_for_a_network_of_ones_own() {
+    check_predictions(&MLP);
+}
+
+#[test]
+fn run_that_cannot_be_used_says_why() {
+    let folder = tempdir().unwrap();
+    let run = folder.path().join("run");
+    let error = |run: &Path| TrainedModel::open(run).unwrap_err();
+    assert!(matches!(error(&run), TrainingError::NoRun(path) if path == run));
+    fs::create_dir_all(folder.path().join("runs")).unwrap();
+    assert!(matches!(error(folder.path()), TrainingError::IsComparison(_)));
+    fs::create_dir(&run).unwrap();
+    assert!(matches!(error(&run), TrainingError::Unfinished(_)));
+
+    train(&MLP, &settings(1, 1), &run, &()).unwrap();
+    TrainedModel::open(&run).unwrap();
+    let scaling = fs::read_to_string(run.join(SCALING)).unwrap();
+    fs::write(run.join(SCALING), scaling + "\n").unwrap();
+    assert!(matches!(error(&run), TrainingError::ScalingChanged(path) if path == run.join(SCALING)));
+}
+
+#[test]
+fn diverged_run_has_a_result_and_no_model() {
+    let folder = tempdir().unwrap();
+    let mut settings = settings(1, 50);
+    settings.training.learning_rate = 1e30.try_into().unwrap();
+    settings.scaling = "none".parse().unwrap();
+    let run = train(&ModelConfig::new(), &settings, folder.path(), &()).unwrap();
+    assert!(!run.is_usable() && run.predictions.is_empty() && run.result.test.is_none());
+    let error = TrainedModel::open(folder.path()).unwrap_err();
+    assert!(matches!(error, TrainingError::Diverged(_)), "{error}");
+    // It is finished: nothing is trained again.
+    let again = train(&ModelConfig::new(), &settings, folder.path(), &()).unwrap();
+    assert_eq!((again.curve, again.result.weights_sha256), (run.curve, None));
+}

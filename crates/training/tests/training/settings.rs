@@ -1,0 +1,254 @@
+//! Settings: defaults, what wins over what, what is refused, and what is saved.
+
+use std::{fs, num::NonZeroU32, path::Path};
+
+use mnist_data::{Augmentation, ColorMode, DataError, DatasetKind, Scaling};
+use mnist_training::{
+    Backend, DatasetSettings, RunSettings, TrainingError, TrainingSettings,
+    settings::{Fraction, Grid, Overrides, Positive, check_unchanged, first_difference},
+};
+use tempfile::tempdir;
+use toml::{Table, Value};
+
+fn overrides(text: &str) -> Overrides {
+    toml::from_str(text).unwrap()
+}
+
+/// Every key with two values.
+const KEYS: [(&str, [&str; 2]); 18] = [
+    ("dataset", ["'folder'", "'idx'"]),
+    ("data_dir", ["'here'", "'there'"]),
+    ("scaling", ["'center'", "'none'"]),
+    ("scalings", ["['center']", "['none', 'zca']"]),
+    ("seed", ["11", "21"]),
+    ("seeds", ["12", "22"]),
+    ("epochs", ["13", "23"]),
+    ("batch_size", ["14", "24"]),
+    ("learning_rate", ["0.15", "0.25"]),
+    ("validation_split", ["0.16", "0.26"]),
+    ("limit", ["17", "27"]),
+    ("backend", ["'ndarray'", "'wgpu'"]),
+    ("threads", ["18", "28"]),
+    ("resize", ["'19x18'", "'29x28'"]),
+    ("color_mode", ["'grayscale'", "'rgb'"]),
+    ("network", ["'mlp'", "'vit'"]),
+    ("augmentation", ["{horizontal_flip = true}", "{vertical_flip = true}"]),
+    ("grid", ["{batch_size = [1, 2]}", "{batch_size = [3, 4]}"]),
+];
+
+/// All keys with their values of this column.
+fn table(column: usize) -> Table {
+    KEYS.iter().map(|(key, values)| ((*key).to_owned(), value(key, values[column]))).collect()
+}
+
+fn value(key: &str, text: &str) -> Value {
+    toml::from_str::<Table>(&format!("{key} = {text}")).unwrap()[key].clone()
+}
+
+/// `Overrides` as text, to be compared.
+fn debug(table: &Table) -> String {
+    format!("{:?}", table.clone().try_into::<Overrides>().unwrap())
+}
+
+#[test]
+fn keys_of_these_tests_are_all_keys() {
+    let error = toml::from_str::<Overrides>("nonsense = 1").unwrap_err();
+    let quoted: Vec<&str> = error.message().split('`').skip(1).step_by(2).skip(1).collect();
+    assert_eq!(quoted, KEYS.map(|(key, _)| key), "{error}");
+}
+
+#[test]
+fn each_key_wins_over_the_same_key_below_and_changes_no_other() {
+    let below = table(1);
+    for (key, [above, _]) in KEYS {
+        // The grid has a test of its own.
+        let below: Table = below.clone().into_iter().filter(|(other, _)| other != "grid").collect();
+        let above = Table::from_iter([(key.to_owned(), value(key, above))]);
+        let mut expected = below.clone();
+        expected.extend(above.clone());
+        let [above, below] = [above, below].map(|table| table.try_into::<Overrides>().unwrap());
+        assert_eq!(format!("{:?}", above.over(below)), debug(&expected), "{key}");
+    }
+}
+
+#[test]
+fn silence_keeps_what_is_below() {
+    let below: Overrides = table(1).try_into().unwrap();
+    assert_eq!(format!("{:?}", Overrides::default().over(below)), debug(&table(1)));
+}
+
+#[test]
+fn single_value_takes_the_place_of_the_list_in_the_grid_below() {
+    let lists = "[grid]\nlearning_rate = [0.1, 0.2]\nbatch_size = [8, 16]";
+    let grid = |above: &str| overrides(above).over(overrides(lists)).grid.unwrap();
+    let Grid { learning_rate, batch_size } = grid("learning_rate = 0.5");
+    assert_eq!((learning_rate.len(), batch_size.len()), (0, 2));
+    let Grid { learning_rate, batch_size } = grid("batch_size = 4");
+    assert_eq!((learning_rate.len(), batch_size.len()), (2, 0));
+    assert!(grid("batch_size = 4\nlearning_rate = 0.5").is_empty());
+    assert_eq!(grid("epochs = 4"), overrides(lists).grid.unwrap());
+    assert_eq!(grid("[grid]\nbatch_size = [1]"), overrides("[grid]\nbatch_size = [1]").grid.unwrap());
+}
+
+#[test]
+fn defaults_are_the_tutorials() {
+    let TrainingSettings {
+        dataset,
+        epochs,
+        batch_size,
+        learning_rate,
+        validation_split,
+        backend,
+        threads,
+        network,
+        augmentation,
+    } = TrainingSettings::resolve(&Overrides::default()).unwrap();
+    assert_eq!((dataset.dataset, dataset.data_dir, dataset.limit), (DatasetKind::Mnist, None, None));
+    assert_eq!((epochs.get(), batch_size.get(), threads), (5, 64, None));
+    assert_eq!((learning_rate.get(), validation_split), (0.001, Fraction::NONE));
+    assert_eq!((backend, network.as_str()), (Backend::Flex, "cnn"));
+    assert_eq!(augmentation, Augmentation::default());
+}
+
+#[test]
+fn what_is_said_wins_over_defaults() {
+    let below = overrides("scaling = 'center'\nepochs = 7\nbatch_size = 8");
+    let settings = RunSettings::resolve(&overrides("epochs = 2").over(below)).unwrap();
+    let TrainingSettings { epochs, batch_size, learning_rate, .. } = settings.training;
+    assert_eq!((epochs.get(), batch_size.get(), learning_rate.get()), (2, 8, 0.001));
+    assert_eq!(settings.seed, 1);
+}
+
+#[test]
+fn training_without_a_scaling_is_refused() {
+    let error = RunSettings::resolve(&Overrides::default()).unwrap_err();
+    assert!(error.is_bad_setting());
+    assert!(error.to_string().starts_with("name a scaling: none, normalize, center"), "{error}");
+}
+
+#[test]
+fn saved_settings_read_back_as_they_were() {
+    let scaling = Scaling { rescale: 0.1 + 0.2, featurewise_center: true, ..Scaling::default() };
+    let training = TrainingSettings {
+        validation_split: Fraction::try_from(0.1).unwrap(),
+        threads: NonZeroU32::new(3),
+        network: "mlp".into(),
+        augmentation: Augmentation { horizontal_flip: true, ..Augmentation::default() },
+        ..TrainingSettings::default()
+    };
+    let settings = RunSettings { seed: 9, training, scaling };
+    let saved = settings.to_toml().unwrap();
+
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    fs::write(&path, &saved).unwrap();
+    let again = RunSettings::read(&path).unwrap();
+    assert_eq!(again.to_toml().unwrap(), saved);
+    assert_eq!(again.scaling, settings.scaling);
+}
+
+#[test]
+fn bad_file_is_refused_with_its_line() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("bad.toml");
+    let error = |text: &str| {
+        fs::write(&path, text).unwrap();
+        let error = Overrides::read(&path).unwrap_err();
+        assert!(error.is_bad_setting(), "{error}");
+        error.to_string().replace(path.to_str().unwrap(), "bad.toml")
+    };
+    let unknown = error("epochs = 5\nspeed = 'high'");
+    assert!(unknown.starts_with("bad.toml:2: `speed = 'high'`: unknown field `speed`"), "{unknown}");
+    let bad_value = error("validation_split = 1.0");
+    assert_eq!(bad_value, "bad.toml:1: `validation_split = 1.0`: 1 must be at least 0 and less than 1");
+    let missing = Overrides::read(&folder.path().join("missing.toml")).unwrap_err();
+    assert!(missing.to_string().starts_with("cannot read the configuration"), "{missing}");
+}
+
+#[test]
+fn numbers_are_checked_where_they_enter() {
+    for bad in ["0", "-1", "inf", "NaN", "many"] {
+        assert!(bad.parse::<Positive>().is_err(), "{bad}");
+    }
+    for bad in ["-0.1", "1", "NaN"] {
+        assert!(bad.parse::<Fraction>().is_err(), "{bad}");
+    }
+    assert_eq!("1e-3".parse::<Positive>(), Positive::try_from(0.001));
+    assert_eq!("0".parse::<Fraction>().unwrap(), Fraction::NONE);
+}
+
+#[test]
+fn options_of_another_kind_of_data_set_are_refused() {
+    let resolve = |text: &str| DatasetSettings::resolve(&overrides(text));
+    assert!(matches!(
+        resolve("dataset = 'idx'").unwrap_err(),
+        TrainingError::Data(DataError::NeedsFolder(DatasetKind::Idx))
+    ));
+    for (name, setting) in [("resize", "resize = '8x8'"), ("color_mode", "color_mode = 'rgb'")] {
+        match resolve(setting).unwrap_err() {
+            TrainingError::PicturesOnly { key, kind: DatasetKind::Mnist } => assert_eq!(key, name),
+            other => panic!("{other}"),
+        }
+        resolve(&format!("dataset = 'folder'\ndata_dir = 'pictures'\n{setting}")).unwrap();
+    }
+}
+
+#[test]
+fn folder_of_the_data_is_saved_so_that_it_is_found_from_elsewhere() {
+    let settings = DatasetSettings::resolve(&overrides("dataset = 'idx'\ndata_dir = 'digits'")).unwrap();
+    assert_eq!(settings.data_dir.unwrap(), std::env::current_dir().unwrap().join("digits"));
+}
+
+#[test]
+fn saved_data_set_keeps_its_picture_options_for_pictures_only() {
+    let text =
+        "dataset = 'folder'\ndata_dir = '/pictures'\nresize = '8x9'\ncolor_mode = 'grayscale'\nlimit = 5";
+    let saved = DatasetSettings::resolve(&overrides(text)).unwrap();
+    for kind in [None, Some(DatasetKind::Folder)] {
+        let Overrides { dataset, data_dir, resize, color_mode, limit, .. } = saved.as_overrides(kind);
+        assert_eq!(dataset, Some(DatasetKind::Folder));
+        assert_eq!(data_dir.as_deref(), Some(Path::new("/pictures")));
+        assert_eq!(resize.map(|size| (size.height(), size.width())), Some((8, 9)));
+        assert_eq!((color_mode, limit), (Some(ColorMode::Grayscale), None));
+    }
+    let for_mnist = saved.as_overrides(Some(DatasetKind::Mnist));
+    assert_eq!((for_mnist.resize, for_mnist.color_mode), (None, None));
+}
+
+#[test]
+fn settings_for_another_network_are_refused() {
+    let tutorials = TrainingSettings::default();
+    assert_eq!(tutorials.for_network("cnn").unwrap().network, "cnn");
+    let mlp = tutorials.for_network("mlp").unwrap();
+    assert_eq!(mlp.for_network("mlp").unwrap().network, "mlp");
+    for other in ["cnn", "vit"] {
+        let error = mlp.for_network(other).unwrap_err();
+        assert!(error.is_bad_setting());
+        assert_eq!(error.to_string(), format!("the settings are for the network `mlp`, not for `{other}`"));
+    }
+}
+
+#[test]
+fn difference_that_changes_no_result_is_none() {
+    let difference = |a: &str, b: &str| first_difference(a, b, &["seeds"]).unwrap();
+    assert_eq!(difference("epochs = 5", "epochs = 5\nthreads = 3").as_deref(), None);
+    assert_eq!(difference("epochs = 5\ndata_dir = 'here'", "epochs = 5").as_deref(), None);
+    assert_eq!(difference("seeds = 5", "seeds = 6").as_deref(), None);
+    assert_eq!(difference("epochs = 5", "epochs = 6").as_deref(), Some("epochs"));
+    assert_eq!(difference("epochs = 5", "epochs = 5\nlimit = 3").as_deref(), Some("limit"));
+}
+
+#[test]
+fn folder_of_other_settings_is_refused_with_the_key() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    check_unchanged(&path, "epochs = 6", &[]).unwrap();
+    fs::write(&path, "epochs = 5\n").unwrap();
+    check_unchanged(&path, "epochs = 5\nthreads = 3", &[]).unwrap();
+    check_unchanged(&path, "epochs = 6", &["epochs"]).unwrap();
+    let error = check_unchanged(&path, "epochs = 6", &[]).unwrap_err();
+    assert!(matches!(&error, TrainingError::OtherSettings { key, .. } if key == "epochs"), "{error}");
+    fs::write(&path, "epochs =").unwrap();
+    let error = check_unchanged(&path, "epochs = 6", &[]).unwrap_err();
+    assert!(matches!(error, TrainingError::Damaged { .. }), "{error}");
+}
