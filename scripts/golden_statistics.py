@@ -1,4 +1,4 @@
-"""Make crates/trainer/tests/golden/statistics.json: the statistics of a comparison.
+"""Make crates/comparison/tests/golden/statistics.json: the statistics of a comparison.
 
 Against SciPy: the mean, the sample standard deviation (n - 1) and the 95 %
 Student-t interval of small samples of accuracies; the difference of means of
@@ -25,7 +25,7 @@ from scipy import integrate, optimize, stats
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 
-OUT = Path(__file__).parents[1] / "crates/trainer/tests/golden/statistics.json"
+OUT = Path(__file__).parents[1] / "crates/comparison/tests/golden/statistics.json"
 
 SAMPLES = [
     [0.9905, 0.988, 0.9893],
