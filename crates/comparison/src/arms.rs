@@ -1,6 +1,6 @@
 //! Arms: the ways to train that a comparison compares, each with the accuracies of its seeds.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::significance::{confidence_interval, mean, sample_std};
 
@@ -31,7 +31,7 @@ impl ArmAccuracies {
 }
 
 /// Test accuracy over the seeds whose training did not diverge.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Accuracy {
     /// Arithmetic mean; `None` without a usable seed.
     pub mean: Option<f64>,

@@ -7,7 +7,7 @@ use mnist_training::{
     curve::{CurvePoint, first_reaching},
     run::{Status, Versions},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use statrs::statistics::{Data, OrderStatistics};
 
 use crate::{
@@ -38,7 +38,7 @@ impl ArmRuns {
 }
 
 /// The result of a comparison: its `result.json`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Comparison {
     /// The comparison's folder, relative to the working directory.
     #[serde(rename = "comparison")]
@@ -64,7 +64,7 @@ pub struct Comparison {
 }
 
 /// One arm over all seeds: a scaling with a learning rate and a batch size.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct ArmResult {
     /// The arm's name, which pairs refer to: the scaling's name, and what else varies.
     pub name: String,
@@ -88,7 +88,7 @@ pub struct ArmResult {
 }
 
 /// How soon the runs of an arm reached a train accuracy, see [`first_reaching`].
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Milestone {
     /// The train accuracy, a fraction.
     pub accuracy: f64,
@@ -101,7 +101,7 @@ pub struct Milestone {
 }
 
 /// One run in short.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct RunSummary {
     /// The seed.
     pub seed: u64,

@@ -103,11 +103,14 @@ impl ComparisonFolder {
         Ok(this)
     }
 
-    /// Adds a finished run to those of its arm.
+    /// Adds a finished run to those of its arm. A run that is recorded again, because another process finished
+    /// it meanwhile, counts once.
     pub fn record(&mut self, run: &PlannedRun, finished: FinishedRun) {
         let runs = &mut self.arms[run.arm_index].runs;
-        let place = runs.partition_point(|earlier| earlier.result.seed < finished.result.seed);
-        runs.insert(place, finished);
+        match runs.binary_search_by_key(&run.seed, |recorded| recorded.result.seed) {
+            Ok(place) => runs[place] = finished,
+            Err(place) => runs.insert(place, finished),
+        }
     }
 
     /// The settings in force.

@@ -1,6 +1,6 @@
 //! Comparisons of every two arms.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
     arms::ArmStatistics,
@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Arm `a` compared with arm `b`, seed by seed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Pair {
     /// Name of the arm with the better mean.
     pub a: String,
@@ -44,7 +44,7 @@ pub struct Pair {
 }
 
 /// McNemar's exact test of two trained models on the same test images.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct McNemar {
     /// Images that `a` alone classified correctly.
     pub only_a: usize,

@@ -3,6 +3,7 @@
 mod compare;
 mod comparison;
 mod configs;
+mod folder;
 mod plan;
 mod properties;
 mod settings;

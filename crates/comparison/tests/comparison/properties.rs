@@ -132,15 +132,11 @@ proptest! {
     }
 
     #[test]
-    fn comparison_is_the_statistics_of_its_runs_and_survives_json(endings in endings()) {
+    fn comparison_is_the_statistics_of_its_runs(endings in endings()) {
         let (comparison, Statistics { arms, .. }) = (compare(&endings), statistics(&endings));
         let of_arm = comparison.scalings.iter().map(|arm| (&arm.name, &arm.accuracy, &arm.ranks));
         prop_assert!(of_arm.eq(arms.iter().map(|arm| (&arm.name, &arm.accuracy, &arm.ranks))));
         let Comparison { verdict, .. } = &comparison;
         prop_assert!(verdict.ends_with('.') && !verdict.contains("NaN") && !verdict.contains("inf"), "{}", verdict);
-        // What is not a number would be `null` in JSON, and come back as nothing.
-        let json = serde_json::to_value(&comparison).unwrap();
-        let again: Comparison = serde_json::from_value(json.clone()).unwrap();
-        prop_assert_eq!(serde_json::to_value(&again).unwrap(), json);
     }
 }

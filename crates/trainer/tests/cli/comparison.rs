@@ -10,7 +10,7 @@ use crate::support::{
     digits::{folder_with_config, folder_with_digits, trainer_on_digits},
     json, number, parse_json, read_json,
     refusals::{assert_refused, refused},
-    stderr, weights_of,
+    stderr, trainer_in, weights_of,
 };
 
 #[test]
@@ -163,4 +163,27 @@ fn resumed_comparison_on_other_data_is_refused() {
     fs::write(&labels, bytes).unwrap();
     let mut resume = trainer_on_digits(folder.path(), &format!("{arguments} --resume --quiet"));
     insta::assert_snapshot!(refused(&mut resume, 2, "the data files are not those that all began with"));
+}
+
+#[test]
+fn report_that_cannot_be_written_is_a_warning_and_the_trainings_go_on() {
+    let folder = folder_with_digits();
+    let arguments = "compare --scalings none,center --epochs 1 --limit 64 --jobs 1 --out all";
+    json(&mut trainer_on_digits(folder.path(), arguments));
+    let figures = folder.path().join("all/figures");
+    fs::remove_dir_all(&figures).unwrap();
+    fs::write(&figures, "a file where the figures should be").unwrap();
+
+    let more = format!("{arguments} --seeds 2 --resume --format json");
+    let output = trainer_on_digits(folder.path(), &more).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let errors = stderr(&output);
+    let warning = "warning: cannot write the report: cannot create all/figures: ";
+    assert_eq!(errors.matches(warning).count(), 2, "after each of the two new runs: {errors}");
+    assert_eq!(read_json(&folder.path().join("all/result.json"))["finished"], 4);
+
+    fs::remove_file(&figures).unwrap();
+    let report = trainer_in(folder.path(), "report all").output().unwrap();
+    assert!(report.status.success(), "the hint's command writes the report: {}", stderr(&report));
+    assert!(figures.join("accuracy.svg").exists(), "{}", stderr(&report));
 }

@@ -1,0 +1,27 @@
+//! Which finished runs a comparison's folder has.
+
+use mnist_comparison::{ComparisonFolder, plan::Plan};
+use mnist_training::files::{Destination, Existing};
+use tempfile::tempdir;
+
+use crate::support::{run, settings};
+
+#[test]
+fn run_that_is_recorded_twice_counts_once_and_seeds_are_in_order() {
+    let folder = tempdir().unwrap();
+    let settings = settings("scalings = ['none', 'center']\nseeds = 3");
+    let plan = Plan::new(&settings, &[]).unwrap();
+    let path = folder.path().join("all");
+    let destination = Destination::at(path, Existing::Refuse, &mnist_comparison::folder::KIND).unwrap();
+    let mut folder = ComparisonFolder::begin(destination, &settings, plan.clone()).unwrap();
+
+    let of_none = |seed: u64| plan.runs.iter().find(|run| (run.arm_index, run.seed) == (0, seed)).unwrap();
+    for (seed, accuracy) in [(3, 0.3), (1, 0.1), (2, 0.2), (1, 0.9)] {
+        folder.record(of_none(seed), run(seed, Some(accuracy)));
+    }
+    let recorded = folder.arms()[0].runs.iter();
+    let recorded: Vec<(u64, f64)> =
+        recorded.map(|run| (run.result.seed, run.result.test.unwrap().accuracy)).collect();
+    assert_eq!(recorded, [(1, 0.9), (2, 0.2), (3, 0.3)]);
+    assert_eq!((folder.finished(), folder.is_finished()), (3, false));
+}
