@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use mnist_training::{Experiment, ExperimentData, Network, Observer, files::Destination};
+use mnist_training::{Experiment, ExperimentData, Network, Observer, TrainingError, files::Destination};
 
 use crate::{
     Comparison, ComparisonError, ComparisonFolder, ComparisonSettings, FittedScalings,
@@ -41,6 +41,18 @@ impl Reporter for () {}
 /// # Ok::<(), mnist_comparison::ComparisonError>(())
 /// ```
 ///
+/// To resume an interrupted comparison, to add seeds or scalings to a finished one, or to choose the folder,
+/// name the folder:
+///
+/// ```no_run
+/// use mnist_comparison::folder;
+/// use mnist_training::files::{Destination, Existing};
+///
+/// let path = "runs/mine".into();
+/// let destination = Destination::at(path, Existing::Resume, &folder::KIND)?;
+/// # Ok::<(), mnist_training::TrainingError>(())
+/// ```
+///
 /// # Errors
 /// When data cannot be read, a training fails, the destination belongs to other settings or data, or the
 /// observer asks to stop: the destination then contains the progress.
@@ -69,9 +81,12 @@ pub fn compare<N: Network>(
     }
     fitted.add_finished(&folder)?;
     reporter.begin(&data, &fitted, &folder);
+    let path = folder.path().to_owned();
+    if observer.wants_stop() {
+        return Err(TrainingError::Resumable(path).into());
+    }
 
     let queue = Queue::new(&experiment, &fitted, &folder, shares);
-    let path = folder.path().to_owned();
     let trained = queue.train(missing, observer, |run, finished, left| {
         folder.record(run, finished);
         reporter.run_finished(&folder, run, left);

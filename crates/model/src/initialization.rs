@@ -5,7 +5,10 @@
 
 use burn::{
     module::Param,
-    nn::Linear,
+    nn::{
+        Linear,
+        conv::{Conv2d, Conv2dConfig},
+    },
     tensor::{Device, Tensor, TensorData},
 };
 use rand::{RngExt, SeedableRng};
@@ -56,5 +59,32 @@ pub fn dense(layer: &str, [inputs, outputs]: [usize; 2], seed: u64, device: &Dev
     Linear {
         weight: glorot_uniform([inputs, outputs], [inputs, outputs], seed, layer, device),
         bias: Some(zeros(outputs, device)),
+    }
+}
+
+/// A convolution with stride 1 and without padding, with uniform Glorot weights and a bias of zeros, as Keras
+/// initializes one. Change its other fields, such as `padding`, afterwards.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use mnist_model::initialization::conv2d;
+///
+/// let layer = conv2d("conv1", [1, 32], [3, 3], 1, &Device::flex());
+/// assert_eq!(layer.weight.dims(), [32, 1, 3, 3]);
+/// ```
+pub fn conv2d(
+    layer: &str,
+    [channels_in, channels_out]: [usize; 2],
+    kernel: [usize; 2],
+    seed: u64,
+    device: &Device,
+) -> Conv2d {
+    let [height, width] = kernel;
+    let fans = [channels_in, channels_out].map(|channels| channels * height * width);
+    let shape = [channels_out, channels_in, height, width];
+    Conv2d {
+        weight: glorot_uniform(shape, fans, seed, layer, device),
+        bias: Some(zeros(channels_out, device)),
+        ..Conv2dConfig::new([channels_in, channels_out], kernel).init(device)
     }
 }

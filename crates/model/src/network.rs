@@ -42,7 +42,8 @@ pub trait Network: Sync {
     /// with the network of the same name. Change the name when you change the layers.
     fn name(&self) -> &str;
 
-    /// Refuses images that the network cannot take. A training asks this before it reads all of its data.
+    /// Refuses images that the network cannot take, with the error that [`build`](Self::build) would give. A
+    /// training asks this once it knows the shape of the images, before it reads all of them.
     ///
     /// `image` is `[channels, height, width]`.
     ///
@@ -57,7 +58,8 @@ pub trait Network: Sync {
     /// For results that can be repeated, draw the weights from `seed` alone, as the functions in
     /// [`initialization`](crate::initialization) do. Burn's own initializers share one generator per process.
     ///
-    /// `image` is `[channels, height, width]`.
+    /// `image` is `[channels, height, width]`. `device` has autodiff if the network is to be trained, and none if
+    /// it is to predict.
     ///
     /// # Errors
     /// When the network cannot take such images.

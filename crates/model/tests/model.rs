@@ -5,7 +5,10 @@ use burn::{
     optim::GradientsParams,
     tensor::{Device, Tensor, TensorData},
 };
-use mnist_model::{Classifier, Model, ModelConfig, ModelError};
+use mnist_model::{
+    Classifier, Model, ModelConfig, ModelError,
+    initialization::{conv2d, dense},
+};
 use serde::Deserialize;
 
 fn model(seed: u64) -> Model {
@@ -157,4 +160,19 @@ fn logits_loss_and_gradients_are_those_of_pytorch() {
             assert!((ours - theirs).abs() < 1e-5 * scale, "{name}: {ours} and {theirs}");
         }
     }
+}
+
+/// The CNN draws its own blocks' weights; networks of one's own draw the same with these.
+#[test]
+fn layers_for_other_networks_have_the_weights_of_the_cnn() {
+    let (device, config) = (Device::flex(), ModelConfig::new());
+    let cnn = parameters(&config.init(7, &device).unwrap());
+    let values = |tensor: Tensor<1>| tensor.try_into_vec_as::<f32>().unwrap();
+    let conv = conv2d("conv2", [32, 64], [3, 3], 7, &device);
+    assert_eq!(values(conv.weight.val().flatten(0, 3)), cnn[2]);
+    let output = dense("dense2", [64, 10], 7, &device);
+    assert_eq!(values(output.weight.val().flatten(0, 1)), cnn[6]);
+    let features = conv.forward(Tensor::zeros([2, 32, 13, 13], &device));
+    assert_eq!(features.dims(), [2, 64, 11, 11], "no padding, stride 1");
+    assert_eq!(features.sum().into_scalar::<f32>(), 0.0, "a bias of zeros");
 }
