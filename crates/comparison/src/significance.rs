@@ -8,7 +8,6 @@ use std::{
 use statrs::{
     consts::SQRT_2PI,
     distribution::{Binomial, ChiSquared, ContinuousCDF, DiscreteCDF, StudentsT},
-    statistics::Statistics,
 };
 
 /// A difference with a p-value below this is significant. Every interval has a confidence of 1 − this.
@@ -17,15 +16,20 @@ pub const SIGNIFICANT: f64 = 0.05;
 /// Probability of detecting a difference that is called detectable.
 pub const POWER: f64 = 0.8;
 
-/// Arithmetic mean; `None` without values.
+/// Arithmetic mean; `None` for no values. Exact sums of whole numbers make equal arms differ by exactly 0; the
+/// running mean of `statrs` is off by a rounding there.
 pub fn mean(values: &[f64]) -> Option<f64> {
-    (!values.is_empty()).then(|| values.mean())
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 /// Sample standard deviation, √(Σ(x − x̄)² / (n − 1)); `None` for fewer than two values. Exactly 0 for equal
 /// whole numbers.
+///
+/// <https://www.itl.nist.gov/div898/handbook/eda/section3/eda356.htm>.
 pub fn sample_std(values: &[f64]) -> Option<f64> {
-    (values.len() > 1).then(|| values.std_dev())
+    let mean = mean(values)?;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (values.len() > 1).then(|| (squares / (values.len() - 1) as f64).sqrt())
 }
 
 /// 95% confidence interval of the mean, x̄ ± t(0.975, n − 1)·s/√n; `None` for fewer than two values.
@@ -84,6 +88,9 @@ fn known_noncentrality(values: usize, level: f64) -> Option<f64> {
 /// chapter 2; <https://www.itl.nist.gov/div898/handbook/prc/section2/prc222.htm> has the approximation for
 /// known σ.
 fn noncentrality(values: usize, level: f64) -> Option<f64> {
+    if !(level > 0.0 && level < 1.0) {
+        return None;
+    }
     let (freedom, critical) = (values.checked_sub(1)? as f64, critical_t(values, level)?);
     let scaled_variance = ChiSquared::new(freedom).ok()?;
     // Power grows with the noncentrality: bisection, to a part in 2⁴⁰.

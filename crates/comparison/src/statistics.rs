@@ -2,6 +2,7 @@
 //! verdict.
 
 use crate::{
+    ComparisonError,
     arms::{ArmAccuracies, ArmStatistics},
     pairs::{self, McNemar, Pair},
     ranks::ranks,
@@ -24,7 +25,34 @@ impl Statistics {
     ///
     /// Everything is computed from whole numbers of images, so equally good arms differ by exactly 0, and
     /// equal differences have a spread of exactly 0.
-    pub fn of(arms: &[ArmAccuracies], test_images: usize) -> Self {
+    ///
+    /// # Errors
+    /// When there are no test images, an accuracy is not from 0 to 1, or a name or an arm's seed occurs twice.
+    pub fn of(arms: &[ArmAccuracies], test_images: usize) -> Result<Self, ComparisonError> {
+        let invalid = |reason: String| Err(ComparisonError::Accuracies(reason));
+        if test_images == 0 {
+            return invalid("there are no test images".into());
+        }
+        for (number, arm) in arms.iter().enumerate() {
+            let name = &arm.name;
+            if arms[..number].iter().any(|other| other.name == *name) {
+                return invalid(format!("two arms are called `{name}`"));
+            }
+            for (number, run) in arm.runs.iter().enumerate() {
+                let seed = run.seed;
+                if arm.runs[..number].iter().any(|other| other.seed == seed) {
+                    return invalid(format!("`{name}` has seed {seed} twice"));
+                }
+                if let Some(accuracy) = run.accuracy.filter(|accuracy| !(0.0..=1.0).contains(accuracy)) {
+                    return invalid(format!("`{name}`, seed {seed}: accuracy {accuracy} is not from 0 to 1"));
+                }
+            }
+        }
+        Ok(Self::of_checked(arms, test_images))
+    }
+
+    /// As [`of`](Self::of), for arms that are right.
+    pub(crate) fn of_checked(arms: &[ArmAccuracies], test_images: usize) -> Self {
         let given = arms.iter().enumerate().filter(|(_, arm)| !arm.runs.is_empty());
         let mut arms: Vec<ArmStatistics> =
             given.map(|(index, arm)| ArmStatistics::of(index, arm, test_images)).collect();
