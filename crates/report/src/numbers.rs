@@ -1,17 +1,12 @@
 //! Numbers as people read them: thousands separated by commas, a real minus sign.
 
-pub use mnist_comparison::numbers::count;
+pub use mnist_comparison::numbers::{count, plural};
 
-use crate::value_histogram::Interval;
+use crate::interval::Interval;
 
 /// A fraction in percent.
 pub fn percent(fraction: f64) -> String {
     format!("{:.2}%", 100.0 * fraction)
-}
-
-/// A number with a noun: "1 run", "2,000 runs".
-pub fn plural(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{} {what}s", count(number)) }
 }
 
 /// A number of at least 0, with one decimal.

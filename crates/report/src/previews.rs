@@ -5,10 +5,7 @@ use mnist_comparison::{ComparisonSettings, FittedScalings};
 use mnist_data::{FittedScaling, Images, LabelledImage, Moments};
 use mnist_training::{ExperimentData, Observer, observer::watched};
 
-use crate::{
-    ReportError,
-    value_histogram::{Interval, ValueHistogram},
-};
+use crate::{ReportError, interval::Interval, value_histogram::ValueHistogram};
 
 /// Number of images shown, each of another class.
 const SHOWN: usize = 10;

@@ -9,13 +9,11 @@ use plotters::{
     },
 };
 
-use super::{
-    Figure, SHOWN_ARMS, slug,
-    style::{Area, Drawn, ERROR, INK, LETTERS, letters, placed, svg, text_width},
-};
+use super::{Figure, SHOWN_ARMS, slug};
 use crate::{
     Findings, ReportError,
     numbers::{count, plural},
+    style::{Area, Drawn, ERROR, INK, LETTERS, letters, placed, svg, text_width},
 };
 
 /// Number of classes shown: of more, those with the most errors.

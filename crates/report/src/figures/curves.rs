@@ -8,11 +8,11 @@ use plotters::{
     style::Color,
 };
 
-use super::{
-    Figure, SHOWN_ARMS,
+use super::{Figure, SHOWN_ARMS};
+use crate::{
+    Findings, ReportError,
     style::{INK, WIDTH, color, legend, legend_height, letters, svg},
 };
-use crate::{Findings, ReportError};
 
 /// Height of the part below the legend, in pixels.
 const PLOT_HEIGHT: u32 = 270;

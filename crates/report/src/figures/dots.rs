@@ -9,11 +9,13 @@ use plotters::{
     },
 };
 
-use super::{
-    Figure,
+use super::Figure;
+use crate::{
+    ReportError,
+    numbers::percent,
     style::{INK, WIDTH, color, letters, placed, svg},
+    tables::possible_interval,
 };
-use crate::{ReportError, numbers::percent, tables::possible_interval};
 
 /// Height of an arm's name with the dots below it, in pixels.
 const ROW_HEIGHT: u32 = 46;

@@ -3,12 +3,11 @@
 mod confusion;
 mod curves;
 mod dots;
-pub(crate) mod style;
-mod values;
+pub(crate) mod values;
 
 use std::iter;
 
-use crate::{Findings, ReportError};
+use crate::{Findings, ReportError, style};
 
 pub use confusion::SHOWN_CLASSES;
 

@@ -8,11 +8,12 @@ use plotters::{
     },
 };
 
-use super::{
-    Figure, slug,
+use super::{Figure, slug};
+use crate::{
+    ReportError,
+    previews::Preview,
     style::{INK, placed, svg},
 };
-use crate::{ReportError, previews::Preview};
 
 /// Sizes in pixels.
 const WIDTH: i32 = 340;

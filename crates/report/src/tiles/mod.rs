@@ -9,7 +9,7 @@ use image::{
 };
 use mnist_data::{ImageShape, Images};
 
-use crate::{ReportError, numbers::plural, value_histogram::Interval};
+use crate::{ReportError, interval::Interval, numbers::plural};
 
 /// Small images are enlarged up to this side, in pixels.
 const ENLARGED_SIDE: u32 = 64;

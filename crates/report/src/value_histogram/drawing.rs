@@ -3,7 +3,7 @@
 use plotters::style::RGBColor;
 
 use super::{BINS, ValueHistogram};
-use crate::figures::style::{BAR, ERROR};
+use crate::style::{BAR, ERROR};
 
 /// How far the line at zero reaches beyond the bars, in pixels.
 const OVERHANG: i32 = 3;

@@ -3,7 +3,7 @@
 use plotters::style::BLACK;
 
 use super::{drawing::Filled, *};
-use crate::figures::style::{BAR, ERROR};
+use crate::style::{BAR, ERROR};
 
 /// Four pixels for each bin.
 const WIDTH: i32 = 4 * BINS as i32;

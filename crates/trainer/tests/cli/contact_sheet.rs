@@ -22,9 +22,14 @@ fn sheet(folder: &Path, command: &mut Command) -> RgbImage {
     reader.decode().unwrap().into_rgb8()
 }
 
-/// Height in pixels of a sheet with `rows` scalings, where no image is drawn more than 64 pixels high.
-fn height_of(rows: u32) -> u32 {
-    64 + rows * (64 + 20)
+/// Number of scalings on a sheet: each begins with a grey line across the sheet.
+fn rows(sheet: &RgbImage) -> usize {
+    let is_line = |row: u32| {
+        let first = sheet.get_pixel(sheet.width() / 2, row).0;
+        let grey = (0..sheet.width()).filter(|&x| sheet.get_pixel(x, row).0 == first).count();
+        first != [255; 3] && grey * 10 > sheet.width() as usize * 9
+    };
+    (0..sheet.height()).filter(|&row| is_line(row)).count()
 }
 
 /// Number of different colours in a picture, without shades of grey.
@@ -37,9 +42,9 @@ fn colors(picture: &RgbImage) -> usize {
 fn sheet_has_a_row_for_each_preset_and_one_for_a_scaling_that_is_spelled_out() {
     let folder = folder_with_config("[scaling]\nsamplewise_center = true\nrescale = 0.5\n");
     let preset = sheet(folder.path(), &mut trainer_on_digits(folder.path(), "scale --scaling center"));
-    assert_eq!(preset.height(), height_of(8));
+    assert_eq!(rows(&preset), 8);
     let custom = sheet(folder.path(), &mut trainer_on_digits(folder.path(), "scale --config c.toml"));
-    assert_eq!(custom.height(), height_of(9));
+    assert_eq!(rows(&custom), 9);
     assert_eq!(colors(&preset), 2, "the bars and the line at zero");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "data, c.toml and the sheet");
 }
@@ -49,7 +54,7 @@ fn sheet_of_coloured_pictures_is_coloured() {
     let folder = folder_with_fruit();
     let command = "scale --scaling standardize --resize 10x10";
     let drawn = sheet(folder.path(), &mut trainer_on_pictures(folder.path(), command));
-    assert_eq!(drawn.height(), height_of(8));
+    assert_eq!(rows(&drawn), 8);
     assert!(colors(&drawn) > 50, "{} colours", colors(&drawn));
 }
 
