@@ -181,8 +181,13 @@ impl Classifier for Model {
 impl Network for ModelConfig {
     type Model = Model;
 
-    fn name(&self) -> &'static str {
-        "cnn"
+    fn name(&self) -> String {
+        let tutorial = Self::new();
+        if (self.filters, self.hidden) == (tutorial.filters, tutorial.hidden) {
+            return "cnn".into();
+        }
+        let [filters1, filters2] = self.filters;
+        format!("cnn-{filters1}-{filters2}-{}", self.hidden)
     }
 
     fn check(&self, image: [usize; 3]) -> Result<(), NetworkError> {

@@ -9,6 +9,9 @@ use burn::{
 };
 
 /// A Burn module that maps images to one logit per class.
+///
+/// Trainings give the same bits each time if the module draws nothing at random. Layers that do, such as Burn's
+/// `Dropout`, draw from a generator that the whole process shares.
 pub trait Classifier: Module {
     /// Logits of a batch.
     ///
@@ -40,7 +43,7 @@ pub trait Network: Sync {
 
     /// A name that tells this network from others. Run folders record it: a run is only resumed and loaded
     /// with the network of the same name. Change the name when you change the layers.
-    fn name(&self) -> &str;
+    fn name(&self) -> String;
 
     /// Refuses images that the network cannot take, with the error that [`build`](Self::build) would give. A
     /// training asks this once it knows the shape of the images, before it reads all of them.

@@ -12,7 +12,7 @@ use std::{
 use burn::{optim::OptimizerRecord, store::ModuleRecord, tensor::Bytes};
 use mnist_model::Classifier;
 
-use crate::{TrainingError, TrainingState, files, training_loop::TrainingProgress};
+use crate::{TrainingError, TrainingState, error::one_line, files, training_loop::TrainingProgress};
 
 const MODEL: &str = "model.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
@@ -29,6 +29,9 @@ pub fn save<M: Classifier>(checkpoints: &Path, state: &TrainingState<M>) -> Resu
     let (unfinished, whole) = (checkpoints.join(UNFINISHED), checkpoints.join(name));
     let older = list(checkpoints)?;
     let encode = || TrainingError::encode("a checkpoint");
+    // Burn keeps the last running statistics, such as those of a batch normalization, beside the module until
+    // they are asked for; its records do not ask, `valid` does.
+    drop(state.model.valid());
     let model = state.model.clone().into_record().into_bytes().map_err(encode())?;
     let optimizer = state.optimizer.into_bytes().map_err(encode())?;
 
@@ -63,7 +66,7 @@ pub fn load_newest<M: Classifier>(
 
 fn load<M: Classifier>(checkpoint: &Path, fresh: TrainingState<M>) -> Result<TrainingState<M>, String> {
     fn reason(error: impl fmt::Display) -> String {
-        error.to_string()
+        one_line(&error)
     }
     let bytes = |name| fs::read(checkpoint.join(name)).map(Bytes::from_bytes_vec).map_err(reason);
     let model = ModuleRecord::from_bytes(bytes(MODEL)?).map_err(reason)?;

@@ -23,21 +23,26 @@ pub struct ExperimentData {
     pub classes: usize,
     /// Their names in the order of the labels, if they have names.
     pub class_names: Option<Vec<String>>,
-    /// Checksums of the data files; empty after [`open`](Self::open).
+    /// Checksums of the data files; empty after [`open_unchecked`](Self::open_unchecked).
     pub files: Vec<FileSum>,
 }
 
 impl ExperimentData {
-    /// Opens the data set, without a validation split and without checksums.
+    /// Opens the data set without a validation split and without checksums: to look at the images, or to train
+    /// without a run folder. A run that is to be resumed needs [`open`](Self::open), by which it notices other
+    /// data.
     ///
     /// # Errors
     /// When the files cannot be fetched or read, or the observer asks to stop.
-    pub fn open(settings: &DatasetSettings, observer: &dyn Observer) -> Result<Self, TrainingError> {
+    pub fn open_unchecked(
+        settings: &DatasetSettings,
+        observer: &dyn Observer,
+    ) -> Result<Self, TrainingError> {
         let splits = into_splits(fetch(settings, observer)?, observer)?;
         Self::split(splits, settings, Fraction::NONE, Vec::new())
     }
 
-    /// Opens the data set for trainings: with its validation split, and with the checksums of the files.
+    /// Opens the data set for trainings: with its validation split, and with the checksums of its files.
     ///
     /// This fails early rather than during a training: for images that the `network` cannot take, `scalings`
     /// that do not fit in memory, and pictures that cannot be decoded.
@@ -45,7 +50,7 @@ impl ExperimentData {
     /// # Errors
     /// In those cases, when the files cannot be fetched or read, when the validation split leaves too little
     /// to train on, or when the observer asks to stop.
-    pub fn open_checked(
+    pub fn open(
         settings: &TrainingSettings,
         scalings: &[Scaling],
         network: &impl Network,

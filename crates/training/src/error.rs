@@ -75,8 +75,13 @@ pub enum TrainingError {
         reason: String,
     },
     /// An output folder that contains an earlier result.
-    #[error("{} already holds a result", .0.display())]
-    Occupied(PathBuf),
+    #[error("{} already holds a result", path.display())]
+    Occupied {
+        /// The folder.
+        path: PathBuf,
+        /// Whether it could be resumed.
+        is_resumable: bool,
+    },
     /// An output folder that is a file.
     #[error("{} is a file, not a folder", .0.display())]
     NotAFolder(PathBuf),
@@ -139,6 +144,22 @@ pub enum TrainingError {
         found: String,
         /// The network to load it with.
         expected: String,
+    },
+    /// A model that is larger than an ONNX file can be.
+    #[error("the model takes {:.1} GB, most of it for the whitening, and an ONNX file has at most 2 GB", *.0 as f64 / 1e9)]
+    OnnxTooLarge(usize),
+    /// Weights of a network with other layers.
+    #[error("the weights in {} are of a network with other layers", .0.display())]
+    OtherLayers(PathBuf),
+    /// A network whose output is not one logit per class.
+    #[error("the network `{network}` must give {expected:?} logits for one image, but gives {found:?}")]
+    Output {
+        /// Its name.
+        network: String,
+        /// `[1, classes]`.
+        expected: [usize; 2],
+        /// The shape of its output.
+        found: [usize; 2],
     },
     /// Images or classes that do not fit the model.
     #[error("{0}")]
@@ -230,6 +251,6 @@ impl TrainingError {
 }
 
 /// Some libraries write messages of several lines.
-fn one_line(error: &impl fmt::Display) -> String {
+pub(crate) fn one_line(error: &impl fmt::Display) -> String {
     error.to_string().trim_end().replace('\n', "; ")
 }

@@ -2,9 +2,13 @@
 
 use std::{path::Path, sync::Arc};
 
-use burn::{data::dataset::Dataset, module::Module, tensor::Device};
+use burn::{
+    data::dataset::Dataset,
+    module::Module,
+    tensor::{Device, Tensor},
+};
 use mnist_data::{FittedScaling, source::FileSum};
-use mnist_model::Network;
+use mnist_model::{Classifier, Network};
 
 use crate::{
     ExperimentData, Observer, RunSettings, TrainingError, TrainingLoop, TrainingState, backend, checkpoint,
@@ -60,8 +64,15 @@ impl<'a, N: Network> Experiment<'a, N> {
         path: &Path,
         observer: &dyn Observer,
     ) -> Result<Option<FinishedRun>, TrainingError> {
-        let training = settings.training.for_network(self.network.name())?;
+        let training = settings.training.for_network(&self.network.name())?;
         let settings = &RunSettings { training, ..settings.clone() };
+        if fitted.scaling() != &settings.scaling {
+            return Err(TrainingError::Settings(format!(
+                "the settings name the scaling `{}`, but `{}` was fitted",
+                settings.scaling.name(),
+                fitted.scaling().name()
+            )));
+        }
         let folder = OutputFolder::create(path.to_owned())?;
         let Some(_lock) = FolderLock::try_take(path)? else { return Ok(None) };
         self.check_resumes(settings, fitted, path)?;
@@ -70,7 +81,9 @@ impl<'a, N: Network> Experiment<'a, N> {
         }
         let device = self.device.clone().autodiff();
         let model = self.network.build(self.data.image(), self.data.classes, settings.seed, &device);
-        let fresh = TrainingState::new(model.map_err(TrainingError::Network)?);
+        let model = model.map_err(TrainingError::Network)?;
+        self.check_output(&model)?;
+        let fresh = TrainingState::new(model);
         let checkpoints = path.join(CHECKPOINTS);
         let state = checkpoint::load_newest(&checkpoints, fresh)?;
         folder.write(CONFIG, settings.to_toml()?.as_bytes())?;
@@ -86,6 +99,18 @@ impl<'a, N: Network> Experiment<'a, N> {
         }
         let finished = self.conclude(&training, ending, state, &folder, sha256(scaling.as_bytes()));
         finished.map(Some).map_err(|error| error.resumable(path.to_owned()))
+    }
+
+    /// Refuses a network that does not give one logit per class: its loss would be a panic.
+    fn check_output(&self, model: &N::Model) -> Result<(), TrainingError> {
+        let [channels, height, width] = self.data.image();
+        // Without autodiff, so that no running statistics change.
+        let image = Tensor::zeros([1, channels, height, width], &self.device);
+        let (found, expected) = (model.valid().forward(image).dims(), [1, self.data.classes]);
+        if found == expected {
+            return Ok(());
+        }
+        Err(TrainingError::Output { network: self.network.name(), expected, found })
     }
 
     /// Refuses a folder of other settings, other data or another fitted scaling.

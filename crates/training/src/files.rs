@@ -38,69 +38,66 @@ pub struct ResultKind {
     pub mark: &'static str,
     /// Whether this crate could have written the `mark` in this folder.
     pub is_ours: fn(&Path) -> bool,
+    /// Whether an unfinished result can be resumed.
+    pub is_resumable: bool,
 }
 
-/// Where to write a result. Nothing is written yet.
+/// Where a result is going to be, before anything is written. Files of others are never touched.
 #[derive(Debug, Clone)]
-pub enum Destination {
+pub struct Destination(Place);
+
+#[derive(Debug, Clone)]
+enum Place {
     /// This folder.
-    At {
-        /// The folder.
-        path: PathBuf,
-        /// What to do with an earlier result in it.
-        existing: Existing,
-    },
+    At { path: PathBuf, existing: Existing },
     /// A new folder `runs/<name>-<UTC time>`.
-    New {
-        /// How its name begins.
-        name: String,
-    },
+    New { name: String },
 }
 
 impl Destination {
     /// A new folder under `runs/` whose name begins with `name`.
     pub fn new(name: impl Into<String>) -> Self {
-        Self::New { name: name.into() }
+        Self(Place::New { name: name.into() })
     }
 
-    /// The folder `path`. It must be missing or empty, or contain an earlier result of this kind that
-    /// `existing` does not refuse. Other files are never touched.
+    /// The folder `path`. It must be empty or missing, or contain a result of this kind that `existing` does not
+    /// refuse.
     ///
     /// # Errors
-    /// When the folder contains something else, or a result that `existing` refuses.
+    /// When it contains anything else, or a result that shall stay.
     pub fn at(path: PathBuf, existing: Existing, kind: &ResultKind) -> Result<Self, TrainingError> {
         let is_empty = check_held(&path, kind)?;
         if !is_empty && existing == Existing::Refuse {
-            return Err(TrainingError::Occupied(path));
+            return Err(TrainingError::Occupied { path, is_resumable: kind.is_resumable });
         }
-        Ok(Self::At { path, existing })
+        Ok(Self(Place::At { path, existing }))
     }
 
-    /// The folder whose earlier result is to be resumed, if any.
-    pub fn resumes(&self) -> Option<&Path> {
-        match self {
-            Self::At { path, existing: Existing::Refuse | Existing::Resume } => Some(path),
+    /// The named folder, if its contents stay.
+    pub fn keeps(&self) -> Option<&Path> {
+        match &self.0 {
+            Place::At { path, existing: Existing::Refuse | Existing::Resume } => Some(path),
             _ => None,
         }
     }
 
-    /// The folder whose earlier result is to be replaced, if any.
+    /// The named folder, if its earlier result is to be removed.
     pub fn replaces(&self) -> Option<&Path> {
-        match self {
-            Self::At { path, existing: Existing::Replace } => Some(path),
+        match &self.0 {
+            Place::At { path, existing: Existing::Replace } => Some(path),
             _ => None,
         }
     }
 
-    /// Creates the folder. Removes the earlier result first if it is to be replaced. Two processes never get
-    /// the same new folder.
+    /// Creates the folder, after removing the earlier result if it is to be replaced. No other process can have
+    /// taken the name of a new folder.
     ///
     /// # Errors
     /// When the folder cannot be created, or something in it cannot be removed.
     pub fn create(self, kind: &ResultKind) -> Result<OutputFolder, TrainingError> {
-        match self {
-            Self::New { name } => create_new(&name),
-            Self::At { path, existing } => {
+        match self.0 {
+            Place::New { name } => create_new(&name),
+            Place::At { path, existing } => {
                 for entry in entries(&path)?.iter().filter(|_| existing == Existing::Replace) {
                     if is_part(entry, kind.contents) {
                         remove(&path.join(entry))?;

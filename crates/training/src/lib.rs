@@ -12,7 +12,7 @@
 //! ```no_run
 //! use mnist_model::ModelConfig;
 //! use mnist_training::{
-//!     Backend, Experiment, ExperimentData, RunSettings, TrainingSettings, dataset, files::OutputFolder,
+//!     Backend, Experiment, ExperimentData, RunSettings, TrainingSettings, dataset,
 //! };
 //!
 //! let settings = RunSettings {
@@ -21,7 +21,8 @@
 //!     training: TrainingSettings::default(),
 //! };
 //! let network = ModelConfig::new(); // the tutorial's CNN
-//! let data = ExperimentData::open(&settings.training.dataset, &())?;
+//! let scalings = [settings.scaling.clone()];
+//! let data = ExperimentData::open(&settings.training, &scalings, &network, &())?;
 //! let fitted = dataset::fit(&settings.scaling, &data.train, &())?;
 //! let experiment = Experiment::new(&network, &data, Backend::Flex.open()?)?;
 //! let run = experiment.run(&settings, &fitted.into(), "runs/first".as_ref(), &())?;

@@ -30,6 +30,7 @@ pub fn batches(
     batcher: &ScalingBatcher,
     device: &Device,
 ) -> IntoIter<Result<ImageBatch, DataError>> {
+    let batch_size = batch_size.max(1);
     let batch_bytes = batch_size * images.shape().pixels() * size_of::<f32>();
     let ahead = (AHEAD_BYTES / batch_bytes).clamp(*AHEAD.start(), *AHEAD.end());
     let (sender, receiver) = sync_channel(ahead);

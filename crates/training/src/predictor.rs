@@ -18,7 +18,7 @@ use crate::{
     dataset::{dimensions, open_splits},
     evaluate, files,
     files::{CONFIG, RESULT},
-    run::{RunResult, SCALING, WEIGHTS, sha256},
+    run::{RunResult, SCALING, Status, WEIGHTS, sha256},
     weights,
 };
 
@@ -52,11 +52,10 @@ impl TrainedModel {
         if !run.join(RESULT).exists() {
             return Err(TrainingError::Unfinished(run.to_owned()));
         }
-        let weights = run.join(WEIGHTS);
-        if !fs::exists(&weights).map_err(TrainingError::file("read", &weights))? {
+        let result: RunResult = files::read_json(&run.join(RESULT))?;
+        if result.status == Status::Diverged {
             return Err(TrainingError::Diverged(run.to_owned()));
         }
-        let result: RunResult = files::read_json(&run.join(RESULT))?;
         let scaling = run.join(SCALING);
         let bytes = fs::read(&scaling).map_err(TrainingError::file("read", &scaling))?;
         if result.scaling_sha256 != sha256(&bytes) {
@@ -69,7 +68,7 @@ impl TrainedModel {
             fitted: Arc::new(fitted),
             classes: result.classes,
             class_names: result.class_names,
-            weights,
+            weights: run.join(WEIGHTS),
             folder: run.to_owned(),
         })
     }
@@ -84,8 +83,8 @@ impl TrainedModel {
         backend: Backend,
     ) -> Result<Predictor<N::Model>, TrainingError> {
         let (found, expected) = (&self.settings.training.network, network.name());
-        if found != expected {
-            let (found, expected) = (found.clone(), expected.to_owned());
+        if *found != expected {
+            let found = found.clone();
             return Err(TrainingError::OtherNetwork { path: self.folder, found, expected });
         }
         let device = backend.open()?;
@@ -109,7 +108,7 @@ impl TrainedModel {
         self.fitted.check_shape(splits.test.shape())?;
         if splits.classes > self.classes {
             return Err(TrainingError::Mismatch(format!(
-                "the data has {} classes, the model tells {} apart",
+                "the data has {} classes, but the model has {}",
                 splits.classes, self.classes
             )));
         }
@@ -163,11 +162,15 @@ impl<M: Classifier> Predictor<M> {
     /// does not depend on the other images.
     ///
     /// # Errors
-    /// When the device fails.
-    ///
-    /// # Panics
-    /// When an image has another number of bytes.
+    /// When an image has another number of bytes, or the device fails.
     pub fn predict(&self, images: &[&[u8]]) -> Result<Vec<Prediction>, TrainingError> {
+        let expected = self.trained.fitted.shape().pixels();
+        if let Some(wrong) = images.iter().find(|image| image.len() != expected) {
+            return Err(TrainingError::Mismatch(format!(
+                "an image has {} bytes, but the model takes {expected}",
+                wrong.len()
+            )));
+        }
         let mut batch = images.to_vec();
         if let [alone] = images {
             // For a single row, `gemm` adds in another order, so the last bits would differ.

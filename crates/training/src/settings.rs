@@ -262,7 +262,9 @@ pub struct TrainingSettings {
     pub validation_split: Fraction,
     /// The backend that computes.
     pub backend: Backend,
-    /// CPU threads; by default one per core. The number changes no result.
+    /// CPU threads; by default one per core. The number changes no result. A comparison starts as many; an
+    /// [`Experiment`](crate::Experiment) uses the pool that it is called in, see
+    /// [`in_pool`](crate::backend::in_pool).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<NonZeroU32>,
     /// [`Network::name`](crate::Network::name) of the network. An experiment fills it in.

@@ -39,7 +39,9 @@ fn save(model: &impl Module, mut store: SafetensorsStore) -> Result<Vec<u8>, Tra
 /// When the file cannot be read, or contains the weights of another network.
 pub fn load<M: Module>(path: &Path, mut model: M) -> Result<M, TrainingError> {
     let bytes = fs::read(path).map_err(TrainingError::file("read", path))?;
-    model.load_from(&mut SafetensorsStore::from_bytes(Some(bytes))).map_err(TrainingError::damaged(path))?;
+    SafeTensors::deserialize(&bytes).map_err(TrainingError::damaged(path))?;
+    let loaded = model.load_from(&mut SafetensorsStore::from_bytes(Some(bytes)));
+    loaded.map_err(|_| TrainingError::OtherLayers(path.to_owned()))?;
     Ok(model)
 }
 

@@ -60,11 +60,12 @@ impl FromStr for ExportFormat {
 }
 
 /// How to recognise the folder of an export.
-pub const KIND: ResultKind = ResultKind {
+pub const EXPORT: ResultKind = ResultKind {
     contents: &[safetensors::NAME, safetensors::SCALING, onnx::NAME, golden::NAME],
     mark: golden::NAME,
     // Other programs use the same file names.
     is_ours: |folder| golden::is_golden(&folder.join(golden::NAME)),
+    is_resumable: false,
 };
 
 /// A file of an export, not yet written.

@@ -48,10 +48,11 @@ pub const PREDICTIONS: &str = "predictions.csv";
 pub const CHECKPOINTS: &str = "checkpoints";
 
 /// How to recognise a run's folder.
-pub const KIND: ResultKind = ResultKind {
+pub const RUN: ResultKind = ResultKind {
     contents: &[CONFIG, SCALING, WEIGHTS, RESULT, DATA, METRICS, CURVE, PREDICTIONS, CHECKPOINTS, LOCK],
     mark: CONFIG,
     is_ours: |folder| Overrides::read(&folder.join(CONFIG)).is_ok(),
+    is_resumable: true,
 };
 
 /// Whether a finished training left a usable model.

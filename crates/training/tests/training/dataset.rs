@@ -21,7 +21,7 @@ fn train_split_is_limited_then_split_from_its_end() {
     let images = images(150);
     write_idx(folder.path(), &images, 100);
     let settings = settings(folder.path(), "limit = 40\nvalidation_split = 0.25");
-    let data = ExperimentData::open_checked(&settings, &[], &ModelConfig::new(), &log).unwrap();
+    let data = ExperimentData::open(&settings, &[], &ModelConfig::new(), &log).unwrap();
     let pixels = |images: &Images| images.pixels(0..images.len()).unwrap().into_owned();
     let validation = data.validation.as_ref().unwrap();
     assert_eq!((data.train.len(), validation.len(), data.test.len()), (30, 10, 50));
@@ -41,7 +41,7 @@ fn validation_split_that_takes_everything_or_a_class_is_refused() {
     write_idx(folder.path(), &Images::new(shape, vec![7; 20 * 144], labels), 16);
     let refused = |more: &str, about: &str| {
         let settings = settings(folder.path(), more);
-        let error = ExperimentData::open_checked(&settings, &[], &ModelConfig::new(), &()).unwrap_err();
+        let error = ExperimentData::open(&settings, &[], &ModelConfig::new(), &()).unwrap_err();
         assert!(matches!(error, TrainingError::Settings(_)) && error.to_string().contains(about), "{error}");
     };
     refused("limit = 1\nvalidation_split = 0.5", "leaves no image to train on");

@@ -5,14 +5,14 @@ use std::{fs, path::Path};
 use mnist_training::{
     RunSettings, TrainingError, TrainingSettings,
     files::{self, Destination, Existing, OutputFolder},
-    run::{KIND, Scores},
+    run::{RUN, Scores},
 };
 use tempfile::{TempDir, tempdir};
 
 const ALL: [Existing; 3] = [Existing::Refuse, Existing::Resume, Existing::Replace];
 
 fn at(path: &Path, existing: Existing) -> Result<Destination, TrainingError> {
-    Destination::at(path.to_owned(), existing, &KIND)
+    Destination::at(path.to_owned(), existing, &RUN)
 }
 
 /// A folder with the beginnings of a run.
@@ -38,7 +38,7 @@ fn new_or_empty_folder_takes_a_result_whatever_is_to_be_done_with_an_earlier_one
     for existing in ALL {
         at(folder.path(), existing).unwrap();
         let new = folder.path().join("a/b");
-        assert!(at(&new, existing).unwrap().create(&KIND).unwrap().path().is_dir());
+        assert!(at(&new, existing).unwrap().create(&RUN).unwrap().path().is_dir());
         fs::remove_dir_all(folder.path().join("a")).unwrap();
     }
 }
@@ -48,24 +48,27 @@ fn earlier_result_is_refused_resumed_or_replaced() {
     let folder = begun_run();
     let path = folder.path();
     let error = at(path, Existing::Refuse).unwrap_err();
-    assert!(matches!(&error, TrainingError::Occupied(occupied) if occupied == path), "{error}");
+    assert!(
+        matches!(&error, TrainingError::Occupied { path: occupied, is_resumable: true } if occupied == path),
+        "{error}"
+    );
 
     let resume = at(path, Existing::Resume).unwrap();
-    assert_eq!((resume.resumes(), resume.replaces()), (Some(path), None));
-    resume.create(&KIND).unwrap();
+    assert_eq!((resume.keeps(), resume.replaces()), (Some(path), None));
+    resume.create(&RUN).unwrap();
     assert_eq!(names(path), ["checkpoints", "config.toml"]);
 
     let replace = at(path, Existing::Replace).unwrap();
-    assert_eq!((replace.resumes(), replace.replaces()), (None, Some(path)));
+    assert_eq!((replace.keeps(), replace.replaces()), (None, Some(path)));
     assert_eq!(names(path), ["checkpoints", "config.toml"], "nothing is removed before it is created");
-    replace.create(&KIND).unwrap();
+    replace.create(&RUN).unwrap();
     assert!(names(path).is_empty());
 }
 
 #[test]
 fn new_folder_neither_resumes_nor_replaces() {
     let new = Destination::new("center");
-    assert_eq!((new.resumes(), new.replaces()), (None, None));
+    assert_eq!((new.keeps(), new.replaces()), (None, None));
 }
 
 #[test]
@@ -109,7 +112,7 @@ fn folder_with_names_of_ours_but_no_configuration_of_ours_is_refused() {
 fn what_a_killed_process_left_while_it_wrote_is_part_of_a_result() {
     let folder = begun_run();
     fs::write(folder.path().join(".result.json.a1b2c3"), "{").unwrap();
-    at(folder.path(), Existing::Replace).unwrap().create(&KIND).unwrap();
+    at(folder.path(), Existing::Replace).unwrap().create(&RUN).unwrap();
     assert!(names(folder.path()).is_empty());
     fs::write(folder.path().join(".other.json.a1b2c3"), "{").unwrap();
     assert!(matches!(at(folder.path(), Existing::Replace), Err(TrainingError::ForeignFile { .. })));

@@ -2,15 +2,19 @@
 
 use std::{fs, path::Path};
 
-use burn::tensor::Device;
+use burn::{
+    module::Module,
+    nn::{BatchNorm, BatchNormConfig},
+    tensor::{Device, Tensor},
+};
 use mnist_model::ModelConfig;
 use mnist_training::{
-    Backend, Experiment, ExperimentData, Network, NetworkError, Predictor, TrainingError, TrainingSettings,
-    settings::Overrides,
+    Backend, Classifier, Experiment, ExperimentData, Network, NetworkError, Predictor, RunSettings,
+    TrainingError, TrainingSettings, settings::Overrides,
 };
 use tempfile::tempdir;
 
-use crate::support::{Mlp, MlpNetwork, StopAfter, data, images, settings, train, write_idx};
+use crate::support::{Mlp, MlpNetwork, StopAfter, data, fitted, images, settings, train, write_idx};
 
 const MLP: MlpNetwork = MlpNetwork("mlp");
 
@@ -108,8 +112,8 @@ struct Picky(usize);
 impl Network for Picky {
     type Model = Mlp;
 
-    fn name(&self) -> &'static str {
-        "picky"
+    fn name(&self) -> String {
+        "picky".into()
     }
 
     fn check(&self, [_, height, _]: [usize; 3]) -> Result<(), NetworkError> {
@@ -141,5 +145,104 @@ fn network_refuses_images_before_they_are_read() {
     write_idx(folder.path(), &images(50), 30);
     let overrides = format!("dataset = 'idx'\ndata_dir = '{}'", folder.path().display());
     let settings = TrainingSettings::resolve(&toml::from_str(&overrides).unwrap()).unwrap();
-    refused(ExperimentData::open_checked(&settings, &[], &Picky(12), &()).unwrap_err());
+    refused(ExperimentData::open(&settings, &[], &Picky(12), &()).unwrap_err());
+}
+
+/// A network that gives this many logits, whatever the number of classes.
+#[derive(Debug)]
+struct Fixed(usize);
+
+impl Network for Fixed {
+    type Model = Mlp;
+
+    fn name(&self) -> String {
+        "fixed".into()
+    }
+
+    fn build(&self, image: [usize; 3], _: usize, seed: u64, device: &Device) -> Result<Mlp, NetworkError> {
+        MLP.build(image, self.0, seed, device)
+    }
+}
+
+#[test]
+fn network_with_another_number_of_logits_than_classes_is_refused() {
+    let folder = tempdir().unwrap();
+    let error = train(&Fixed(2), &settings(1, 1), &folder.path().join("run"), &()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the network `fixed` must give [1, 3] logits for one image, but gives [1, 2]"
+    );
+}
+
+#[test]
+fn weights_of_other_layers_under_the_same_name_are_not_called_damaged() {
+    let folder = tempdir().unwrap();
+    train(&Fixed(3), &settings(1, 1), folder.path(), &()).unwrap();
+    let error = Predictor::open(folder.path(), &Fixed(5), Backend::Flex).err().unwrap();
+    assert!(matches!(&error, TrainingError::OtherLayers(_)), "{error}");
+}
+
+#[test]
+fn scaling_that_is_not_the_one_of_the_settings_is_refused() {
+    let (folder, data) = (tempdir().unwrap(), data());
+    let experiment = Experiment::new(&MLP, &data, Backend::Flex.open().unwrap()).unwrap();
+    let center = RunSettings { scaling: "center".parse().unwrap(), ..settings(1, 1) };
+    let run = folder.path().join("run");
+    let error = experiment.run(&center, &fitted(&settings(1, 1), &data.train), &run, &()).unwrap_err();
+    assert_eq!(error.to_string(), "the settings name the scaling `center`, but `standardize` was fitted");
+    assert!(!run.exists());
+}
+
+#[test]
+fn networks_of_other_sizes_have_other_names() {
+    assert_eq!(ModelConfig::new().name(), "cnn");
+    assert_eq!(ModelConfig::new().with_hidden(128).name(), "cnn-32-64-128");
+}
+
+/// Running statistics are no parameters: Burn keeps the last ones beside the module.
+#[derive(Module, Debug)]
+struct Normalized {
+    norm: BatchNorm,
+    rest: Mlp,
+}
+
+impl Classifier for Normalized {
+    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        self.rest.forward(self.norm.forward(images))
+    }
+}
+
+#[derive(Debug)]
+struct NormalizedNetwork;
+
+impl Network for NormalizedNetwork {
+    type Model = Normalized;
+
+    fn name(&self) -> String {
+        "normalized".into()
+    }
+
+    fn build(
+        &self,
+        image: [usize; 3],
+        classes: usize,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Normalized, NetworkError> {
+        let norm = BatchNormConfig::new(image[0]).init(device);
+        Ok(Normalized { norm, rest: MLP.build(image, classes, seed, device)? })
+    }
+}
+
+#[test]
+fn running_statistics_survive_an_interruption() {
+    let settings = settings(1, 3);
+    let undisturbed = train(&NormalizedNetwork, &settings, tempdir().unwrap().path(), &()).unwrap().result;
+    for steps in [3, 10] {
+        let folder = tempdir().unwrap();
+        train(&NormalizedNetwork, &settings, folder.path(), &StopAfter::steps(steps)).unwrap_err();
+        let resumed = train(&NormalizedNetwork, &settings, folder.path(), &()).unwrap().result;
+        assert_eq!(resumed.weights_sha256, undisturbed.weights_sha256, "stopped after {steps} steps");
+        assert_eq!(resumed.test, undisturbed.test);
+    }
 }

@@ -143,8 +143,8 @@ pub struct MlpNetwork(pub &'static str);
 impl Network for MlpNetwork {
     type Model = Mlp;
 
-    fn name(&self) -> &str {
-        self.0
+    fn name(&self) -> String {
+        self.0.into()
     }
 
     fn build(

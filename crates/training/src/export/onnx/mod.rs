@@ -63,11 +63,7 @@ pub fn file(predictor: &Predictor<Model>) -> Result<ExportedFile, TrainingError>
     };
     let bytes = onnx_rs::encode(&model);
     if bytes.len() > MOST_BYTES {
-        let reason = format!(
-            "it takes {:.1} GB, most of it for the whitening, and an ONNX file has at most 2 GB; export safetensors",
-            bytes.len() as f64 / 1e9
-        );
-        return Err(TrainingError::Encode { what: NAME, reason });
+        return Err(TrainingError::OnnxTooLarge(bytes.len()));
     }
     let about = "scaling and network in one graph, from bytes to probabilities";
     Ok(ExportedFile { name: NAME, about, bytes })
