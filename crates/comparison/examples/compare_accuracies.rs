@@ -1,15 +1,15 @@
 //! Compares accuracies from any program, training nothing: `cargo run --release --example compare_accuracies`
 
-use mnist_comparison::{ArmAccuracies, Statistics};
+use mnist_comparison::{ArmAccuracies, ComparisonError, Statistics};
 
-fn main() {
+fn main() -> Result<(), ComparisonError> {
     // Keras 3.15, seeds 1 to 3: fractions of 10,000 test images.
     let arms = [
         ArmAccuracies::new("normalize", [(1, 0.9901), (2, 0.9888), (3, 0.9901)]),
         ArmAccuracies::new("center", [(1, 0.9843), (2, 0.9796), (3, 0.9853)]),
         ArmAccuracies::new("standardize", [(1, 0.9901), (2, 0.9854), (3, 0.9912)]),
     ];
-    let statistics = Statistics::of(&arms, 10_000);
+    let statistics = Statistics::of(&arms, 10_000)?;
 
     for arm in &statistics.arms {
         let (mean, std) = (arm.accuracy.mean.unwrap_or(f64::NAN), arm.accuracy.std.unwrap_or(f64::NAN));
@@ -19,4 +19,5 @@ fn main() {
         println!("{} − {}: {:?}, p {:?}, Holm {:?}", pair.a, pair.b, pair.difference, pair.p, pair.p_holm);
     }
     println!("{}", statistics.verdict());
+    Ok(())
 }

@@ -23,8 +23,8 @@ struct MlpConfig;
 
 impl Network for MlpConfig {
     type Model = Mlp;
-    fn name(&self) -> &'static str {
-        "mlp-64"
+    fn name(&self) -> String {
+        "mlp-64".into()
     }
     fn build(&self, image: [usize; 3], classes: usize, seed: u64, on: &Device) -> Result<Mlp, NetworkError> {
         let hidden = dense("hidden", [image.iter().product(), 64], seed, on);

@@ -2,7 +2,9 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use mnist_training::{Experiment, ExperimentData, Network, Observer, TrainingError, files::Destination};
+use mnist_training::{
+    Experiment, ExperimentData, Network, Observer, TrainingError, backend::in_pool, files::Destination,
+};
 
 use crate::{
     Comparison, ComparisonError, ComparisonFolder, ComparisonSettings, FittedScalings,
@@ -45,11 +47,10 @@ impl Reporter for () {}
 /// name the folder:
 ///
 /// ```no_run
-/// use mnist_comparison::folder;
-/// use mnist_training::files::{Destination, Existing};
+/// use mnist_comparison::ComparisonFolder;
+/// use mnist_training::files::Existing;
 ///
-/// let path = "runs/mine".into();
-/// let destination = Destination::at(path, Existing::Resume, &folder::KIND)?;
+/// let destination = ComparisonFolder::destination("runs/mine".into(), Existing::Resume)?;
 /// # Ok::<(), mnist_training::TrainingError>(())
 /// ```
 ///
@@ -62,17 +63,30 @@ pub fn compare<N: Network>(
     destination: Destination,
     jobs: Option<NonZeroU32>,
     observer: &dyn Observer,
-    reporter: &mut dyn Reporter,
+    reporter: &mut (dyn Reporter + Send),
 ) -> Result<Comparison, ComparisonError> {
-    let settings = &settings.for_network(network.name())?;
+    settings.check()?;
+    let settings = &settings.for_network(&network.name())?;
+    let threads = settings.training.threads;
+    in_pool(threads, || compare_in_pool(network, settings, destination, jobs, observer, reporter))
+}
+
+fn compare_in_pool<N: Network>(
+    network: &N,
+    settings: &ComparisonSettings,
+    destination: Destination,
+    jobs: Option<NonZeroU32>,
+    observer: &dyn Observer,
+    reporter: &mut (dyn Reporter + Send),
+) -> Result<Comparison, ComparisonError> {
     let backend = settings.training.backend;
     let device = backend.open()?;
     let shares = Shares::new(jobs, backend.is_gpu())?;
-    let data = ExperimentData::open_checked(&settings.training, &settings.scalings, network, observer)?;
+    let data = ExperimentData::open(&settings.training, &settings.scalings, network, observer)?;
     let experiment = Experiment::new(network, &data, device)?;
 
     let plan = Plan::new(settings, &data.files)?;
-    let missing = plan.missing(destination.resumes());
+    let missing = plan.missing(destination.keeps());
     let mut fitted = FittedScalings::fit(settings, &missing, &data.train, observer)?;
     let mut folder = ComparisonFolder::begin(destination, settings, plan)?;
     if folder.finished() > 0 {
@@ -89,6 +103,9 @@ pub fn compare<N: Network>(
     let queue = Queue::new(&experiment, &fitted, &folder, shares);
     let trained = queue.train(missing, observer, |run, finished, left| {
         folder.record(run, finished);
+        if let Err(error) = folder.record_others() {
+            observer.warning(&error.to_string());
+        }
         reporter.run_finished(&folder, run, left);
     });
     trained.map_err(|error| error.resumable(path))?;

@@ -124,7 +124,7 @@ impl Comparison {
         let runs = || arms.iter().flat_map(|arm| &arm.runs);
         let test_images = runs().next().map_or(0, |run| run.result.test_images);
         let accuracies: Vec<ArmAccuracies> = arms.iter().map(accuracies).collect();
-        let mut statistics = Statistics::of(&accuracies, test_images);
+        let mut statistics = Statistics::of_checked(&accuracies, test_images);
         if seeds == 1 {
             statistics = statistics.with_mcnemar(|a, b| only_one_is_right(&arms[a], &arms[b]));
         }

@@ -25,6 +25,9 @@ pub enum ComparisonError {
     /// A folder that is not a comparison's.
     #[error("{} is not a comparison: it has no plan.json", .0.display())]
     NotAComparison(PathBuf),
+    /// Accuracies that cannot be compared.
+    #[error("cannot compare the accuracies: {0}")]
+    Accuracies(String),
     /// A training failed, or was interrupted.
     #[error(transparent)]
     Training(#[from] TrainingError),

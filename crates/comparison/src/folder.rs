@@ -1,10 +1,13 @@
 //! A comparison's folder: its settings, its plan and its finished runs.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use mnist_training::{
     FinishedRun, TrainingError,
-    files::{CONFIG, Destination, OutputFolder, RESULT, ResultKind},
+    files::{CONFIG, Destination, Existing, OutputFolder, RESULT, ResultKind},
     run::{FolderLock, LOCK, check_free},
     settings::{Overrides, first_difference},
 };
@@ -27,10 +30,11 @@ pub const TABLE: &str = "results.csv";
 pub const FIGURES: &str = "figures";
 
 /// How to recognise a comparison's folder.
-pub const KIND: ResultKind = ResultKind {
+pub const COMPARISON: ResultKind = ResultKind {
     contents: &[CONFIG, PLAN, RESULT, PAGE, MARKDOWN, TABLE, FIGURES, RUNS, LOCK],
     mark: CONFIG,
     is_ours: |folder| Overrides::read(&folder.join(CONFIG)).is_ok(),
+    is_resumable: true,
 };
 
 /// A comparison's folder, with the finished runs in memory.
@@ -43,6 +47,14 @@ pub struct ComparisonFolder {
 }
 
 impl ComparisonFolder {
+    /// The folder `path` as the destination of a comparison.
+    ///
+    /// # Errors
+    /// When it holds something else, or a comparison that `existing` refuses.
+    pub fn destination(path: PathBuf, existing: Existing) -> Result<Destination, TrainingError> {
+        Destination::at(path, existing, &COMPARISON)
+    }
+
     /// Begins a comparison, resumes one, or joins one that another process is training.
     ///
     /// # Errors
@@ -58,7 +70,7 @@ impl ComparisonFolder {
                 check_free(&run.map_err(TrainingError::file("look into", path))?.path())?;
             }
         }
-        let folder = destination.create(&KIND)?;
+        let folder = destination.create(&COMPARISON)?;
         // Two processes may begin at the same time, and one of them may have more seeds.
         let _lock = FolderLock::wait_for(folder.path())?;
         settings.check_resumes(&folder.path().join(CONFIG))?;
@@ -93,14 +105,25 @@ impl ComparisonFolder {
         plan: Plan,
     ) -> Result<Self, ComparisonError> {
         let arms = settings.arms().into_iter().map(|arm| ArmRuns { arm, runs: Vec::new() }).collect();
-        let runs = folder.path().join(RUNS);
         let mut this = Self { folder, settings, plan, arms };
-        for run in this.plan.runs.clone() {
-            if let Some(finished) = FinishedRun::read(&runs.join(&run.name))? {
-                this.record(&run, finished);
+        this.record_others()?;
+        Ok(this)
+    }
+
+    /// Records the runs that any process has finished since.
+    ///
+    /// # Errors
+    /// When a finished run cannot be read.
+    pub fn record_others(&mut self) -> Result<(), TrainingError> {
+        let runs = self.folder.path().join(RUNS);
+        for run in self.plan.runs.clone() {
+            if self.run(&run).is_none()
+                && let Some(finished) = FinishedRun::read(&runs.join(&run.name))?
+            {
+                self.record(&run, finished);
             }
         }
-        Ok(this)
+        Ok(())
     }
 
     /// Adds a finished run to those of its arm. A run that is recorded again, because another process finished

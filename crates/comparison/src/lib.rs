@@ -1,7 +1,7 @@
 //! Compares ways to train an image classifier: every scaling with every seed, and what the accuracies say
 //! together.
 //!
-//! [`compare`] reads as the whole crate: [`settings`] → [`plan`] → [`queue`] → a run is finished, recorded in
+//! [`compare`] runs all steps: [`settings`] → [`plan`] → [`queue`] → a run is finished, recorded in
 //! the [`folder`] and reported → the [`Comparison`] is concluded. It takes your own network: implement
 //! [`Classifier`](mnist_training::Classifier) and [`Network`](mnist_training::Network) for it.
 //!
@@ -14,9 +14,10 @@
 //!     ArmAccuracies::new("adam", [(1, 0.9901), (2, 0.9888), (3, 0.9901)]),
 //!     ArmAccuracies::new("sgd", [(1, 0.9843), (2, 0.9796), (3, 0.9853)]),
 //! ];
-//! let statistics = Statistics::of(&arms, 10_000);
+//! let statistics = Statistics::of(&arms, 10_000)?;
 //! assert_eq!(statistics.arms[0].name, "adam");
 //! println!("{}", statistics.verdict());
+//! # Ok::<(), mnist_comparison::ComparisonError>(())
 //! ```
 #![deny(missing_docs)]
 

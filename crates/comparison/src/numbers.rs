@@ -10,3 +10,8 @@ pub fn count(number: usize) -> String {
     let groups = digits.as_bytes().rchunks(3).rev();
     groups.map(String::from_utf8_lossy).collect::<Vec<_>>().join(",")
 }
+
+/// A number with a noun: "1 run", "2,000 runs".
+pub fn plural(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{} {what}s", count(number)) }
+}

@@ -21,6 +21,7 @@ use mnist_training::{
 
 use crate::{
     Arm, ComparisonError, ComparisonFolder, FittedScalings,
+    numbers::plural,
     plan::{PlannedRun, RUNS},
 };
 
@@ -121,7 +122,7 @@ impl<'a, N: Network> Queue<'a, N> {
                 return Ok(());
             }
             if !is_waiting {
-                observer.note(&format!("waiting for {} runs of another process", elsewhere.len()));
+                observer.note(&format!("waiting for {} of another process", plural(elsewhere.len(), "run")));
                 is_waiting = true;
             }
             thread::sleep(POLL_INTERVAL);
@@ -221,8 +222,10 @@ impl<'a> Overall<'a> {
     }
 
     fn add(&self, images: u64) {
+        // Under the lock, or another thread could show a later number first.
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         let done = self.done.fetch_add(images, Ordering::Relaxed) + images;
-        self.task.lock().unwrap_or_else(PoisonError::into_inner).at(done, None, "");
+        task.at(done, None, "");
     }
 
     fn stop(&self) {
@@ -256,7 +259,11 @@ impl Observer for OneOfMany<'_, '_> {
     }
 
     fn begin(&self, task: &Task) -> Box<dyn TaskProgress + '_> {
-        Box::new(Counted { one: self, shown: self.overall.observer.begin(task) })
+        let shown = self.overall.observer.begin(task);
+        match task {
+            Task::Training { .. } => Box::new(Counted { one: self, shown }),
+            _ => shown,
+        }
     }
 
     fn wants_stop(&self) -> bool {

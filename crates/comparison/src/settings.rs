@@ -67,31 +67,49 @@ impl ComparisonSettings {
     /// The overrides, completed by the tutorial's experiment.
     ///
     /// # Errors
-    /// When they contain a key for a single training, or compare nothing, or the same thing twice; otherwise
-    /// as [`TrainingSettings::resolve`].
+    /// When they contradict each other; otherwise as [`check`](Self::check) and [`TrainingSettings::resolve`].
     pub fn resolve(overrides: &Overrides) -> Result<Self, TrainingError> {
-        for (one, many, misplaced) in [
-            ("scaling", "scalings", overrides.scaling.is_some() && overrides.scalings.is_none()),
-            ("seed", "seeds", overrides.seed.is_some() && overrides.seeds.is_none()),
+        Self::check_grid(overrides)?;
+        let tutorial = Self::default();
+        let settings = Self {
+            seeds: overrides.seeds.unwrap_or(tutorial.seeds),
+            grid: overrides.grid.clone().unwrap_or_default(),
+            training: TrainingSettings::resolve(overrides)?,
+            scalings: overrides.scalings.clone().unwrap_or(tutorial.scalings),
+        };
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// Refuses overrides that both set a value and vary it in the grid, or name a value of the grid twice.
+    ///
+    /// # Errors
+    /// In those cases.
+    pub fn check_grid(overrides: &Overrides) -> Result<(), TrainingError> {
+        let Some(grid) = &overrides.grid else { return Ok(()) };
+        for (key, varies, is_set) in [
+            ("learning_rate", !grid.learning_rate.is_empty(), overrides.learning_rate.is_some()),
+            ("batch_size", !grid.batch_size.is_empty(), overrides.batch_size.is_some()),
         ] {
-            if misplaced {
-                return invalid(format!("`{one}` is for train; compare takes `{many}`"));
+            if varies && is_set {
+                return invalid(format!("`{key}` is both set and in [grid]; keep one of them"));
             }
         }
-        let tutorial = Self::default();
-        let scalings = overrides.scalings.clone().unwrap_or(tutorial.scalings);
-        if scalings.is_empty() {
+        check_distinct(grid)
+    }
+
+    /// Refuses to compare nothing, or one thing twice.
+    ///
+    /// # Errors
+    /// In those cases.
+    pub fn check(&self) -> Result<(), TrainingError> {
+        if self.scalings.is_empty() {
             return invalid("`scalings` names none; compare needs at least one".into());
         }
-        if let Some(scaling) = repeated(&scalings) {
+        if let Some(scaling) = repeated(&self.scalings) {
             return invalid(format!("`scalings` has `{}` twice", scaling.name()));
         }
-        Ok(Self {
-            seeds: overrides.seeds.unwrap_or(tutorial.seeds),
-            grid: checked_grid(overrides)?,
-            training: TrainingSettings::resolve(overrides)?,
-            scalings,
-        })
+        check_distinct(&self.grid)
     }
 
     /// Reads back what a comparison saved.
@@ -203,26 +221,6 @@ fn invalid<T>(reason: String) -> Result<T, TrainingError> {
     Err(TrainingError::Settings(reason))
 }
 
-/// The grid, without contradictions.
-fn checked_grid(overrides: &Overrides) -> Result<Grid, TrainingError> {
-    let grid = overrides.grid.clone().unwrap_or_default();
-    for (key, varies, is_set) in [
-        ("learning_rate", !grid.learning_rate.is_empty(), overrides.learning_rate.is_some()),
-        ("batch_size", !grid.batch_size.is_empty(), overrides.batch_size.is_some()),
-    ] {
-        if varies && is_set {
-            return invalid(format!("`{key}` is both set and in [grid]; keep one of them"));
-        }
-    }
-    if let Some(twice) = repeated(&grid.learning_rate) {
-        return invalid(format!("`learning_rate` in [grid] has {} twice", twice.get()));
-    }
-    if let Some(twice) = repeated(&grid.batch_size) {
-        return invalid(format!("`batch_size` in [grid] has {twice} twice"));
-    }
-    Ok(grid)
-}
-
 /// Names of the scalings, all different.
 fn scaling_names(scalings: &[Scaling]) -> Vec<String> {
     let several = scalings.iter().filter(|scaling| scaling.name() == CUSTOM).count() > 1;
@@ -246,4 +244,14 @@ fn repeated<T: PartialEq>(values: &[T]) -> Option<&T> {
         .iter()
         .enumerate()
         .find_map(|(position, value)| values[..position].contains(value).then_some(value))
+}
+
+fn check_distinct(grid: &Grid) -> Result<(), TrainingError> {
+    if let Some(twice) = repeated(&grid.learning_rate) {
+        return invalid(format!("`learning_rate` in [grid] has {} twice", twice.get()));
+    }
+    if let Some(twice) = repeated(&grid.batch_size) {
+        return invalid(format!("`batch_size` in [grid] has {twice} twice"));
+    }
+    Ok(())
 }

@@ -7,7 +7,9 @@ use clap::{
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
 };
 use clap_complete::Shell;
+use mnist_comparison::ComparisonSettings;
 use mnist_data::{ColorMode, DatasetKind, Scaling, Size};
+use mnist_model::{ModelConfig, Network};
 
 use mnist_training::{
     Backend, DatasetSettings, TrainingError,
@@ -44,7 +46,7 @@ pub enum Command {
     Compare(CompareArgs),
     /// Evaluate a run's model on the test images, scaled as the run scaled them
     Evaluate(EvaluateArgs),
-    /// Tell what pictures show with a run's model, scaled as the run scaled its images
+    /// Classify images with a trained run, scaled as the run scaled its images
     Predict(PredictArgs),
     /// Write a comparison's report again from what is on disk, training nothing
     Report(ReportArgs),
@@ -417,15 +419,38 @@ impl TrainArgs {
 impl CompareArgs {
     /// All settings of the comparison that the flags and the file give.
     pub fn overrides(self) -> Result<Overrides, TrainingError> {
+        let file = self.config.read()?;
         let flags = Overrides { scalings: self.scalings, seeds: self.seeds, ..Overrides::default() };
-        Ok(flags.over(self.training.over(self.config.read()?)))
+        for (one, many, is_misplaced) in [
+            (
+                "scaling",
+                "scalings",
+                file.scaling.is_some() && file.scalings.is_none() && flags.scalings.is_none(),
+            ),
+            ("seed", "seeds", file.seed.is_some() && file.seeds.is_none() && flags.seeds.is_none()),
+        ] {
+            if is_misplaced {
+                return Err(TrainingError::Settings(format!("`{one}` is for train; compare takes `{many}`")));
+            }
+        }
+        // A flag must not hide that the file contradicts itself.
+        ComparisonSettings::check_grid(&file)?;
+        Ok(flags.over(self.training.over(file)))
     }
 }
 
 impl ConfigFlag {
-    /// The settings of the file, if there is one.
+    /// The settings of the file, if there is one. The program trains the tutorial's network only.
     pub fn read(&self) -> Result<Overrides, TrainingError> {
-        self.config.as_deref().map_or_else(|| Ok(Overrides::default()), Overrides::read)
+        let Some(path) = &self.config else { return Ok(Overrides::default()) };
+        let file = Overrides::read(path)?;
+        match &file.network {
+            Some(network) if *network != ModelConfig::new().name() => Err(TrainingError::Settings(format!(
+                "{}: `network` is `{network}`; this program trains its own CNN only",
+                path.display()
+            ))),
+            _ => Ok(file),
+        }
     }
 }
 

@@ -77,7 +77,10 @@ fn of_training(error: &TrainingError) -> Wording {
         }
         TrainingError::Threads(_) => hint("choose a smaller --threads"),
         TrainingError::DamagedCheckpoint { .. } => message(format!("{error}; remove it to start over")),
-        TrainingError::Occupied(_) => hint("choose another --out, or say --resume or --force"),
+        TrainingError::Occupied { is_resumable: true, .. } => {
+            hint("choose another --out, or say --resume or --force")
+        }
+        TrainingError::Occupied { .. } => hint("choose another --out, or say --force"),
         TrainingError::NotAFolder(_) => hint("--out takes a folder"),
         TrainingError::ForeignFile { .. } | TrainingError::NotAResult { .. } => hint("choose another --out"),
         TrainingError::OtherSettings { .. } => hint("--resume continues with the same settings only"),
@@ -97,7 +100,7 @@ fn of_training(error: &TrainingError) -> Wording {
             "interrupted; progress saved. Resume with the same command and --out {} --resume",
             folder.display()
         )),
-        TrainingError::Encode { what: "model.onnx", .. } => message(format!("{error} with --to safetensors")),
+        TrainingError::OnnxTooLarge(_) => message(format!("{error}; use --to safetensors")),
         TrainingError::Data(error) | TrainingError::Scaling(ScalingError::Data(error)) => of_data(error),
         _ => (None, None),
     }

@@ -9,12 +9,13 @@ use std::{
 
 use mnist_comparison::{
     Comparison, ComparisonError, ComparisonFolder, ComparisonSettings, FittedScalings, Reporter, compare,
-    folder::KIND, plan::PlannedRun,
+    plan::{Plan, PlannedRun},
 };
+use mnist_data::source::FileSum;
 use mnist_model::ModelConfig;
 use mnist_training::{
     ExperimentData, Network, Observer, TrainingError,
-    files::{Destination, Existing},
+    files::Existing,
     observer::{Task, TaskProgress},
     settings::Overrides,
 };
@@ -55,7 +56,7 @@ impl Bench {
         name: &str,
         settings: &ComparisonSettings,
         observer: &dyn Observer,
-        reporter: &mut dyn Reporter,
+        reporter: &mut (dyn Reporter + Send),
     ) -> Result<Comparison, ComparisonError> {
         self.compare_with(&MLP, name, settings, observer, reporter)
     }
@@ -66,11 +67,16 @@ impl Bench {
         name: &str,
         settings: &ComparisonSettings,
         observer: &dyn Observer,
-        reporter: &mut dyn Reporter,
+        reporter: &mut (dyn Reporter + Send),
     ) -> Result<Comparison, ComparisonError> {
-        let destination = Destination::at(self.path(name), Existing::Resume, &KIND)?;
+        let destination = ComparisonFolder::destination(self.path(name), Existing::Resume)?;
         compare(network, settings, destination, None, observer, reporter)
     }
+}
+
+/// Checksums of the data files.
+fn sums(settings: &ComparisonSettings) -> Vec<FileSum> {
+    ExperimentData::open(&settings.training, &settings.scalings, &MLP, &()).unwrap().files
 }
 
 /// Weights and test scores of every finished run.
@@ -191,7 +197,7 @@ fn runs_of_one_scaling_differ_by_seed_and_share_it_with_the_other_scaling() {
 fn interrupted_comparison_resumes_to_the_bits_of_an_undisturbed_one() {
     let bench = Bench::new();
     let settings = bench.settings("");
-    let destination = Destination::at(bench.path("undisturbed"), Existing::Refuse, &KIND).unwrap();
+    let destination = ComparisonFolder::destination(bench.path("undisturbed"), Existing::Refuse).unwrap();
     // One training at a time; the others run as many as there are threads.
     compare(&MLP, &settings, destination, NonZeroU32::new(1), &(), &mut ()).unwrap();
     let undisturbed = outcomes(&bench.path("undisturbed"));
@@ -247,7 +253,7 @@ fn comparison_of_another_network_is_not_resumed() {
 fn earlier_comparison_is_replaced_where_that_is_asked_for() {
     let bench = Bench::new();
     bench.compare_in("replaced", &bench.settings("epochs = 1"), &(), &mut ()).unwrap();
-    let destination = Destination::at(bench.path("replaced"), Existing::Replace, &KIND).unwrap();
+    let destination = ComparisonFolder::destination(bench.path("replaced"), Existing::Replace).unwrap();
     let mut told = Told::default();
     compare(&MLP, &bench.settings("seeds = 1"), destination, None, &(), &mut told).unwrap();
     assert_eq!(told.runs.len(), 2);
@@ -270,7 +276,7 @@ fn training_that_fails_ends_the_comparison_with_its_error_and_keeps_the_others()
 #[test]
 fn more_trainings_at_a_time_than_threads_are_refused_before_anything_is_written() {
     let bench = Bench::new();
-    let destination = Destination::at(bench.path("crowded"), Existing::Refuse, &KIND).unwrap();
+    let destination = ComparisonFolder::destination(bench.path("crowded"), Existing::Refuse).unwrap();
     let jobs = NonZeroU32::new(5000);
     let error = compare(&MLP, &bench.settings(""), destination, jobs, &(), &mut ()).unwrap_err();
     assert!(error.is_bad_setting());
@@ -303,4 +309,34 @@ fn finished_comparison_opens_with_its_runs_and_scalings() {
     let seeds: Vec<Vec<u64>> =
         folder.arms().iter().map(|arm| arm.runs.iter().map(|run| run.result.seed).collect()).collect();
     assert_eq!(seeds, [[1, 2], [1, 2]]);
+}
+
+#[test]
+fn settings_that_were_not_resolved_are_checked_too() {
+    let bench = Bench::new();
+    let settings = bench.settings("");
+    let twice = vec![settings.scalings[0].clone(), settings.scalings[0].clone()];
+    for (scalings, message) in
+        [(Vec::new(), "`scalings` names none"), (twice, "`scalings` has `normalize` twice")]
+    {
+        let wrong = ComparisonSettings { scalings, ..settings.clone() };
+        let error = bench.compare_in("wrong", &wrong, &(), &mut ()).unwrap_err();
+        assert!(error.is_bad_setting() && error.to_string().starts_with(message), "{error}");
+    }
+    assert!(!bench.path("wrong").exists());
+}
+
+#[test]
+fn runs_that_another_process_has_finished_are_recorded() {
+    let bench = Bench::new();
+    let settings = bench.settings("");
+    let mut begun = {
+        let plan = Plan::new(&settings.for_network(&MLP.name()).unwrap(), &sums(&settings)).unwrap();
+        let destination = ComparisonFolder::destination(bench.path("shared"), Existing::Refuse).unwrap();
+        ComparisonFolder::begin(destination, &settings.for_network(&MLP.name()).unwrap(), plan).unwrap()
+    };
+    assert_eq!(begun.finished(), 0);
+    bench.compare_in("shared", &settings, &(), &mut ()).unwrap();
+    begun.record_others().unwrap();
+    assert!(begun.is_finished(), "{} of 4", begun.finished());
 }

@@ -1,7 +1,7 @@
 //! Which finished runs a comparison's folder has.
 
 use mnist_comparison::{ComparisonFolder, plan::Plan};
-use mnist_training::files::{Destination, Existing};
+use mnist_training::files::Existing;
 use tempfile::tempdir;
 
 use crate::support::{run, settings};
@@ -12,7 +12,7 @@ fn run_that_is_recorded_twice_counts_once_and_seeds_are_in_order() {
     let settings = settings("scalings = ['none', 'center']\nseeds = 3");
     let plan = Plan::new(&settings, &[]).unwrap();
     let path = folder.path().join("all");
-    let destination = Destination::at(path, Existing::Refuse, &mnist_comparison::folder::KIND).unwrap();
+    let destination = ComparisonFolder::destination(path, Existing::Refuse).unwrap();
     let mut folder = ComparisonFolder::begin(destination, &settings, plan.clone()).unwrap();
 
     let of_none = |seed: u64| plan.runs.iter().find(|run| (run.arm_index, run.seed) == (0, seed)).unwrap();

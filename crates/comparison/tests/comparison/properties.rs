@@ -46,7 +46,7 @@ fn statistics(endings: &[Vec<Ending>]) -> Statistics {
         let runs = (1..).zip(of_arm.iter().copied()).filter_map(of_seed).collect();
         ArmAccuracies { name: (*name).to_owned(), runs }
     });
-    Statistics::of(&arms.collect::<Vec<_>>(), FEW_IMAGES)
+    Statistics::of(&arms.collect::<Vec<_>>(), FEW_IMAGES).unwrap()
 }
 
 /// The same as finished runs, with predictions.

@@ -121,6 +121,14 @@ fn holm_keeps_order_ties_and_never_exceeds_one() {
     assert_eq!(holm(&[0.9, 0.8]), [1.0, 1.0]);
 }
 
+/// A running mean would be off by a rounding here, and equal arms would differ.
+#[test]
+fn mean_of_whole_numbers_that_add_up_to_zero_is_exactly_zero() {
+    let differences = [7.0, -19.0, 13.0, -1.0];
+    assert_eq!(mean(&differences).map(f64::to_bits), Some(0.0_f64.to_bits()));
+    assert_eq!(paired_t_test(&differences), Some(1.0));
+}
+
 #[test]
 fn what_cannot_be_estimated_is_none_and_never_nan() {
     assert_eq!(mean(&[]), None);

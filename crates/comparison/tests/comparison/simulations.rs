@@ -32,19 +32,20 @@ impl Simulation {
         Self { generator: ChaCha8Rng::seed_from_u64(seeds as u64), seeds }
     }
 
-    fn arm(&mut self, correct: f64) -> ArmAccuracies {
+    fn arm(&mut self, number: usize, correct: f64) -> ArmAccuracies {
         let of_seed = Normal::new(correct, STD).unwrap();
         let runs = (1..=self.seeds as u64).map(|seed| {
             let images = of_seed.inverse_cdf(self.generator.random()).round();
             (seed, images / TEST_IMAGES as f64)
         });
-        ArmAccuracies::new("", runs)
+        ArmAccuracies::new(number.to_string(), runs)
     }
 
     /// One arm per mean number of correct images.
     fn statistics(&mut self, correct: &[f64]) -> Statistics {
-        let arms: Vec<ArmAccuracies> = correct.iter().map(|&correct| self.arm(correct)).collect();
-        Statistics::of(&arms, TEST_IMAGES)
+        let arms: Vec<ArmAccuracies> =
+            correct.iter().enumerate().map(|(number, &correct)| self.arm(number, correct)).collect();
+        Statistics::of(&arms, TEST_IMAGES).unwrap()
     }
 
     /// The p-value of two arms.

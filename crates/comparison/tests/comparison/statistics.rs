@@ -53,12 +53,12 @@ fn arm_without_a_run_is_left_out() {
         ArmAccuracies::new("center", [(1, 0.5), (2, 0.6)]),
         ArmAccuracies::new("zca", [(1, 0.7), (2, 0.9)]),
     ];
-    let statistics = Statistics::of(&arms, TEST_IMAGES);
+    let statistics = Statistics::of(&arms, TEST_IMAGES).unwrap();
     let names: Vec<(&str, usize)> =
         statistics.arms.iter().map(|arm| (arm.name.as_str(), arm.index)).collect();
     assert_eq!(names, [("zca", 2), ("center", 1)]);
     assert_eq!(statistics.pairs.len(), 1);
-    let nothing = Statistics::of(&[], TEST_IMAGES);
+    let nothing = Statistics::of(&[], TEST_IMAGES).unwrap();
     assert_eq!((nothing.arms, nothing.pairs), (Vec::new(), Vec::new()));
 }
 
@@ -72,7 +72,7 @@ fn diverged_seeds_are_counted_and_left_out_of_means_and_pairs() {
         ArmAccuracies { name: "center".into(), runs: seeds([Some(0.5), None, Some(0.6)]) },
         ArmAccuracies { name: "zca".into(), runs: seeds([Some(0.7), Some(0.8), Some(0.9)]) },
     ];
-    let statistics = Statistics::of(&arms, TEST_IMAGES);
+    let statistics = Statistics::of(&arms, TEST_IMAGES).unwrap();
     let counted: Vec<(&str, usize, usize, bool)> = statistics
         .arms
         .iter()
@@ -107,7 +107,7 @@ fn pair_is_paired_by_seed_and_not_by_position() {
         ArmAccuracies::new("center", [(3, 0.9030), (1, 0.9010), (2, 0.9020)]),
         ArmAccuracies::new("none", [(1, 0.9000), (3, 0.9000)]),
     ];
-    let statistics = Statistics::of(&arms, TEST_IMAGES);
+    let statistics = Statistics::of(&arms, TEST_IMAGES).unwrap();
     let Pair { seeds, difference, ci95, .. } = &statistics.pairs[0];
     assert_eq!((*seeds, *difference), (2, Some(0.002)));
     // Of 10 and 30 images: 20 ± 12.706·14.142/√2.
@@ -210,4 +210,19 @@ fn mcnemar_asks_for_arms_by_the_places_they_were_given_at() {
     assert!(0.0 < p && p < 1e-6 && p.total_cmp(&p_holm).is_eq(), "{p} and {p_holm}");
     assert!(pair(&statistics, "zca", "none").mcnemar.is_none());
     assert!(pair(&statistics, "center", "none").mcnemar.is_none());
+}
+
+#[test]
+fn accuracies_that_cannot_be_compared_are_refused() {
+    let arm = |name: &str, runs: &[(u64, f64)]| ArmAccuracies::new(name, runs.iter().copied());
+    let refusal = |arms: &[ArmAccuracies], images| Statistics::of(arms, images).unwrap_err().to_string();
+    for (arms, images, message) in [
+        (vec![arm("a", &[(1, 0.9)])], 0, "there are no test images"),
+        (vec![arm("a", &[(1, 98.5)])], 100, "`a`, seed 1: accuracy 98.5 is not from 0 to 1"),
+        (vec![arm("a", &[(2, f64::NAN)])], 100, "`a`, seed 2: accuracy NaN is not from 0 to 1"),
+        (vec![arm("a", &[(1, 0.9), (1, 0.8)])], 100, "`a` has seed 1 twice"),
+        (vec![arm("a", &[(1, 0.9)]), arm("a", &[(1, 0.8)])], 100, "two arms are called `a`"),
+    ] {
+        assert_eq!(refusal(&arms, images), format!("cannot compare the accuracies: {message}"));
+    }
 }

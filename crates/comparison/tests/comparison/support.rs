@@ -23,7 +23,7 @@ pub fn statistics(arms: &[(&str, &[u32])]) -> Statistics {
     let accuracy = |&images: &u32| f64::from(images) / TEST_IMAGES as f64;
     let arms =
         arms.iter().map(|(name, images)| ArmAccuracies::new(*name, (1..).zip(images.iter().map(accuracy))));
-    Statistics::of(&arms.collect::<Vec<_>>(), TEST_IMAGES)
+    Statistics::of(&arms.collect::<Vec<_>>(), TEST_IMAGES).unwrap()
 }
 
 /// Settings from TOML.
@@ -137,8 +137,8 @@ pub struct MlpNetwork {
 impl Network for MlpNetwork {
     type Model = Mlp;
 
-    fn name(&self) -> &'static str {
-        "mlp"
+    fn name(&self) -> String {
+        "mlp".into()
     }
 
     fn build(

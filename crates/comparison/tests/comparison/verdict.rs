@@ -184,8 +184,8 @@ fn accuracies_from_anywhere_count_as_everything_that_is_planned() {
         ArmAccuracies::new("sgd", [(7, 0.95), (9, 0.96)]),
     ];
     assert_eq!(
-        Statistics::of(&arms, TEST_IMAGES).verdict(),
+        Statistics::of(&arms, TEST_IMAGES).unwrap().verdict(),
         "adam has as many images right as sgd with every seed. All this is over training seeds, on this test set."
     );
-    assert_eq!(Statistics::of(&[], TEST_IMAGES).verdict(), "");
+    assert_eq!(Statistics::of(&[], TEST_IMAGES).unwrap().verdict(), "");
 }

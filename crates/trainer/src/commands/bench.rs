@@ -41,7 +41,7 @@ fn measure(args: BenchArgs, terminal: &Terminal) -> Result<()> {
     };
     let devices = backends.iter().map(|backend| backend.open()).collect::<Result<Vec<_>, TrainingError>>()?;
     let dataset = DatasetSettings::resolve(&args.dataset.over(Overrides::default()))?;
-    let data = ExperimentData::open(&dataset, terminal)?;
+    let data = ExperimentData::open_unchecked(&dataset, terminal)?;
     let benchmark = Benchmark {
         batch_size: args.batch_size.unwrap_or(BATCH_SIZE).get() as usize,
         steps: args.steps.get() as usize,

@@ -6,13 +6,13 @@ use anyhow::Result;
 use indicatif::HumanDuration;
 use mnist_comparison::{
     Comparison, ComparisonFolder, ComparisonSettings, FittedScalings, Reporter, compare,
-    folder::{KIND, PAGE},
+    folder::{COMPARISON, PAGE},
     plan::PlannedRun,
 };
 use mnist_data::Scaling;
 use mnist_model::ModelConfig;
 use mnist_report::{Findings, ReportError, SampleImages, numbers::percent, previews};
-use mnist_training::{ExperimentData, FinishedRun, Observer, backend::in_pool, files::CONFIG};
+use mnist_training::{ExperimentData, FinishedRun, Observer, files::CONFIG};
 
 use super::report::describe_comparison;
 use crate::{cli::CompareArgs, terminal::Terminal};
@@ -21,22 +21,24 @@ pub fn run(args: CompareArgs, terminal: &Terminal) -> Result<()> {
     let (out, jobs) = (args.out.clone(), args.jobs);
     let settings = ComparisonSettings::resolve(&args.overrides()?)?;
     let names: Vec<&str> = settings.scalings.iter().map(Scaling::name).collect();
-    let destination = out.destination(format!("compare-{}", names.join("-")), &KIND)?;
-    if let Some(path) = destination.resumes() {
+    let destination = out.destination(format!("compare-{}", names.join("-")), &COMPARISON)?;
+    if let Some(path) = destination.keeps() {
         // Before the data are read; the comparison asks again, once it has locked the folder.
         settings.check_resumes(&path.join(CONFIG))?;
     }
-    let mut live = LiveReport { terminal, samples: None };
-    let comparison = in_pool(settings.training.threads, || {
-        compare(&ModelConfig::new(), &settings, destination, jobs, terminal, &mut live)
-    })?;
+    let mut live = LiveReport { terminal, samples: None, failure: None };
+    let comparison = compare(&ModelConfig::new(), &settings, destination, jobs, terminal, &mut live)?;
     let Comparison { diverged, planned, .. } = comparison;
     if diverged > 0 {
         terminal
             .warning(&format!("{diverged} of {planned} trainings diverged; they are left out of the means"));
     }
     terminal.result(&comparison, || {
-        format!("{}\nreport: {}", describe_comparison(&comparison), comparison.folder.join(PAGE).display())
+        let page = comparison.folder.join(PAGE);
+        match live.failure {
+            None => format!("{}\nreport: {}", describe_comparison(&comparison), page.display()),
+            Some(_) => describe_comparison(&comparison),
+        }
     })
 }
 
@@ -44,23 +46,29 @@ pub fn run(args: CompareArgs, terminal: &Terminal) -> Result<()> {
 struct LiveReport<'a> {
     terminal: &'a Terminal,
     samples: Option<SampleImages>,
+    /// Why the last report could not be written.
+    failure: Option<String>,
 }
 
 impl LiveReport<'_> {
-    /// A report that cannot be written is no reason to stop the trainings.
-    fn write(&self, folder: &ComparisonFolder, comparison: &Comparison) {
+    /// Writes the report. If that fails, it warns, once for each cause, and the trainings go on.
+    fn write(&mut self, folder: &ComparisonFolder, comparison: &Comparison) {
         let written = || -> Result<(), ReportError> {
             if folder.is_current()? {
                 mnist_report::write(&Findings::new(folder, comparison, self.samples.as_ref())?)?;
             }
             Ok(())
         };
-        if let Err(error) = written() {
+        let failure = written().err().map(|error| error.to_string());
+        if let Some(failure) = &failure
+            && self.failure.as_ref() != Some(failure)
+        {
             self.terminal.warning(&format!(
-                "cannot write the report: {error}; write it later with `mnist-trainer report {}`",
+                "cannot write the report: {failure}; write it later with `mnist-trainer report {}`",
                 folder.path().display()
             ));
         }
+        self.failure = failure;
     }
 }
 

@@ -7,7 +7,7 @@ use mnist_model::ModelConfig;
 use mnist_training::{
     TrainingError,
     backend::in_pool,
-    export::{self, ExportedFile, KIND},
+    export::{self, EXPORT, ExportedFile},
     predictor::TrainedModel,
 };
 use serde::Serialize;
@@ -26,7 +26,7 @@ pub fn run(args: ExportArgs, terminal: &Terminal) -> Result<()> {
 
 fn export(args: ExportArgs, terminal: &Terminal) -> Result<()> {
     let trained = TrainedModel::open(&args.run)?;
-    let destination = args.out.destination(format!("export-{}", args.to), &KIND)?;
+    let destination = args.out.destination(format!("export-{}", args.to), &EXPORT)?;
     let settings = trained.settings.training.clone();
     let dataset = args.dataset.of_run(&settings.dataset)?;
     let predictor = trained.load(&ModelConfig::new(), args.compute.backend.unwrap_or(settings.backend))?;
@@ -43,7 +43,7 @@ fn export(args: ExportArgs, terminal: &Terminal) -> Result<()> {
         return Err(TrainingError::Interrupted.into());
     }
 
-    let folder = destination.create(&KIND)?;
+    let folder = destination.create(&EXPORT)?;
     for file in &files {
         folder.write(file.name, &file.bytes)?;
     }

@@ -64,7 +64,7 @@ fn load_data(
     let dataset =
         DatasetSettings { data_dir: data_dir.or(training.dataset.data_dir.clone()), ..training.dataset };
     let training = TrainingSettings { dataset, ..folder.settings().training.clone() };
-    let data = ExperimentData::open_checked(&training, &[], &ModelConfig::new(), terminal)?;
+    let data = ExperimentData::open(&training, &[], &ModelConfig::new(), terminal)?;
     if data.files != folder.plan().data {
         bail!("the data files are no longer those that were trained on");
     }

@@ -80,7 +80,7 @@ pub fn run(args: ScaleArgs, terminal: &Terminal) -> Result<()> {
         check_place(path)?;
     }
     let batch_size = overrides.batch_size.unwrap_or(BATCH_SIZE).get() as usize;
-    let data = ExperimentData::open(&DatasetSettings::resolve(&overrides)?, terminal)?;
+    let data = ExperimentData::open_unchecked(&DatasetSettings::resolve(&overrides)?, terminal)?;
     let fitted = fit(&scaling, &data.train, terminal)?;
 
     let first = data.train.first(batch_size);
@@ -119,7 +119,7 @@ fn check_place(path: &Path) -> Result<()> {
         bail!("cannot write {}: name a file in a folder that is there", path.display());
     }
     if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("png")) {
-        bail!("cannot write {}: the picture is a PNG; name it so", path.display());
+        bail!("cannot write {}: the file name must end in .png", path.display());
     }
     Ok(())
 }

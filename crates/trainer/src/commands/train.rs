@@ -11,7 +11,7 @@ use mnist_training::{
     backend::in_pool,
     dataset::fit,
     files::{CONFIG, Destination},
-    run::{KIND, Status, check_free},
+    run::{RUN, Status, check_free},
     settings::check_unchanged,
 };
 
@@ -22,8 +22,8 @@ pub fn run(args: TrainArgs, terminal: &Terminal) -> Result<()> {
     let settings = RunSettings::resolve(&args.overrides()?)?;
     let device = settings.training.backend.open()?;
     let name = format!("train-{}-seed{}", settings.scaling.name(), settings.seed);
-    let destination = out.destination(name, &KIND)?;
-    if let Some(path) = destination.resumes() {
+    let destination = out.destination(name, &RUN)?;
+    if let Some(path) = destination.keeps() {
         // Before the data are read; the experiment asks again, once it has locked the folder.
         check_unchanged(&path.join(CONFIG), &settings.to_toml()?, &[])?;
     }
@@ -38,13 +38,13 @@ fn train(
 ) -> Result<()> {
     let network = ModelConfig::new();
     let scalings = std::slice::from_ref(&settings.scaling);
-    let data = ExperimentData::open_checked(&settings.training, scalings, &network, terminal)?;
+    let data = ExperimentData::open(&settings.training, scalings, &network, terminal)?;
     let fitted = Arc::new(fit(&settings.scaling, &data.train, terminal)?);
     let experiment = Experiment::new(&network, &data, device)?;
     if let Some(path) = destination.replaces() {
         check_free(path)?;
     }
-    let folder = destination.create(&KIND)?;
+    let folder = destination.create(&RUN)?;
     let run = experiment.run(settings, &fitted, folder.path(), terminal)?;
     let result = run.ok_or_else(|| TrainingError::InUse(folder.path().to_owned()))?.result;
 

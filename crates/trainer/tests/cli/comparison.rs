@@ -179,11 +179,32 @@ fn report_that_cannot_be_written_is_a_warning_and_the_trainings_go_on() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let errors = stderr(&output);
     let warning = "warning: cannot write the report: cannot create all/figures: ";
-    assert_eq!(errors.matches(warning).count(), 2, "after each of the two new runs: {errors}");
+    assert_eq!(errors.matches(warning).count(), 1, "one cause is told once: {errors}");
     assert_eq!(read_json(&folder.path().join("all/result.json"))["finished"], 4);
 
     fs::remove_file(&figures).unwrap();
     let report = trainer_in(folder.path(), "report all").output().unwrap();
     assert!(report.status.success(), "the hint's command writes the report: {}", stderr(&report));
     assert!(figures.join("accuracy.svg").exists(), "{}", stderr(&report));
+}
+
+#[test]
+fn flag_does_not_hide_that_a_file_contradicts_itself() {
+    let folder = folder_with_config("learning_rate = 0.01\n[grid]\nlearning_rate = [0.1, 0.2]\n");
+    let compare = "compare --config c.toml --learning-rate 0.003 --out all";
+    let output = trainer_on_digits(folder.path(), compare).output().unwrap();
+    assert_refused(&output, 2, "`learning_rate` is both set and in [grid]");
+    assert!(!folder.path().join("all").exists());
+}
+
+#[test]
+fn file_for_another_network_is_refused_and_force_removes_nothing() {
+    let folder = folder_with_config("network = 'mlp'\n");
+    json(&mut trainer_on_digits(folder.path(), "train --scaling none --epochs 1 --out run"));
+    for command in ["train --scaling none --out run --force", "compare --out all", "scale --scaling none"] {
+        let output =
+            trainer_on_digits(folder.path(), &format!("{command} --config c.toml")).output().unwrap();
+        assert_refused(&output, 2, "c.toml: `network` is `mlp`; this program trains its own CNN only");
+    }
+    assert!(folder.path().join("run/result.json").exists(), "the earlier run is still there");
 }
