@@ -19,7 +19,8 @@ pub trait Reporter {
     /// The trainings begin.
     fn begin(&mut self, _data: &ExperimentData, _fitted: &FittedScalings, _folder: &ComparisonFolder) {}
 
-    /// A run is finished and recorded in the folder; `left` estimates the time for the remaining ones.
+    /// A run is finished and recorded in the folder. `left` estimates the time for the remaining ones; it is
+    /// `None` where nothing has been trained to go by, and after the last run.
     fn run_finished(&mut self, _folder: &ComparisonFolder, _run: &PlannedRun, _left: Option<Duration>) {}
 
     /// All runs are finished; the folder has no `result.json` yet, which is written last.

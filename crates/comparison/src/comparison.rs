@@ -105,7 +105,7 @@ pub struct Milestone {
 pub struct RunSummary {
     /// The seed.
     pub seed: u64,
-    /// The run's folder.
+    /// The run's folder, as seen from where the program was called.
     pub run: PathBuf,
     /// Whether the model is usable.
     pub status: Status,

@@ -7,11 +7,24 @@ use crate::{
     numbers::{count, plural},
 };
 
-/// Repeats the whole comparison, in a folder of its own.
-pub const COMMAND: &str = "mnist-trainer compare --config config.toml --out again";
+/// The network that `mnist-trainer` trains.
+const PROGRAMS_NETWORK: &str = "cnn";
 
-/// Says where to run [`COMMAND`].
-pub const WHERE: &str = "To repeat the comparison, copy its config.toml to another folder and run there:";
+/// How to repeat the comparison, and the command if `mnist-trainer` can: in a folder of its own.
+pub fn how_to_repeat(findings: &Findings) -> (String, Option<&'static str>) {
+    match findings.network.as_str() {
+        PROGRAMS_NETWORK => (
+            "To repeat the comparison, copy its config.toml to another folder and run there:".into(),
+            Some("mnist-trainer compare --config config.toml --out again"),
+        ),
+        other => (
+            format!(
+                "To repeat the comparison, use the program that trained the network “{other}”, with these settings."
+            ),
+            None,
+        ),
+    }
+}
 
 /// Names and values, taken from the runs: another machine may write the report.
 pub fn facts(findings: &Findings) -> [(&'static str, String); 4] {

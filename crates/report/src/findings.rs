@@ -13,6 +13,8 @@ pub struct Findings<'a> {
     pub comparison: &'a Comparison,
     /// The `config.toml` in force.
     pub config: String,
+    /// Name of the network that was trained.
+    pub network: String,
     /// Every arm with its runs; [`ArmResult::arm_index`] is a position here.
     pub arms: &'a [ArmRuns],
     /// The folder to write the report into.
@@ -41,7 +43,8 @@ impl<'a> Findings<'a> {
         samples: Option<&'a SampleImages>,
     ) -> Result<Self, TrainingError> {
         let config = folder.settings().to_toml()?;
-        Ok(Self { comparison, config, arms: folder.arms(), folder: folder.output(), samples })
+        let network = folder.settings().training.network.clone();
+        Ok(Self { comparison, config, network, arms: folder.arms(), folder: folder.output(), samples })
     }
 
     /// The runs of an arm.

@@ -34,8 +34,9 @@ pub fn report(findings: &Findings, figures: &Figures) -> String {
     parts.push(notes::extent(findings));
     let facts = facts::facts(findings).map(|(name, value)| format!("- {name}: {}", escaped(&value)));
     parts.push(facts.join("\n"));
-    parts.push(facts::WHERE.into());
-    parts.push(format!("```sh\n{}\n```", facts::COMMAND));
+    let (how, command) = facts::how_to_repeat(findings);
+    parts.push(escaped(&how));
+    parts.extend(command.map(|command| format!("```sh\n{command}\n```")));
     parts.push(format!("```toml\n{}```", findings.config));
     parts.join("\n\n") + "\n"
 }

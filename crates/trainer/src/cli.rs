@@ -75,7 +75,7 @@ pub enum DataCommand {
     /// Get MNIST into the cache (or check that it is there)
     #[command(after_help = "Example: mnist-trainer data fetch")]
     Fetch(DataArgs),
-    /// Check the SHA-256 of every file of MNIST (of other data: that it is whole), fetching nothing
+    /// Verify the SHA-256 of MNIST's files; other data sets are only checked for completeness
     #[command(after_help = "Example: mnist-trainer data verify --data-dir ~/mnist")]
     Verify(DataArgs),
 }
@@ -247,7 +247,7 @@ pub struct BenchArgs {
     pub threads: Option<NonZeroU32>,
 }
 
-/// What a training can be told besides scaling and seed.
+/// Settings of a training besides scaling and seed.
 #[derive(Debug, Default, Args)]
 pub struct TrainingFlags {
     /// Passes over the train images [default: 5]

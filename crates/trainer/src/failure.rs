@@ -16,7 +16,7 @@ use crate::{
 /// Exit status of bad arguments or a bad configuration, as clap has it.
 pub const USAGE: u8 = 2;
 
-/// An argument that cannot be right.
+/// An invalid argument.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct UsageError(pub String);

@@ -1,4 +1,4 @@
-//! Ctrl-C: the first asks the work to stop at its next whole step, the second stops at once.
+//! Ctrl-C: the first asks the work to stop after the current step, the second stops at once.
 
 use std::{
     process,

@@ -89,7 +89,7 @@ impl Observer for Terminal {
         };
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::hidden()).with_style(style);
-        // The newest above the others. Drawn only where standard error is a terminal; indicatif sees to that.
+        // The newest above the others. indicatif draws only where standard error is a terminal.
         let bar = if self.quiet { bar } else { BARS.insert(0, bar) };
         bar.enable_steady_tick(Duration::from_millis(200));
         if let Task::Training { name, .. } = task {

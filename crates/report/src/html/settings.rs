@@ -4,14 +4,15 @@ use maud::{Markup, html};
 
 use crate::{
     Findings,
-    facts::{COMMAND, WHERE, facts},
+    facts::{facts, how_to_repeat},
 };
 
 /// Settings, machine, versions, and the command.
 pub fn section(findings: &Findings) -> Markup {
+    let (how, command) = how_to_repeat(findings);
     html! {
-        p { (WHERE) }
-        pre tabindex="0" { code { (COMMAND) } }
+        p { (how) }
+        @if let Some(command) = command { pre tabindex="0" { code { (command) } } }
         dl { @for (name, value) in &facts(findings) { div { dt { (name) } dd { (value) } } } }
         h3 { "config.toml" }
         pre tabindex="0" { code { (findings.config) } }

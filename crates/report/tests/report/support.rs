@@ -107,6 +107,7 @@ impl MadeUp {
         Findings {
             comparison: &self.comparison,
             config: "seeds = 2\n".into(),
+            network: "cnn".into(),
             arms: &self.arms,
             folder: &self.output,
             samples,

@@ -1,7 +1,7 @@
 //! Whole reports, as files in a folder.
 
 use mnist_data::{ImageShape, Images};
-use mnist_report::{SampleImages, write};
+use mnist_report::{Findings, SampleImages, write};
 
 use crate::support::{MadeUp, arm, arm_with, diverged, preview, run};
 
@@ -94,4 +94,15 @@ fn notes_say_that_seeds_differ_if_they_do() {
     };
     assert!(is_said(&[1], None) && is_said(&[1], Some(2)));
     assert!(!is_said(&[1, 2], None) && !is_said(&[], Some(1)));
+}
+
+#[test]
+fn report_of_another_network_names_no_command_of_the_program() {
+    let made_up = two_arms();
+    write(&Findings { network: "mlp-64".into(), ..made_up.findings(None) }).unwrap();
+    for file in ["report.md", "report.html"] {
+        let report = made_up.file(file);
+        assert!(!report.contains("mnist-trainer compare"), "{file}: {report}");
+        assert!(report.contains("the program that trained the network “mlp-64”"), "{file}: {report}");
+    }
 }

@@ -24,7 +24,10 @@ struct ReportResult {
 pub fn run(args: ReportArgs, terminal: &Terminal) -> Result<()> {
     let folder = ComparisonFolder::open(&args.comparison)?;
     if folder.finished() == 0 {
-        bail!("no training of {} has come to an end; --resume goes on", args.comparison.display());
+        bail!(
+            "no training of {} has come to an end; finish some with `compare --resume`",
+            args.comparison.display()
+        );
     }
     let is_elsewhere = args.data_dir.is_some();
     let data = match load_data(&folder, args.data_dir, terminal) {

@@ -21,7 +21,7 @@ impl FolderLock {
     /// # Errors
     /// When the system cannot lock it.
     pub fn try_take(folder: &Path) -> Result<Option<Self>, TrainingError> {
-        let file = open(folder)?;
+        let file = open_or_create(folder)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -34,13 +34,13 @@ impl FolderLock {
     /// # Errors
     /// When the system cannot lock it.
     pub fn wait_for(folder: &Path) -> Result<Self, TrainingError> {
-        let file = open(folder)?;
+        let file = open_or_create(folder)?;
         file.lock().map_err(TrainingError::file("lock", folder.join(LOCK)))?;
         Ok(Self(file))
     }
 }
 
-fn open(folder: &Path) -> Result<File, TrainingError> {
+fn open_or_create(folder: &Path) -> Result<File, TrainingError> {
     let path = folder.join(LOCK);
     let file = File::options().create(true).write(true).truncate(false).open(&path);
     file.map_err(TrainingError::file("write", path))

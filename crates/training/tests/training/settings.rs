@@ -167,11 +167,14 @@ fn bad_file_is_refused_with_its_line() {
 
 #[test]
 fn numbers_are_checked_where_they_enter() {
-    for bad in ["0", "-1", "inf", "NaN", "many"] {
-        assert!(bad.parse::<Positive>().is_err(), "{bad}");
+    for bad in ["0", "-1", "inf", "NaN"] {
+        let error = bad.parse::<Positive>().unwrap_err();
+        assert_eq!(error, format!("{bad} is not a finite number above 0"));
     }
+    assert_eq!("many".parse::<Positive>().unwrap_err(), "invalid float literal");
     for bad in ["-0.1", "1", "NaN"] {
-        assert!(bad.parse::<Fraction>().is_err(), "{bad}");
+        let error = bad.parse::<Fraction>().unwrap_err();
+        assert_eq!(error, format!("{bad} must be at least 0 and less than 1"));
     }
     assert_eq!("1e-3".parse::<Positive>(), Positive::try_from(0.001));
     assert_eq!("0".parse::<Fraction>().unwrap(), Fraction::NONE);
