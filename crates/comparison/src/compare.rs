@@ -104,7 +104,7 @@ fn compare_in_pool<N: Network>(
     let queue = Queue::new(&experiment, &fitted, &folder, shares);
     let trained = queue.train(missing, observer, |run, finished, left| {
         folder.record(run, finished);
-        if let Err(error) = folder.record_others() {
+        if let Err(error) = folder.record_others(|run| queue.is_at_work_on(run)) {
             observer.warning(&error.to_string());
         }
         reporter.run_finished(&folder, run, left);

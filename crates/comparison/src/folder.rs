@@ -106,18 +106,20 @@ impl ComparisonFolder {
     ) -> Result<Self, ComparisonError> {
         let arms = settings.arms().into_iter().map(|arm| ArmRuns { arm, runs: Vec::new() }).collect();
         let mut this = Self { folder, settings, plan, arms };
-        this.record_others()?;
+        this.record_others(|_| false)?;
         Ok(this)
     }
 
-    /// Records the runs that any process has finished since.
+    /// Records the runs that other processes have finished since; not those that are `ours`, which will be
+    /// handed on.
     ///
     /// # Errors
     /// When a finished run cannot be read.
-    pub fn record_others(&mut self) -> Result<(), TrainingError> {
+    pub fn record_others(&mut self, ours: impl Fn(&PlannedRun) -> bool) -> Result<(), TrainingError> {
         let runs = self.folder.path().join(RUNS);
         for run in self.plan.runs.clone() {
             if self.run(&run).is_none()
+                && !ours(&run)
                 && let Some(finished) = FinishedRun::read(&runs.join(&run.name))?
             {
                 self.record(&run, finished);

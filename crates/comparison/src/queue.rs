@@ -1,6 +1,7 @@
 //! Trains the missing runs of a comparison, several at a time.
 
 use std::{
+    collections::BTreeSet,
     num::NonZeroU32,
     path::PathBuf,
     sync::{
@@ -70,6 +71,8 @@ pub struct Queue<'a, N> {
     runs: PathBuf,
     shares: Shares,
     images_per_run: u64,
+    /// Names of the runs that a worker has taken and whose outcome has not been handed on.
+    at_work: Mutex<BTreeSet<String>>,
 }
 
 /// What a worker reports about one run: `None` if another process is training it.
@@ -91,7 +94,13 @@ impl<'a, N: Network> Queue<'a, N> {
             runs: folder.path().join(RUNS),
             shares,
             images_per_run: experiment.data().train.len() as u64 * epochs,
+            at_work: Mutex::default(),
         }
+    }
+
+    /// Whether this queue is training the run, or is about to hand it on.
+    pub fn is_at_work_on(&self, run: &PlannedRun) -> bool {
+        self.at_work.lock().unwrap_or_else(PoisonError::into_inner).contains(&run.name)
     }
 
     /// Trains `missing`, and calls `finished` on this thread with each finished run and an estimate of the
@@ -151,6 +160,7 @@ impl<'a, N: Network> Queue<'a, N> {
             drop(sender);
             let (mut elsewhere, mut error) = (Vec::new(), None);
             for (run, outcome) in outcomes {
+                let name = run.name.clone();
                 match outcome {
                     Ok(Some(result)) => finished(&run, result, overall.time_left()),
                     Ok(None) => elsewhere.push(run),
@@ -160,6 +170,7 @@ impl<'a, N: Network> Queue<'a, N> {
                         error.get_or_insert(cause);
                     }
                 }
+                self.at_work.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
             }
             error.map_or(Ok(elsewhere), Err)
         })
@@ -173,7 +184,11 @@ impl<'a, N: Network> Queue<'a, N> {
         overall: &Overall,
         outcomes: &Sender<Outcome>,
     ) {
-        let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let next = || {
+            let run = waiting.lock().unwrap_or_else(PoisonError::into_inner).next()?;
+            self.at_work.lock().unwrap_or_else(PoisonError::into_inner).insert(run.name.clone());
+            Some(run)
+        };
         while let Some(run) = next() {
             let outcome = in_pool(NonZeroU32::new(threads as u32), || self.train_one(&run, overall));
             let has_failed = outcome.is_err();

@@ -148,9 +148,13 @@ impl Overrides {
     }
 
     /// These settings, completed by those of `below`. A single value here replaces a list in the grid of
-    /// `below`.
+    /// `below`, and a list in the grid here a single value of `below`.
     #[must_use]
-    pub fn over(self, below: Self) -> Self {
+    pub fn over(self, mut below: Self) -> Self {
+        if let Some(grid) = &self.grid {
+            below.learning_rate = below.learning_rate.filter(|_| grid.learning_rate.is_empty());
+            below.batch_size = below.batch_size.filter(|_| grid.batch_size.is_empty());
+        }
         let mut grid = below.grid;
         if let Some(grid) = &mut grid {
             if self.learning_rate.is_some() {

@@ -337,6 +337,6 @@ fn runs_that_another_process_has_finished_are_recorded() {
     };
     assert_eq!(begun.finished(), 0);
     bench.compare_in("shared", &settings, &(), &mut ()).unwrap();
-    begun.record_others().unwrap();
+    begun.record_others(|_| false).unwrap();
     assert!(begun.is_finished(), "{} of 4", begun.finished());
 }

@@ -61,8 +61,9 @@ fn keys_of_these_tests_are_all_keys() {
 fn each_key_wins_over_the_same_key_below_and_changes_no_other() {
     let below = table(1);
     for (key, [above, _]) in KEYS {
-        // The grid has a test of its own.
-        let below: Table = below.clone().into_iter().filter(|(other, _)| other != "grid").collect();
+        // What the grid replaces, and what replaces it, has a test of its own.
+        let is_apart = |other: &str| other == "grid" || (key == "grid" && other == "batch_size");
+        let below: Table = below.clone().into_iter().filter(|(other, _)| !is_apart(other)).collect();
         let above = Table::from_iter([(key.to_owned(), value(key, above))]);
         let mut expected = below.clone();
         expected.extend(above.clone());
@@ -78,7 +79,7 @@ fn silence_keeps_what_is_below() {
 }
 
 #[test]
-fn single_value_takes_the_place_of_the_list_in_the_grid_below() {
+fn single_value_and_list_of_the_grid_replace_each_other() {
     let lists = "[grid]\nlearning_rate = [0.1, 0.2]\nbatch_size = [8, 16]";
     let grid = |above: &str| overrides(above).over(overrides(lists)).grid.unwrap();
     let Grid { learning_rate, batch_size } = grid("learning_rate = 0.5");
@@ -87,6 +88,10 @@ fn single_value_takes_the_place_of_the_list_in_the_grid_below() {
     assert_eq!((learning_rate.len(), batch_size.len()), (2, 0));
     assert!(grid("batch_size = 4\nlearning_rate = 0.5").is_empty());
     assert_eq!(grid("epochs = 4"), overrides(lists).grid.unwrap());
+
+    let single = overrides("learning_rate = 0.5\nbatch_size = 4");
+    let merged = overrides("[grid]\nlearning_rate = [0.1, 0.2]").over(single);
+    assert_eq!((merged.learning_rate, merged.batch_size.map(NonZeroU32::get)), (None, Some(4)));
     assert_eq!(grid("[grid]\nbatch_size = [1]"), overrides("[grid]\nbatch_size = [1]").grid.unwrap());
 }
 
