@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use mnist_comparison::{Comparison, ComparisonFolder, FittedScalings, folder::PAGE};
 use mnist_model::ModelConfig;
 use mnist_report::{Findings, SampleImages, previews, tables};
-use mnist_training::{DatasetSettings, ExperimentData, Observer, TrainingSettings};
+use mnist_training::{ExperimentData, Observer};
 use serde::Serialize;
 
 use crate::{
@@ -63,10 +63,10 @@ fn load_data(
     data_dir: Option<PathBuf>,
     terminal: &Terminal,
 ) -> Result<ExperimentData> {
-    let training = folder.settings().training.clone();
-    let dataset =
-        DatasetSettings { data_dir: data_dir.or(training.dataset.data_dir.clone()), ..training.dataset };
-    let training = TrainingSettings { dataset, ..folder.settings().training.clone() };
+    let mut training = folder.settings().training.clone();
+    if data_dir.is_some() {
+        training.dataset.data_dir = data_dir;
+    }
     let data = ExperimentData::open(&training, &[], &ModelConfig::new(), terminal)?;
     if data.files != folder.plan().data {
         bail!("the data files are no longer those that were trained on");
