@@ -70,7 +70,7 @@ impl ComparisonFolder {
                 check_free(&run.map_err(TrainingError::file("look into", path))?.path())?;
             }
         }
-        let folder = destination.create(&COMPARISON)?;
+        let folder = destination.create()?;
         // Two processes may begin at the same time, and one of them may have more seeds.
         let _lock = FolderLock::wait_for(folder.path())?;
         settings.check_resumes(&folder.path().join(CONFIG))?;

@@ -35,9 +35,10 @@ impl<'a, N: Network> Experiment<'a, N> {
     /// An experiment on `device`, without autodiff.
     ///
     /// # Errors
-    /// When the network cannot take the images.
+    /// When the network cannot take the images, or does not give one logit per class.
     pub fn new(network: &'a N, data: &'a ExperimentData, device: Device) -> Result<Self, TrainingError> {
         network.check(data.image()).map_err(TrainingError::Network)?;
+        check_output(network, data, &device)?;
         Ok(Self { network, data, device })
     }
 
@@ -81,9 +82,7 @@ impl<'a, N: Network> Experiment<'a, N> {
         }
         let device = self.device.clone().autodiff();
         let model = self.network.build(self.data.image(), self.data.classes, settings.seed, &device);
-        let model = model.map_err(TrainingError::Network)?;
-        self.check_output(&model)?;
-        let fresh = TrainingState::new(model);
+        let fresh = TrainingState::new(model.map_err(TrainingError::Network)?);
         let checkpoints = path.join(CHECKPOINTS);
         let state = checkpoint::load_newest(&checkpoints, fresh)?;
         folder.write(CONFIG, settings.to_toml()?.as_bytes())?;
@@ -99,18 +98,6 @@ impl<'a, N: Network> Experiment<'a, N> {
         }
         let finished = self.conclude(&training, ending, state, &folder, sha256(scaling.as_bytes()));
         finished.map(Some).map_err(|error| error.resumable(path.to_owned()))
-    }
-
-    /// Refuses a network that does not give one logit per class: its loss would be a panic.
-    fn check_output(&self, model: &N::Model) -> Result<(), TrainingError> {
-        let [channels, height, width] = self.data.image();
-        // Without autodiff, so that no running statistics change.
-        let image = Tensor::zeros([1, channels, height, width], &self.device);
-        let (found, expected) = (model.valid().forward(image).dims(), [1, self.data.classes]);
-        if found == expected {
-            return Ok(());
-        }
-        Err(TrainingError::Output { network: self.network.name(), expected, found })
     }
 
     /// Refuses a folder of other settings, other data or another fitted scaling.
@@ -194,4 +181,23 @@ impl<'a, N: Network> Experiment<'a, N> {
         let predictions = test.map(|test| test.predictions).unwrap_or_default();
         Ok(FinishedRun { result, curve, predictions })
     }
+}
+
+/// Refuses a network that does not give one logit per class: its loss would panic. Asks on the CPU if the build
+/// has one, since a GPU would tune its kernels for this one image.
+fn check_output<N: Network>(
+    network: &N,
+    data: &ExperimentData,
+    device: &Device,
+) -> Result<(), TrainingError> {
+    let cpu = backend::default_cpu().and_then(|cpu| cpu.open().ok());
+    let device = cpu.as_ref().unwrap_or(device);
+    let model = network.build(data.image(), data.classes, 0, device).map_err(TrainingError::Network)?;
+    let [channels, height, width] = data.image();
+    let logits = model.forward(Tensor::zeros([1, channels, height, width], device));
+    let (found, expected) = (logits.dims(), [1, data.classes]);
+    if found == expected {
+        return Ok(());
+    }
+    Err(TrainingError::Output { network: network.name(), expected, found })
 }

@@ -48,8 +48,8 @@ pub struct Destination(Place);
 
 #[derive(Debug, Clone)]
 enum Place {
-    /// This folder.
-    At { path: PathBuf, existing: Existing },
+    /// This folder, in which a result may have files of these names.
+    At { path: PathBuf, existing: Existing, contents: &'static [&'static str] },
     /// A new folder `runs/<name>-<UTC time>`.
     New { name: String },
 }
@@ -70,13 +70,13 @@ impl Destination {
         if !is_empty && existing == Existing::Refuse {
             return Err(TrainingError::Occupied { path, is_resumable: kind.is_resumable });
         }
-        Ok(Self(Place::At { path, existing }))
+        Ok(Self(Place::At { path, existing, contents: kind.contents }))
     }
 
     /// The named folder, if its contents stay.
     pub fn keeps(&self) -> Option<&Path> {
         match &self.0 {
-            Place::At { path, existing: Existing::Refuse | Existing::Resume } => Some(path),
+            Place::At { path, existing: Existing::Refuse | Existing::Resume, .. } => Some(path),
             _ => None,
         }
     }
@@ -84,7 +84,7 @@ impl Destination {
     /// The named folder, if its earlier result is to be removed.
     pub fn replaces(&self) -> Option<&Path> {
         match &self.0 {
-            Place::At { path, existing: Existing::Replace } => Some(path),
+            Place::At { path, existing: Existing::Replace, .. } => Some(path),
             _ => None,
         }
     }
@@ -94,12 +94,12 @@ impl Destination {
     ///
     /// # Errors
     /// When the folder cannot be created, or something in it cannot be removed.
-    pub fn create(self, kind: &ResultKind) -> Result<OutputFolder, TrainingError> {
+    pub fn create(self) -> Result<OutputFolder, TrainingError> {
         match self.0 {
             Place::New { name } => create_new(&name),
-            Place::At { path, existing } => {
+            Place::At { path, existing, contents } => {
                 for entry in entries(&path)?.iter().filter(|_| existing == Existing::Replace) {
-                    if is_part(entry, kind.contents) {
+                    if is_part(entry, contents) {
                         remove(&path.join(entry))?;
                     }
                 }

@@ -28,9 +28,7 @@ impl DatasetFlags {
         let from_environment = || std::env::var_os("MNIST_DATA_DIR").filter(|_| is_mnist).map(PathBuf::from);
         Overrides { data_dir: merged.data_dir.clone().or_else(from_environment), ..merged }
     }
-}
 
-impl DatasetFlags {
     /// The data set of a run, with what these flags change.
     pub fn of_run(self, run: &DatasetSettings) -> Result<DatasetSettings, TrainingError> {
         let saved = run.as_overrides(self.dataset);

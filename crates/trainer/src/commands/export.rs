@@ -43,7 +43,7 @@ fn export(args: ExportArgs, terminal: &Terminal) -> Result<()> {
         return Err(TrainingError::Interrupted.into());
     }
 
-    let folder = destination.create(&EXPORT)?;
+    let folder = destination.create()?;
     for file in &files {
         folder.write(file.name, &file.bytes)?;
     }

@@ -44,7 +44,7 @@ fn train(
     if let Some(path) = destination.replaces() {
         check_free(path)?;
     }
-    let folder = destination.create(&RUN)?;
+    let folder = destination.create()?;
     let run = experiment.run(settings, &fitted, folder.path(), terminal)?;
     let result = run.ok_or_else(|| TrainingError::InUse(folder.path().to_owned()))?.result;
 

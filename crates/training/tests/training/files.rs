@@ -38,7 +38,7 @@ fn new_or_empty_folder_takes_a_result_whatever_is_to_be_done_with_an_earlier_one
     for existing in ALL {
         at(folder.path(), existing).unwrap();
         let new = folder.path().join("a/b");
-        assert!(at(&new, existing).unwrap().create(&RUN).unwrap().path().is_dir());
+        assert!(at(&new, existing).unwrap().create().unwrap().path().is_dir());
         fs::remove_dir_all(folder.path().join("a")).unwrap();
     }
 }
@@ -55,13 +55,13 @@ fn earlier_result_is_refused_resumed_or_replaced() {
 
     let resume = at(path, Existing::Resume).unwrap();
     assert_eq!((resume.keeps(), resume.replaces()), (Some(path), None));
-    resume.create(&RUN).unwrap();
+    resume.create().unwrap();
     assert_eq!(names(path), ["checkpoints", "config.toml"]);
 
     let replace = at(path, Existing::Replace).unwrap();
     assert_eq!((replace.keeps(), replace.replaces()), (None, Some(path)));
     assert_eq!(names(path), ["checkpoints", "config.toml"], "nothing is removed before it is created");
-    replace.create(&RUN).unwrap();
+    replace.create().unwrap();
     assert!(names(path).is_empty());
 }
 
@@ -112,7 +112,7 @@ fn folder_with_names_of_ours_but_no_configuration_of_ours_is_refused() {
 fn what_a_killed_process_left_while_it_wrote_is_part_of_a_result() {
     let folder = begun_run();
     fs::write(folder.path().join(".result.json.a1b2c3"), "{").unwrap();
-    at(folder.path(), Existing::Replace).unwrap().create(&RUN).unwrap();
+    at(folder.path(), Existing::Replace).unwrap().create().unwrap();
     assert!(names(folder.path()).is_empty());
     fs::write(folder.path().join(".other.json.a1b2c3"), "{").unwrap();
     assert!(matches!(at(folder.path(), Existing::Replace), Err(TrainingError::ForeignFile { .. })));

@@ -167,11 +167,13 @@ impl Network for Fixed {
 #[test]
 fn network_with_another_number_of_logits_than_classes_is_refused() {
     let folder = tempdir().unwrap();
-    let error = train(&Fixed(2), &settings(1, 1), &folder.path().join("run"), &()).unwrap_err();
+    let run = folder.path().join("run");
+    let error = train(&Fixed(2), &settings(1, 1), &run, &()).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the network `fixed` must give [1, 3] logits for one image, but gives [1, 2]"
     );
+    assert!(!run.exists(), "nothing is written");
 }
 
 #[test]
