@@ -1,55 +1,57 @@
-"""Time this program beside its peers on this machine, in one run, as Markdown tables.
+"""Compare the speed of mnist-trainer, PyTorch, Keras and ONNX Runtime on this machine, as Markdown tables.
 
     cargo build --release
     python3 scripts/bench_peers.py --json peers.json
     python3 scripts/bench_peers.py --tables data     # only fitting and batching
 
-Linux on x86-64. The first run makes a virtual environment in target/peers-venv (7 GB, minutes) with
-the versions below; --venv chooses another folder. This file is both the driver, which needs nothing but
-the standard library, and the peers' workers, which it starts with the environment's Python.
+Needs Linux on x86-64. "Peers" are the other programs. The first run creates a virtual environment with
+the versions below in target/peers-venv, or in the folder of --venv (7 GB, some minutes). This file is
+both the driver, which needs only the standard library, and the peers' workers, which the driver starts
+with the environment's Python.
 
-The table `step`. What is compared: Conv 32 3x3 ReLU, MaxPool 2, Conv 64 3x3 ReLU, MaxPool 2, Flatten, Dense 64 ReLU,
-Dense 10, without padding; softmax cross-entropy; Adam (1e-3, betas 0.9 and 0.999, epsilon 1e-7); Glorot
-uniform weights, zero biases; f32 throughout.
+The table `step` compares training and inference of one network: Conv 32 3x3 ReLU, MaxPool 2, Conv 64 3x3
+ReLU, MaxPool 2, Flatten, Dense 64 ReLU, Dense 10, without padding. The loss is softmax cross-entropy, the
+optimizer Adam (1e-3, betas 0.9 and 0.999, epsilon 1e-7). Weights are Glorot uniform, biases zero, and
+everything is f32.
 
-- A training step is forward, loss, backward and optimizer on one batch. Peers read nothing back; this
-  program reads the loss, as its training does.
-  Inference is a forward pass without gradients, timed at several batch sizes; the table has the best.
-- The images are MNIST's train set divided by 255. Batches are ready in memory before the clock starts,
-  and steps walk through them: each has another. A quarter as many steps as are timed warm up before.
-- Every worker runs once in each round, in a process of its own, so that none shares a thread pool with
-  another and a slow minute of the machine hits all. A figure is the median over rounds of each round's
-  median; a ratio is the median over rounds of each round's ratio.
-- Peak memory is the process's largest resident set: of peers after training and inference at the training
-  batch size, of this program after training. Both hold some thousands of images as f32 besides.
+- A training step is forward, loss, backward and optimizer on one batch. mnist-trainer reads the loss, as
+  its training does; peers read nothing back.
+- Inference is a forward pass without gradients. It is timed at several batch sizes; the table shows the
+  best one.
+- The images are MNIST's training images divided by 255. Batches are in memory before the clock starts, and
+  each step uses another one. A quarter as many steps as are timed run first, as a warm-up.
+- In each round, every worker runs once, in its own process. So workers share no thread pool, and a slow
+  minute of the machine affects all of them. A figure is the median over rounds of each round's median. A
+  ratio is the median over rounds of each round's ratio to mnist-trainer.
+- Peak memory is the process's largest resident set: for peers after training and inference at the training
+  batch size, for mnist-trainer after training. Both also keep some thousands of images as f32.
 
-Each peer is as its packages install it, in the form that measured fastest: PyTorch with its fused Adam;
-Keras as `model.train_step` in one `tf.function` without XLA, which on this model takes twice as long. All
-peers run with the C library told to keep the memory of a step for the next (`MALLOC`): this program brings
-an allocator that does, and PyTorch gains a third by it.
+Each peer is installed from its packages, and runs in the variant that measured fastest. PyTorch uses its
+fused Adam. Keras uses `model.train_step` in one `tf.function` without XLA, because XLA takes twice as long
+on this model. For all peers, the C library keeps the memory of a step for the next one (`MALLOC`), as
+mnist-trainer's allocator does. This makes PyTorch a third faster.
 
-The tables `data`: how fast pixels get to the network, from MNIST's 60,000 train images in memory and from
-folders of PNG files (`PICTURES`), which the first run writes to target/peers-data.
+The tables `data` compare how fast pixels get to the network, from MNIST's 60,000 training images in memory
+and from folders of PNG files (`PICTURES`), which the first run writes to target/peers-data.
 
-- Fitting goes through all images for the mean and the standard deviation of their pixels. A batching pass
-  takes each image once, in a new shuffled order, and makes standardized f32 batches of --batch-size with
-  their labels; nothing is done with them. From folders, both read and decode the files, which the system
-  has in its cache.
-- GB are bytes of pixels, before they become floats. Rounds, figures and ratios are as above; a round's
-  figure is the median of 3 repetitions after one that is not counted, and for this program of 5 (`bench`,
-  whose copy of as many bytes within memory, on one thread, stands beside it).
-- Keras is its own `ImageDataGenerator`, which is NumPy and Pillow in one thread and the same on any backend;
-  its backend is PyTorch here, the one that is installed and imports fast. Fitting is `fit`; it
-  wants all images in memory, so from a folder it is preceded by going through `flow_from_directory`.
-  Batching is an epoch of `flow` or `flow_from_directory`.
-- PyTorch is a `DataLoader` with torchvision's `transforms.v2`. From memory its map dataset gives the tensor
-  of one image, which is twice as fast as going through Pillow; fitting is whole-tensor operations, which
-  are 50 times as fast as a loop over the loader. From a folder it is `ImageFolder`; fitting is a
-  loop over the loader that sums. Of 0 and --threads workers (kept from pass to pass), and of Pillow and
-  `torchvision.io` for decoding, the form counts whose second pass was fastest; a line below the table says
-  which it was.
-- PyTorch, whole batches: a sampler of batches, so that a tensor is indexed and transformed once per batch.
-  Few write it so, and from a folder there is no such form.
+- Fitting computes the mean and standard deviation of all pixels. A batching pass takes each image once, in
+  a new shuffled order, and makes standardized f32 batches of --batch-size with labels. Nothing uses them.
+  From folders, fitting and batching both read and decode the files, which are in the system's cache.
+- GB are bytes of pixels, before they become floats. Rounds, figures and ratios are as above. A round's
+  figure is the median of 3 repetitions (5 in mnist-trainer's `bench`) after an uncounted one. `bench` also
+  times a copy of the same number of bytes in memory, on one thread.
+- Keras runs its `ImageDataGenerator`: NumPy and Pillow on one thread, the same on every backend. The backend
+  is PyTorch here, because it is installed and imports fast. Fitting is `fit`, which needs all images in
+  memory, so from a folder the script first reads them with `flow_from_directory`. Batching is an epoch of
+  `flow` or `flow_from_directory`.
+- PyTorch runs a `DataLoader` with torchvision's `transforms.v2`. From memory, its map dataset returns the
+  tensor of one image, twice as fast as with Pillow. Fitting uses operations on the complete tensor, which
+  are 50 times as fast as a loop over the loader. From a folder it uses `ImageFolder`, and fitting sums in
+  a loop over the loader. The script tries 0 and --threads worker processes (kept between passes), and Pillow
+  and `torchvision.io` for decoding. The variant with the fastest second pass counts; a line below the
+  table names it.
+- PyTorch with whole batches uses a batch sampler, so a tensor is indexed and transformed once per batch. Few
+  people write it this way, and it does not work from a folder.
 """
 
 import argparse
@@ -86,10 +88,10 @@ PACKAGES = {
 
 TABLES = ("step", "data")
 
-# What --only takes, and the tables' names for it.
+# The names for --only, and their names in the tables.
 WORKERS = {
     "ours": "**mnist-trainer**",
-    "primitives": "mnist-trainer --primitives (stock Burn flex)",
+    "primitives": "mnist-trainer with Burn's own operations",
     "torch": "PyTorch",
     "torch-channels-last": "PyTorch, channels_last",
     "torch-compile": "PyTorch, torch.compile, channels_last",
@@ -98,44 +100,47 @@ WORKERS = {
 }
 DATA_WORKERS = {
     "ours": "**mnist-trainer**",
-    "keras": "Keras' ImageDataGenerator",
-    "torch": "PyTorch's DataLoader, torchvision",
-    "torch-batches": "PyTorch's DataLoader, whole batches",
+    "keras": "Keras `ImageDataGenerator`",
+    "torch": "PyTorch `DataLoader` with torchvision",
+    "torch-batches": "PyTorch, indexing whole batches",
 }
 
 
 class Pictures(NamedTuple):
     count: int
     side: int  # height and width
-    mode: str  # Pillow's: "L" is grey
-    said: str
+    mode: str  # Pillow's mode: "L" is grayscale
+    description: str
 
 
-# Where the images of a `data` table come from: the arrays of MNIST, or one of these folders.
+# The folders of pictures in the `data` tables, besides the arrays of MNIST.
 PICTURES = {
-    "grey": Pictures(8192, 28, "L", "8,192 PNG files of MNIST, 28×28 grey"),
-    "colour": Pictures(1000, 128, "RGB", "1,000 PNG files of smooth noise with some grain, 128×128 in colour"),
+    "grey": Pictures(8192, 28, "L", "8,192 PNG files of MNIST, 28×28 grayscale"),
+    "colour": Pictures(1000, 128, "RGB", "1,000 PNG files of smooth noise with grain, 128×128 in colour"),
 }
-SOURCES = {"memory": "MNIST's 60,000 train images, in memory"} | {name: p.said for name, p in PICTURES.items()}
+SOURCES = {
+    "memory": "MNIST's 60,000 training images, in memory",
+    **{name: pictures.description for name, pictures in PICTURES.items()},
+}
 
 INFERENCE_BATCH_SIZES = (64, 256, 1024)
 INFERENCE_IMAGES = 20_480  # timed at each batch size
-DATA_REPETITIONS = 3  # timed, after one that is not
+DATA_REPETITIONS = 3  # timed, after an untimed one
 WORKER_TIMEOUT = 1800  # seconds
 
 
 class Failed(Exception):
-    """A command that did not give its result; the message says why."""
+    """A command that returned no result; the message states why."""
 
 
-# The workers: one peer each, run by the environment's Python.
+# The workers: each measures one peer, in the environment's Python.
 
 
 class Peer(NamedTuple):
     packages: tuple[str, ...]
-    batch: Callable[..., tuple[Any, Any]]  # NumPy's f32 [N, 28, 28] and i64 [N] -> the peer's images, labels
-    train: Callable | None  # one step on a batch's images and labels
-    infer: Callable  # the logits of a batch's images
+    batch: Callable[..., tuple[Any, Any]]  # from NumPy's f32 [N, 28, 28] and i64 [N] to the peer's images, labels
+    train: Callable | None  # one training step on a batch's images and labels
+    infer: Callable  # computes the logits of a batch's images
 
 
 def torch_peer(threads, channels_last=False, compiled=False):
@@ -219,7 +224,7 @@ def onnxruntime_peer(threads):
         weights.extend(numpy_helper.from_array(t.astype("float32"), key) for key, t in tensors.items())
         return list(tensors)
 
-    # Operator, its parameters, its attributes; each takes what the one before gives.
+    # Operator, parameters, attributes. The input of each is the output of the previous one.
     chain = [
         ("Conv", parameters("conv1", (32, 1, 3, 3), 9, 9 * 32, 32), {}),
         ("Relu", [], {}),
@@ -263,8 +268,8 @@ PEERS = {
 
 class DataPeer(NamedTuple):
     packages: tuple[str, ...]
-    fits: dict[str, Callable]  # by the name of their form: one pass over all images for mean and std
-    passes: dict[str, Callable]  # likewise: an iterable over the batches (images, labels) of one epoch
+    fits: dict[str, Callable]  # by variant: one pass over all images for mean and std
+    passes: dict[str, Callable]  # by variant: an iterable over the batches (images, labels) of one epoch
 
 
 def keras_data(source, folder, threads, batch_size):
@@ -343,7 +348,7 @@ def torch_data(source, folder, threads, batch_size, whole_batches=False):
     grey = PICTURES[source].mode == "L"
     read_mode = ImageReadMode.GRAY if grey else ImageReadMode.RGB
     normalize = v2.Normalize([0.5] * (1 if grey else 3), [0.25] * (1 if grey else 3))
-    # How a file becomes a tensor of bytes: `ImageFolder`'s `loader`, and the first transforms.
+    # How a file becomes a tensor of bytes: arguments of `ImageFolder`, and the first transforms.
     decoders = {
         "Pillow": ({}, [v2.Grayscale()] * grey + [v2.PILToTensor()]),
         "torchvision.io": ({"loader": lambda path: decode_image(path, read_mode)}, []),
@@ -376,13 +381,13 @@ DATA_PEERS = {
 
 
 def mnist(folder):
-    """The train images, u8 [N, 28, 28], and their labels."""
+    """The training images, u8 [N, 28, 28], and their labels."""
     images = read_idx(folder, "train-images-idx3-ubyte", 16).reshape(-1, 28, 28)
     return images, read_idx(folder, "train-labels-idx1-ubyte", 8)
 
 
 def write_pictures(idx, folder, pictures):
-    """Writes train/<class>/<number>.png and a small test split: the same pictures each time."""
+    """Writes train/<class>/<number>.png and a small test split; the pictures are always the same."""
     import numpy as np
     from PIL import Image
 
@@ -405,7 +410,7 @@ def write_pictures(idx, folder, pictures):
 
 
 def read_idx(folder, name, header):
-    """The bytes of an IDX file after its header, the file being plain or gzipped."""
+    """The bytes of a plain or gzipped IDX file after its header."""
     import numpy as np
 
     plain = folder / name
@@ -414,7 +419,7 @@ def read_idx(folder, name, header):
 
 
 def time_steps(step, arguments, timed):
-    """The seconds of the last `timed` steps, one for each of the arguments; those before warm up."""
+    """Runs a step with each of the arguments; returns the seconds of the last `timed` ones, after the warm-up."""
     seconds = []
     for a in arguments:
         start = time.perf_counter()
@@ -428,7 +433,7 @@ def summary(values):
 
 
 def work(options):
-    """One round of one peer, as JSON."""
+    """One round of one peer, to be printed as JSON."""
     import numpy as np
 
     images, labels = mnist(options.data)
@@ -453,12 +458,12 @@ def work(options):
 
 
 def work_data(options):
-    """One round of one peer's fitting and batching, as JSON."""
+    """One round of one peer's fitting and batching, to be printed as JSON."""
     memory = options.source == "memory"
     count, pixels = (60_000, 28 * 28) if memory else picture_pixels(PICTURES[options.source])
     peer = DATA_PEERS[options.worker](options.source, options.data, options.threads, options.batch_size)
 
-    def go_through(batches):
+    def consume(batches):
         seen = 0
         for images, labels in batches:
             seen += len(labels)
@@ -466,11 +471,11 @@ def work_data(options):
         assert seen == count, f"{seen} of {count} images"
 
     def rates(work):
-        """Images per second of each repetition but the first."""
+        """Images per second of each repetition except the first."""
         seconds = time_steps(work, [()] * (1 + DATA_REPETITIONS), DATA_REPETITIONS)
         return [count / s for s in seconds]
 
-    passes = {form: lambda p=p: go_through(p()) for form, p in peer.passes.items()}
+    passes = {form: lambda p=p: consume(p()) for form, p in peer.passes.items()}
     form = min(passes, key=lambda form: time_steps(passes[form], [(), ()], 1)) if len(passes) > 1 else ""
     fits, passes = rates(peer.fits.get(form) or peer.fits[""]), rates(passes[form])
     return {
@@ -483,12 +488,12 @@ def work_data(options):
 
 
 def picture_pixels(pictures):
-    """How many pictures there are, and the bytes of pixels in each."""
+    """The number of pictures, and the bytes of pixels in each."""
     return pictures.count, pictures.side**2 * len(pictures.mode)
 
 
 def inference_batch_sizes(options):
-    """The training batch size first: peak memory is taken after it."""
+    """The training batch size comes first, because peak memory is read after it."""
     return [options.batch_size, *(size for size in INFERENCE_BATCH_SIZES if size != options.batch_size)]
 
 
@@ -496,7 +501,7 @@ def inference_batch_sizes(options):
 
 
 def run(command, **environment):
-    """What a command prints, or Failed with the end of what it says on stderr."""
+    """Returns what a command prints. Raises Failed with the last lines of its stderr."""
     command = [str(part) for part in command]
     try:
         done = subprocess.run(
@@ -508,7 +513,7 @@ def run(command, **environment):
         raise Failed(str(error)) from None
     if done.returncode:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        raise Failed(" / ".join(lines[-3:]) or f"exit status {done.returncode}, without a word")
+        raise Failed(" / ".join(lines[-3:]) or f"exit status {done.returncode}, without a message")
     return done.stdout
 
 
@@ -517,25 +522,25 @@ def run_json(command, **environment):
     try:
         return json.loads(output)
     except ValueError:
-        raise Failed(f"did not print JSON, but: {output[:200]!r}") from None
+        raise Failed(f"printed no JSON, but {output[:200]!r}") from None
 
 
 def prepare_venv(folder):
-    """The Python of the environment in `folder`, made or brought to PACKAGES' versions where needed."""
+    """Returns the Python of the environment in `folder`. Installs PACKAGES into it if needed."""
     python = folder / "bin/python"
     query = "from importlib.metadata import version; import sys; print(*map(version, sys.argv[1:]))"
     try:
         if run([python, "-c", query, *PACKAGES]).split() == list(PACKAGES.values()):
             return python
     except Failed:
-        pass  # not there, or not whole
+        pass  # missing or incomplete
     pins = [f"{name}=={number}" for name, number in PACKAGES.items()]
-    print(f"Installing {', '.join(pins)} into {folder}: 7 GB, some minutes", file=sys.stderr)
+    print(f"installing {', '.join(pins)} into {folder} (7 GB, takes some minutes)", file=sys.stderr)
     try:
         run([sys.executable, "-m", "venv", folder])
         run([python, "-m", "pip", "install", "--quiet", *pins])
     except Failed as error:
-        sys.exit(f"The peers could not be installed into {folder}; is there a network? {error}")
+        sys.exit(f"error: cannot install the peers into {folder}: {error}\nhint: this needs a network")
     return python
 
 
@@ -558,17 +563,17 @@ def run_peer(name, python, data, options, source=None):
         KERAS_BACKEND="torch" if source else "tensorflow",
         KERAS_HOME=str(options.venv / "keras"),
         TORCHINDUCTOR_CACHE_DIR=str(options.venv / "inductor"),
-        TORCHINDUCTOR_COMPILE_THREADS="1",  # no pool of compiling processes beside the worker
+        TORCHINDUCTOR_COMPILE_THREADS="1",  # so that no pool of compiling processes runs next to the worker
     )
 
 
 def run_ours(name, options):
-    """One round of this program: a `bench` for each batch size, in the form that a peer's worker prints."""
+    """One round of mnist-trainer: a `bench` for each batch size, in the format of a peer's worker."""
     flags = ["--backend", "flex", "--threads", options.threads, "--format", "json", "--quiet"]
     if name == "primitives":
         flags.append("--primitives")
     rates = {}
-    # Burn's own operations take minutes at the larger sizes, and gain nothing by them.
+    # Burn's own operations take minutes at larger sizes, and are not faster there.
     sizes = [options.batch_size] if name == "primitives" else inference_batch_sizes(options)
     for size in sizes:
         printed = run_json([options.binary, "bench", "--batch-size", size, "--steps", options.steps, *flags])
@@ -580,7 +585,7 @@ def run_ours(name, options):
 
 
 def run_ours_on(source, data, options):
-    """One round of this program's fitting and batching; the training step that `bench` times too is left out."""
+    """One round of mnist-trainer's fitting and batching, without the training step that `bench` also times."""
     dataset = ["--dataset", "mnist"] if source == "memory" else ["--dataset", "folder", "--data-dir", data]
     return run_json(
         [options.binary, "bench", *dataset, "--batch-size", options.batch_size, "--steps", 1]
@@ -589,7 +594,7 @@ def run_ours_on(source, data, options):
 
 
 def prepare_pictures(source, python, idx):
-    """The folder of a source's pictures, written if it is not there."""
+    """Returns the folder of a source's pictures. Writes them if it does not exist."""
     folder = ROOT / "target/peers-data" / source
     if not folder.exists():
         unfinished = folder.with_suffix(".unfinished")
@@ -597,23 +602,23 @@ def prepare_pictures(source, python, idx):
         try:
             run([python, __file__, "--write", unfinished, "--source", source, "--data", idx])
         except Failed as error:
-            sys.exit(f"The pictures could not be written into {unfinished}: {error}")
+            sys.exit(f"error: cannot write the pictures into {unfinished}: {error}")
         unfinished.rename(folder)
     return folder
 
 
-def run_rounds(title, names, once, said, options):
-    """Each worker's rounds, and what failed: a worker that failed once is not tried again.
+def run_rounds(title, names, run_once, describe, options):
+    """The rounds of each worker, and the failures. A worker that failed is not tried again.
 
-    `once` runs one worker, `said` tells a round's result in a line."""
+    `run_once` runs one worker, `describe` formats the result of a round as a line."""
     rounds, failures = {name: [] for name in names}, {}
     for number in range(1, options.rounds + 1):
         for name in names:
             if name in failures:
                 continue
             try:
-                rounds[name].append(once(name))
-                line = said(rounds[name][-1])
+                rounds[name].append(run_once(name))
+                line = describe(rounds[name][-1])
             except Failed as error:
                 failures[name] = f"round {number}: {error}"
                 line = f"failed: {error}"
@@ -622,14 +627,14 @@ def run_rounds(title, names, once, said, options):
 
 
 def run_step_rounds(python, data, options):
-    def once(name):
+    def run_once(name):
         return run_peer(name, python, data, options) if name in PEERS else run_ours(name, options)
 
-    def said(result):
+    def describe(result):
         step, _, rate, *_ = cells([result], None)
-        return f"step {step} ms, inference {rate} images/s"
+        return f"training step {step} ms, inference {rate} images/s"
 
-    return run_rounds("step", [name for name in WORKERS if name in options.only], once, said, options)
+    return run_rounds("step", [name for name in WORKERS if name in options.only], run_once, describe, options)
 
 
 def run_data_rounds(source, python, idx, options):
@@ -640,14 +645,14 @@ def run_data_rounds(source, python, idx, options):
         return {}, {}
     data = idx if source == "memory" else prepare_pictures(source, python, idx)
 
-    def once(name):
+    def run_once(name):
         return run_ours_on(source, data, options) if name == "ours" else run_peer(name, python, data, options, source)
 
-    def said(result):
+    def describe(result):
         fit, _, batch, _, images = data_cells([result], None)
-        return f"fitting {fit} GB/s, batches {batch} GB/s, {images} images/s"
+        return f"fitting {fit} GB/s, batching {batch} GB/s, {images} images/s"
 
-    return run_rounds(source, names, once, said, options)
+    return run_rounds(source, names, run_once, describe, options)
 
 
 # The tables.
@@ -658,7 +663,7 @@ def step_medians(rounds):
 
 
 def best_inference(rounds):
-    """The batch size with the best median over rounds, and each round's images per second at it."""
+    """The batch size with the best median over rounds, and its images per second in each round."""
     rates = {
         size: [r["inference_images_per_second"][size]["median"] for r in rounds]
         for size in rounds[0]["inference_images_per_second"]
@@ -667,12 +672,12 @@ def best_inference(rounds):
 
 
 def ratio(values, ours):
-    """The median of each round's ratio to this program's figure of that round."""
+    """The median over rounds of the ratio to mnist-trainer's figure of the same round."""
     return f"{median(a / b for a, b in zip(values, ours)):.2f}" if values and ours else "–"
 
 
 def cells(rounds, ours):
-    """A worker's row, after its name. `ours` are the rounds to relate it to, if there are any."""
+    """The cells after a worker's name. `ours` are mnist-trainer's rounds, if there are any."""
     steps = step_medians(rounds)
     size, rates = best_inference(rounds)
     spread = f" ({min(steps):.2f}–{max(steps):.2f})" if len(steps) > 1 else ""
@@ -686,19 +691,19 @@ def cells(rounds, ours):
 
 
 STEP_HEADER = [
-    *("step, ms (min–max of rounds)", "ratio to ours"),
-    *("inference, images/s (batch)", "ratio to ours"),
+    *("training step, ms (min–max of the rounds)", "ratio"),
+    *("inference, images/s (batch)", "ratio"),
     "peak memory, MB",
 ]
 DATA_HEADER = [
-    *("fitting, GB/s (min–max of rounds)", "ours is faster by"),
-    *("batches, GB/s (min–max of rounds)", "ours is faster by"),
-    "batches, images/s",
+    *("fitting, GB/s (min–max of the rounds)", "mnist-trainer is faster by"),
+    *("batching, GB/s (min–max of the rounds)", "mnist-trainer is faster by"),
+    "batching, images/s",
 ]
 
 
 def table(header, labels, cells, rounds, failures, more=()):
-    """Of one row per worker. `cells` makes a row of a worker's rounds and ours; `more` are further rows."""
+    """A table with one row per worker. `cells` formats a worker's rounds, given ours; `more` are further rows."""
     rows = [["", *header], ["---"] * (1 + len(header))]
     ours = rounds.get("ours") if "ours" not in failures else None
     for name, of_worker in rounds.items():
@@ -713,7 +718,7 @@ def table(header, labels, cells, rounds, failures, more=()):
 
 
 def data_cells(rounds, ours):
-    """A worker's row in a `data` table, after its name; `ours` are the rounds to relate it to."""
+    """The cells after a worker's name in a `data` table. `ours` are mnist-trainer's rounds, if there are any."""
 
     def rates(rounds, key):
         return [r[key]["median"] for r in rounds]
@@ -732,16 +737,16 @@ def data_table(rounds, failures):
     more = []
     if ours:
         copy = f"{median(r['copy_gb_per_second']['median'] for r in ours):.3g}"
-        more.append(["copying the bytes", copy, "–", copy, "–", "–"])
+        more.append(["a plain copy of the bytes, one thread", copy, "–", copy, "–", "–"])
     lines = [table(DATA_HEADER, DATA_WORKERS, data_cells, rounds, failures, more)]
     for name, of_worker in rounds.items():
         if forms := [r["form"] for r in of_worker if r.get("form")]:
-            lines.append(f"{DATA_WORKERS[name]}, fastest form of each round: {'; '.join(forms)}.")
+            lines.append(f"{DATA_WORKERS[name]}, fastest variant in each round: {'; '.join(forms)}.")
     return "\n\n".join(lines)
 
 
 def peak_share(rounds):
-    """This program's arithmetic as a share of what the machine's multiply-adds could do."""
+    """mnist-trainer's floating-point rate as a share of the machine's peak rate of multiply-adds."""
     known = [r for r in rounds if r.get("gflops") and r.get("fma_peak_gflops")]
     if not known:
         return None
@@ -781,7 +786,7 @@ def parse_options():
         chosen = text.split(",")
         for name in chosen:
             if name not in known:
-                raise argparse.ArgumentTypeError(f"no {what} {name!r}; there are {', '.join(known)}")
+                raise argparse.ArgumentTypeError(f"unknown {what} {name!r}, expected some of {', '.join(known)}")
         return [name for name in known if name in chosen]
 
     every = list(WORKERS | DATA_WORKERS)
@@ -789,15 +794,15 @@ def parse_options():
     text = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=text)
     add = parser.add_argument
-    add("--threads", type=positive, default=len(os.sched_getaffinity(0)), help="default: all cores")
-    add("--batch-size", type=positive, default=64, help="of training (64)")
-    add("--rounds", type=positive, default=3, help="how often each worker runs (3)")
-    add("--steps", type=positive, default=200, help="timed training steps of each peer (200)")
-    add("--tables", type=tables, default=list(TABLES), metavar="NAME[,NAME]", help=f"of {', '.join(TABLES)}")
-    add("--only", type=names, default=every, metavar="NAME[,NAME]", help=f"of {', '.join(every)}")
-    add("--binary", type=Path, default=ROOT / "target/release/mnist-trainer", help="this program")
-    add("--venv", type=Path, default=ROOT / "target/peers-venv", help="the peers' virtual environment")
-    add("--json", type=Path, metavar="FILE", help="write the raw figures to FILE too")
+    add("--threads", type=positive, default=len(os.sched_getaffinity(0)), help="CPU threads (default: all cores)")
+    add("--batch-size", type=positive, default=64, help="training batch size (default: 64)")
+    add("--rounds", type=positive, default=3, help="runs of each worker (default: 3)")
+    add("--steps", type=positive, default=200, help="timed training steps in a run (default: 200)")
+    add("--tables", type=tables, default=list(TABLES), metavar="NAME[,NAME]", help=f"default: {', '.join(TABLES)}")
+    add("--only", type=names, default=every, metavar="NAME[,NAME]", help=f"default: {', '.join(every)}")
+    add("--binary", type=Path, default=ROOT / "target/release/mnist-trainer", help="path of mnist-trainer")
+    add("--venv", type=Path, default=ROOT / "target/peers-venv", help="folder of the peers' virtual environment")
+    add("--json", type=Path, metavar="FILE", help="also write the measurements to FILE")
     add("--worker", choices=PEERS | DATA_PEERS, help=argparse.SUPPRESS)
     add("--source", choices=SOURCES, help=argparse.SUPPRESS)
     add("--write", type=Path, help=argparse.SUPPRESS)
@@ -807,7 +812,7 @@ def parse_options():
     if not (options.worker or options.write) and not options.binary.is_file():
         parser.error(f"{options.binary} is missing: build it with `cargo build --release`")
     if options.json and not options.json.absolute().parent.is_dir():
-        parser.error(f"the folder of {options.json} is missing")
+        parser.error(f"the folder of {options.json} does not exist")
     return options
 
 
@@ -816,7 +821,7 @@ def main():
     if options.write:
         return write_pictures(options.data, options.write, PICTURES[options.source])
     if options.worker:
-        with redirect_stdout(sys.stderr):  # Keras tells how many files it found
+        with redirect_stdout(sys.stderr):  # Keras prints how many files it found
             result = work_data(options) if options.source else work(options)
         return print(json.dumps(result))
     try:
@@ -824,7 +829,7 @@ def main():
         program = run([options.binary, "--version"]).strip()
     except Failed as error:
         sys.exit(f"{options.binary}: {error}")
-    # Pictures are written by Pillow.
+    # The `data` tables always need the environment: its Pillow writes the pictures.
     needs_peers = "data" in options.tables or set(options.only) & set(PEERS)
     python = prepare_venv(options.venv) if needs_peers else None
 

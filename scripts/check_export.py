@@ -1,19 +1,24 @@
-"""Check `export`: both formats, in other programs' hands, against this program.
+"""Check that other programs compute the same from an export as mnist-trainer does.
 
-For each run folder, and all 10,000 test images of MNIST:
+For each run folder, on all 10,000 test images of MNIST:
 
-- safetensors: PyTorch loads the weights by name, strictly; NumPy scales the
-  images with the statistics in the file's metadata, as docs/SCALING.md says.
-- ONNX: onnx.checker looks at the file, ONNX Runtime is given the bytes.
-- golden.safetensors: its pixels are the first test images; the two give its
-  logits.
+- safetensors: PyTorch loads the weights by name with strict=True. NumPy scales
+  the images with the statistics in the file's metadata, as in docs/SCALING.md.
+- ONNX: onnx.checker checks the file, and ONNX Runtime receives the bytes.
+- golden.safetensors: its pixels must be the first test images. PyTorch and ONNX
+  Runtime must compute its logits.
 
-Their logits are compared with those that `predict` prints for the images as
-files of 784 bytes. "abs" is the largest difference of any logit, "rel" the
-largest of an image's differences beside its largest logit. "float64" is this
-program beside PyTorch with the same weights in float64: what f32 costs us. A
-relative difference above 1e-5, or classes that differ where the two largest
-logits are further apart than that, are errors.
+The logits are compared with those that `predict` prints for the images, each
+passed as a file of 784 bytes. In the table:
+
+- "abs" is the largest difference of a logit.
+- "rel" is the largest difference relative to the image's largest logit.
+- "float64" compares mnist-trainer with PyTorch in float64, with the same weights:
+  the error of computing in f32.
+- "other classes" counts images with another prediction, unless their two largest
+  logits are closer than the tolerance.
+
+The script fails if a relative difference is above 1e-5 or a class differs.
 
     pip install torch==2.15.0 onnx==1.23.2 onnxruntime==1.32.0 safetensors==0.8.0 numpy==2.4.6
     for s in none normalize center standardize zca; do
@@ -45,7 +50,7 @@ BATCH = 1000
 
 
 class Net(torch.nn.Module):
-    """The tutorial's network; PyTorch fills it by the names of its layers."""
+    """The tutorial's network. PyTorch loads the weights by the names of these layers."""
 
     def __init__(self):
         super().__init__()
@@ -61,7 +66,7 @@ class Net(torch.nn.Module):
 
 
 def scale(images, fitted):
-    """docs/SCALING.md, "To apply it elsewhere, with NumPy"; in float64."""
+    """The function `scale` of docs/SCALING.md, but with a parsed file, and in float64."""
     d = fitted["description"]
     x = images.astype("float64") * d["rescale"]
     if d["samplewise_center"]:
@@ -85,7 +90,7 @@ def in_batches(function, images):
 
 
 def of_pytorch(file, images, dtype):
-    """Logits of the safetensors file."""
+    """Logits that PyTorch computes from the safetensors file."""
     with safe_open(file, "pt") as f:
         fitted = json.loads(f.metadata()["scaling_json"])
         weights = {name: f.get_tensor(name) for name in f.keys()}
@@ -97,7 +102,7 @@ def of_pytorch(file, images, dtype):
 
 
 def of_onnx(file, images):
-    """Logits and probabilities of the ONNX file."""
+    """Logits and probabilities that ONNX Runtime computes from the ONNX file."""
     onnx.checker.check_model(file, full_check=True)
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
 
@@ -108,7 +113,7 @@ def of_onnx(file, images):
 
 
 def of_this_program(run, images, options):
-    """Logits and probabilities as `predict` prints them."""
+    """Logits and probabilities that `predict` prints."""
     logits, probabilities = [], []
     with tempfile.TemporaryDirectory() as folder:
         for start in range(0, len(images), BATCH):
@@ -126,12 +131,12 @@ def program(options, *arguments, cwd=None):
     command = [options.binary, *arguments, "--format", "json", "--quiet"]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=cwd)
     if done.returncode != 0:
-        sys.exit(f"{arguments[0]} failed: {done.stderr.strip()}")
+        sys.exit(f"`mnist-trainer {arguments[0]}` failed: {done.stderr.strip()}")
     return json.loads(done.stdout)
 
 
 def test_images(options):
-    """N×1×28×28 bytes."""
+    """MNIST's test images, N×1×28×28 bytes."""
     folder = Path(program(options, "data", "fetch")["folder"])
     file = sorted(folder.glob("t10k-images-idx3-ubyte*"))[0]
     content = file.read_bytes()
@@ -140,7 +145,7 @@ def test_images(options):
 
 
 def differences(theirs, ours):
-    """Largest difference, largest one beside an image's largest logit, and classes that differ for no tie."""
+    """The largest difference, the largest relative to an image's largest logit, and the number of other classes."""
     each = np.abs(theirs.astype("float64") - ours).max(axis=1)
     size = np.abs(ours).max(axis=1)
     second, first = np.sort(ours, axis=1)[:, -2:].T
@@ -157,7 +162,7 @@ def check_golden(folder, images, logits):
 
 
 def check(run, images, options):
-    """The cells of a run's row, and whether all is well."""
+    """The cells of a run's row, and whether it passes."""
     ours, our_probabilities = of_this_program(run, images, options)
     with tempfile.TemporaryDirectory() as folder:
         weights, graph = Path(folder) / "weights", Path(folder) / "graph"
@@ -177,30 +182,30 @@ def check(run, images, options):
     cells = [f"{np.abs(ours).max():.3g}"]
     cells += [f"{absolute:.1e} {relative:.1e}" for absolute, relative, _ in results]
     cells += [f"{softmax:.1e}", str(sum(result[2] for result in results))]
-    # The exponential multiplies a difference of logits, so probabilities are held to the absolute one.
-    is_well = all(relative <= TOLERANCE and other == 0 for _, relative, other in results[:4])
-    return cells, is_well and softmax <= max(TOLERANCE, 2 * results[1][0])
+    # Softmax turns absolute differences of logits into relative ones, so the absolute difference is the tolerance.
+    passes = all(relative <= TOLERANCE and other == 0 for _, relative, other in results[:4])
+    return cells, passes and softmax <= max(TOLERANCE, 2 * results[1][0])
 
 
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders, trained on MNIST")
-    parser.add_argument("--binary", type=Path, default=ROOT / "target/release/mnist-trainer")
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of a run that was trained on MNIST")
+    parser.add_argument("--binary", type=Path, default=ROOT / "target/release/mnist-trainer", help="mnist-trainer")
     options = parser.parse_args()
     options.binary = options.binary.absolute()
     images = test_images(options)
     header = ["run", "largest logit", "PyTorch, abs rel", "ONNX Runtime, abs rel", "golden, PyTorch"]
     header += ["golden, ONNX Runtime", "float64", "probabilities", "other classes"]
     print("| " + " | ".join(header) + " |\n" + "| --- " * len(header) + "|")
-    all_well = True
+    all_pass = True
     for run in options.runs:
-        cells, is_well = check(run, images, options)
+        cells, passes = check(run, images, options)
         print("| " + " | ".join([run.name, *cells]) + " |", flush=True)
-        all_well &= is_well
-    if not all_well:
-        sys.exit(f"A relative difference is above {TOLERANCE}, or a class differs.")
+        all_pass &= passes
+    if not all_pass:
+        sys.exit(f"error: a relative difference is above {TOLERANCE}, or a class differs")
 
 
 if __name__ == "__main__":

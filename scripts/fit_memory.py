@@ -1,23 +1,26 @@
-"""Fit scalings on data sets larger than memory and watch what memory the program takes, as a Markdown table.
+"""Measure the memory that fitting takes on data sets larger than memory, as a Markdown table.
 
     cargo build --release
     python3 scripts/fit_memory.py /path/with/25-GB-free
 
-Linux, nothing but the standard library. It makes data of 0.2, 2 and 20 GB of pixels (--sizes) in the folder,
-one after the other, and deletes each (--keep leaves them): IDX files of 28x28 random bytes, which take as much
-disk as they hold, and PNG pictures of 512x512 in two class folders, which take a tenth. All cases at
-all three sizes take an hour or more on two cores, `idx zca` a third of it; --only and --sizes choose.
+Needs Linux and only the standard library. For each size (0.2, 2 and 20 GB of pixels, or --sizes), the script
+creates a data set in the folder, measures, and deletes it (--keep keeps it). IDX files contain 28x28 random bytes
+and take as much disk space as they have pixels. PNG pictures of 512x512 in two class folders take a tenth. All
+cases at all three sizes take an hour or more on two cores, a third of it for `idx zca`. Select with --only and
+--sizes.
 
-`mnist-trainer scale` hashes IDX files, fits (one pass over the train split), and goes through both splits once
-more for the moments that it prints. Every 0.1 s the program's /proc/PID/status and /proc/PID/io are read: peaks
-of anonymous memory (RssAnon) and of file pages (RssFile, the program itself), and, from the bytes read so far,
-which of the three passes it is in. `zca` is stopped after its fit, because whitening all images takes longer.
+`mnist-trainer scale` makes three passes: it hashes IDX files, fits on the train split, and computes the moments
+of both splits that it prints. Every 0.1 s the script reads /proc/PID/status and /proc/PID/io of the program. It
+records the peaks of anonymous memory (RssAnon) and of file pages (RssFile, the program itself). The number of
+bytes read so far shows which pass is running. `zca` is stopped after its fit, because whitening all images takes
+longer.
 
-Memory does not grow with the pixels, but each image has a label of 4 bytes (and each picture its path): 102 MB
-for the 25 million images in 20 GB of 28x28; `--shape 3x64x64` has 60 times fewer.
+Memory does not grow with the pixels. But each image has a label of 4 bytes, and each picture also its path: 102 MB
+of labels for the 25 million images in 20 GB of 28x28. With `--shape 3x64x64` there are 60 times fewer.
 
-The fitted mean must be the exact one, which the data are made to have. At the largest size ctrl-C is tried
-during each pass. Exit status 1 if a mean is wrong, ctrl-C is not obeyed, or RssAnon goes above --limit.
+The data are constructed to have a known mean, which the fitted mean must equal exactly. At the largest size, the
+script also sends ctrl-C during each pass. It exits with status 1 if a mean is wrong, the program does not stop
+after ctrl-C, or RssAnon exceeds --limit.
 """
 
 import argparse
@@ -47,12 +50,12 @@ KINDS = ("idx", "folder")
 PASSES = ("hash", "fit", "moments")
 CASES = ("idx standardize", "idx pixel", "idx zca", "folder standardize", "folder pixel")
 
-BLOCK_BYTES = 8 << 20  # distinct random bytes in an IDX file
-SIDE = 512  # of a picture
+BLOCK_BYTES = 8 << 20  # random bytes that an IDX file repeats
+SIDE = 512  # height and width of a picture
 DISTINCT_PICTURES = 50
 TEST_IMAGES = 100
 SAMPLE_SECONDS = 0.1
-PATIENCE = 2  # seconds from ctrl-C to the end
+PATIENCE = 2  # seconds that the program may take to stop after ctrl-C
 
 
 class DataSet(NamedTuple):
@@ -61,24 +64,26 @@ class DataSet(NamedTuple):
     shape: tuple[int, int, int]
     images: int
     pixel_bytes: int
-    read_bytes: int  # in one pass over the train split
+    read_bytes: int  # bytes read in one pass over the train split
     mean: float
 
     @property
     def passes(self):
-        """Names of the passes of `scale` over the train split."""
+        """Names of the passes that `scale` makes over the train split."""
         return PASSES if self.kind == "idx" else PASSES[1:]
 
 
-# The data.
+# Creating the data.
 
 
 def write_idx(folder, pixel_bytes, shape, block_bytes=BLOCK_BYTES):
-    """Repeats one block of images, beginning with another image each time: the mean is the block's."""
+    """Writes one block of images several times, each time rotated to start with another image.
+
+    The mean is that of the block."""
     size = shape[0] * shape[1] * shape[2]
     per_block = max(min(block_bytes, pixel_bytes) // size, 1)
     blocks = max(pixel_bytes // (per_block * size), 1)
-    # Not uniform, so that a mean of 127.5 proves something.
+    # Not uniform, because all uniform bytes have a mean near 127.5.
     block = random.Random(1).randbytes(per_block * size).translate(bytes(i * i // 255 for i in range(256)))
     rank = 3 if shape[0] == 1 else 4
 
@@ -103,7 +108,7 @@ def write_idx(folder, pixel_bytes, shape, block_bytes=BLOCK_BYTES):
 
 
 def png(rows):
-    """A PNG file of RGB rows, none of them filtered."""
+    """A PNG file of RGB rows, without filters."""
 
     def chunk(name, content):
         checksum = zlib.crc32(name + content)
@@ -115,7 +120,9 @@ def png(rows):
 
 
 def write_pictures(folder, pixel_bytes):
-    """Copies of a few pictures, equally often, in two classes. Runs of random length compress to a tenth."""
+    """Writes equally many copies of a few pictures, in two classes.
+
+    Runs of one colour with random lengths let PNG compress them to a tenth."""
     generator, pictures, total = random.Random(1), [], 0
     for number in range(DISTINCT_PICTURES):
         rows = []
@@ -141,21 +148,21 @@ def write_pictures(folder, pixel_bytes):
     )
 
 
-# The program, watched.
+# Measuring the program.
 
 
 class Watched(NamedTuple):
-    peaks: dict[str, int]  # bytes: RssAnon, RssFile
-    starts: list[float]  # seconds until each pass was seen to begin
-    seconds: float  # in all
+    peaks: dict[str, int]  # RssAnon and RssFile, in bytes
+    starts: list[float]  # when each pass began, in seconds
+    seconds: float  # total
     status: int
     stdout: str
     stderr: str
-    obeyed_after: float | None  # seconds from ctrl-C to the end
+    stopped_after: float | None  # seconds from ctrl-C to the end
 
 
 def proc(pid, name, *keys):
-    """Numbers of a process in /proc, or None once it has ended."""
+    """These numbers from a file of a process in /proc, or None if the process has ended."""
     try:
         lines = Path(f"/proc/{pid}/{name}").read_text().splitlines()
     except OSError:
@@ -165,7 +172,7 @@ def proc(pid, name, *keys):
 
 
 def watch(command, pass_bytes, interrupt_at=None):
-    """Runs a command to its end, or to ctrl-C after so many passes over `pass_bytes` bytes."""
+    """Runs a command to its end, or sends ctrl-C after `interrupt_at` passes over `pass_bytes` bytes."""
     with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
         start, interrupted = time.monotonic(), None
         process = subprocess.Popen([str(part) for part in command], stdout=stdout, stderr=stderr)
@@ -181,7 +188,7 @@ def watch(command, pass_bytes, interrupt_at=None):
                     if interrupt_at is not None and interrupted is None and read[0] > interrupt_at * pass_bytes:
                         process.send_signal(signal.SIGINT)
                         interrupted = now
-                # Often enough to time how ctrl-C is obeyed.
+                # Faster after ctrl-C, to time when the program stops.
                 time.sleep(SAMPLE_SECONDS if interrupted is None else SAMPLE_SECONDS / 10)
         finally:
             process.kill()
@@ -194,7 +201,7 @@ def watch(command, pass_bytes, interrupt_at=None):
 
 
 def scale(data, scaling, options, **more):
-    """`mnist-trainer scale` with a scaling of SCALINGS, from a configuration file."""
+    """Watches `mnist-trainer scale` with one of SCALINGS, passed in a configuration file."""
     with tempfile.NamedTemporaryFile("w", suffix=".toml") as config:
         config.write(SCALINGS[scaling] + "\n")
         config.flush()
@@ -217,14 +224,14 @@ def header(*cells):
 
 
 def measure(data, scaling, options):
-    """Prints a row; gives what is wrong."""
+    """Prints a row; returns descriptions of failures."""
     is_partial = scaling == "zca"
     fit = data.passes.index("fit")
     watched = scale(data, scaling, options, interrupt_at=fit + 1 + 1e-9 if is_partial else None)
     if watched.status not in ([0, 130] if is_partial else [0]):
         return [f"{data.kind} {scaling}: exit status {watched.status}: {watched.stderr.strip()}"]
 
-    # A pass ends where the next begins; small data are gone through between two samples.
+    # A pass ends when the next one begins. Passes over small data may fall between two samples.
     ends = [*watched.starts[1:], watched.seconds]
     seconds = dict(zip(data.passes, (end - begin for begin, end in zip(watched.starts, ends))))
     if is_partial:
@@ -243,30 +250,31 @@ def measure(data, scaling, options):
         f"{watched.seconds:.0f}",
     )
 
-    wrong = []
+    failures = []
     if anonymous > options.limit:
-        wrong.append(f"{data.kind} {scaling}: {anonymous:.0f} MB of anonymous memory, above {options.limit:.0f}")
+        failures.append(f"{data.kind} {scaling}: {anonymous:.0f} MB of anonymous memory exceeds {options.limit:.0f} MB")
     if watched.status == 0 and scaling == "standardize":
         mean = json.loads(watched.stdout)["statistics"]["mean"]
         if mean != [data.mean]:
-            wrong.append(f"{data.kind} {scaling}: the mean is {mean}, not {data.mean}")
-    return wrong
+            failures.append(f"{data.kind} {scaling}: the mean is {mean}, expected {data.mean}")
+    return failures
 
 
 def interrupt(data, options):
-    """Ctrl-C in the middle of each pass; gives rows of a table and what is wrong."""
-    rows, wrong = [], []
+    """Sends ctrl-C in the middle of each pass; returns the rows of a table and descriptions of failures."""
+    rows, failures = [], []
     for number, name in enumerate(data.passes):
         watched = scale(data, "standardize", options, interrupt_at=number + 0.5)
-        # The sums of IDX files are said before the fit.
-        said = [line for line in watched.stderr.splitlines() if not line.startswith("IDX data")]
-        after = watched.obeyed_after
-        if after is None or after > PATIENCE or watched.status != 130 or len(said) != 1:
-            wrong.append(f"{data.kind}: ctrl-C while in {name}: status {watched.status} after {after} s: {said}")
+        # The program prints the checksums of IDX files before it fits.
+        printed = [line for line in watched.stderr.splitlines() if "SHA-256" not in line]
+        after = watched.stopped_after
+        if after is None or after > PATIENCE or watched.status != 130 or len(printed) != 1:
+            outcome = f"exit status {watched.status} after {after} s: {printed}"
+            failures.append(f"{data.kind}: ctrl-C during {name}: {outcome}")
         took = "–" if after is None else f"{after:.2f}"
-        lines = " / ".join(f"`{line}`" for line in said)
+        lines = " / ".join(f"`{line}`" for line in printed)
         rows.append([data.kind, f"{data.pixel_bytes / 1e9:.1f}", name, took, watched.status, lines])
-    return rows, wrong
+    return rows, failures
 
 
 def parse_options():
@@ -277,7 +285,7 @@ def parse_options():
         chosen = text.split(",")
         for name in chosen:
             if name not in CASES:
-                raise argparse.ArgumentTypeError(f"no case {name!r}; there are {', '.join(CASES)}")
+                raise argparse.ArgumentTypeError(f"unknown case {name!r}, expected some of {', '.join(CASES)}")
         return chosen
 
     def shape(text):
@@ -287,19 +295,19 @@ def parse_options():
     text = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=text)
     add = parser.add_argument
-    add("folder", type=Path, help="where the data are made")
-    add("--sizes", type=sizes, default=[0.2, 2, 20], metavar="GB[,GB]", help="of pixels (0.2,2,20)")
-    add("--only", type=cases, default=list(CASES), metavar="CASE[,CASE]", help=f"of {', '.join(CASES)}")
-    add("--shape", type=shape, default=(1, 28, 28), metavar="CxHxW", help="of IDX images (1x28x28)")
-    add("--limit", type=float, default=200, metavar="MB", help="most anonymous memory (200)")
-    add("--keep", action="store_true", help="leave the data there")
-    add("--binary", type=Path, default=ROOT / "target/release/mnist-trainer", help="this program")
+    add("folder", type=Path, help="folder to create the data in")
+    add("--sizes", type=sizes, default=[0.2, 2, 20], metavar="GB[,GB]", help="sizes of the pixels (default: 0.2,2,20)")
+    add("--only", type=cases, default=list(CASES), metavar="CASE[,CASE]", help=f"default: {', '.join(CASES)}")
+    add("--shape", type=shape, default=(1, 28, 28), metavar="CxHxW", help="shape of IDX images (default: 1x28x28)")
+    add("--limit", type=float, default=200, metavar="MB", help="largest allowed anonymous memory (default: 200)")
+    add("--keep", action="store_true", help="keep the data")
+    add("--binary", type=Path, default=ROOT / "target/release/mnist-trainer", help="path of mnist-trainer")
     options = parser.parse_args()
     options.binary = options.binary.absolute()
     if not options.binary.is_file():
         parser.error(f"{options.binary} is missing: build it with `cargo build --release`")
     if not options.folder.is_dir():
-        parser.error(f"{options.folder} is no folder")
+        parser.error(f"{options.folder} is not a folder")
     return options
 
 
@@ -310,40 +318,40 @@ def make(kind, size, options):
     try:
         pixel_bytes = int(size * 1e9)
         data = write_idx(folder, pixel_bytes, options.shape) if kind == "idx" else write_pictures(folder, pixel_bytes)
-        os.sync()  # what is not written yet would be written while the program is timed
+        os.sync()  # so that the system does not write them while the program is timed
     except BaseException:
         shutil.rmtree(folder)
         raise
-    print(f"made {folder} in {time.monotonic() - start:.0f} s", file=sys.stderr)
+    print(f"created {folder} in {time.monotonic() - start:.0f} s", file=sys.stderr)
     return data
 
 
 def main():
     options = parse_options()
-    wrong, interrupts = [], []
+    failures, interrupts = [], []
     memory = ["RssAnon, MB", "RssFile, MB"]
-    header("data", "scaling", "pixels, GB", "images", *memory, *PASSES, "all, s")
+    header("data", "scaling", "pixels, GB", "images", *memory, *PASSES, "total, s")
     for kind in KINDS:
         scalings = [case.split()[1] for case in options.only if case.startswith(kind)]
         for size in options.sizes if scalings else []:
             data = make(kind, size, options)
             try:
                 for scaling in scalings:
-                    wrong += measure(data, scaling, options)
+                    failures += measure(data, scaling, options)
                 if size == options.sizes[-1]:
-                    rows, disobeyed = interrupt(data, options)
+                    rows, not_stopped = interrupt(data, options)
                     interrupts += rows
-                    wrong += disobeyed
+                    failures += not_stopped
             finally:
                 if not options.keep:
                     shutil.rmtree(data.folder)
     print()
-    header("data", "pixels, GB", "ctrl-C while in", "ends after, s", "exit status", "says")
+    header("data", "pixels, GB", "ctrl-C during", "stops after, s", "exit status", "prints")
     for cells in interrupts:
         row(*cells)
-    for line in wrong:
+    for line in failures:
         print(line, file=sys.stderr)
-    sys.exit(1 if wrong else 0)
+    sys.exit(1 if failures else 0)
 
 
 if __name__ == "__main__":

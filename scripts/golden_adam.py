@@ -1,9 +1,9 @@
 """Make crates/kernels/tests/golden/adam.json: parameters after each step of Adam.
 
-torch.optim.Adam in float64, so that the values are the truth, with the betas
-and the epsilon that the trainer uses. Gradients are of every kind: ordinary,
-zero, zero at first or at times, and so small or so large that only their sign
-or nothing of them is left. All inputs are f32, so that Rust reads them exactly.
+The values come from torch.optim.Adam in float64, with the trainer's betas and
+epsilon. The gradients cover all cases: ordinary, always zero, zero at first or
+sometimes, and so small or so large that at most their sign has an effect. All
+inputs are f32 values, so Rust reads them exactly.
 
     pip install torch==2.15.0 numpy==2.4.6
     python3 scripts/golden_adam.py
@@ -20,7 +20,7 @@ OUT = Path(__file__).parents[1] / "crates/kernels/tests/golden/adam.json"
 
 STEPS = 8
 LEARNING_RATES = [1e-3, 1e-1]
-# What the gradients of one parameter are multiplied with, at each step.
+# One row per parameter: the factor on its gradient at each step.
 FACTORS = [
     [1] * STEPS,
     [1e-3] * STEPS,

@@ -1,31 +1,30 @@
 """Make crates/data/tests/golden/augmentation.json: images transformed by Keras.
 
-The values come from apply_transform() of Keras-Preprocessing 1.1.2's
-ImageDataGenerator, in float64 with channels first, on two small images of
-random bytes that the file holds too: each parameter alone and together, with
-every fill mode.
+The values come from ImageDataGenerator.apply_transform() of Keras-Preprocessing
+1.1.2, in float64 with channels first. It transforms two small images of random
+bytes, which the file also contains, with each parameter alone, with several
+together, and with every fill mode.
 
     pip install keras-preprocessing==1.1.2 numpy==2.4.6 scipy==1.17.1 pillow==13.0.0
     python3 scripts/golden_augmentation.py
 
-What Keras does, read in its source:
+According to its source, Keras works like this:
 
-- the order is rotation, shift, shear and zoom (one affine resampling by
-  SciPy), channel shift, flips, brightness;
-- a parameter that is left out changes nothing, and with no affine parameter
-  there is no resampling;
-- `tx` and `zx` go along the rows, `ty` and `zy` along the columns;
-- the centre of an affine transform lies at half the size plus a half.
+- The order is rotation, shift, shear and zoom (one affine resampling by SciPy),
+  channel shift, flips, brightness.
+- A missing parameter changes nothing. Without an affine parameter, there is no
+  resampling.
+- `tx` and `zx` apply along the rows' axis, `ty` and `zy` along the columns'.
+- The centre of an affine transform is at half the size plus a half.
 
-`brightness` cannot be taken from apply_transform(): it goes through PIL, which
-first stretches the image to 0..255 and cuts to whole bytes, and it mistakes the
-axes when channels come first. So where a case has `brightness`, the script
-multiplies and clips what the other steps leave. That this is what Keras means,
-within a byte's rounding, is checked on an image that spans 0..255, where the
-stretching changes nothing.
+The script computes `brightness` itself: it multiplies the result of the other
+steps and clips it. apply_transform() would use PIL, which first stretches the
+image to 0..255 and truncates to bytes, and which confuses the axes if channels
+come first. check_brightness() verifies that both agree within the rounding of a
+byte, on an image that spans 0..255, so that stretching changes nothing.
 
-scipy.ndimage.interpolation, which Keras calls, is deprecated: SciPy 1.17.1
-warns. In a SciPy without it, set `ndimage.interpolation = ndimage` first.
+Keras calls scipy.ndimage.interpolation, which is deprecated: SciPy 1.17.1
+warns. With a SciPy that lacks it, set `ndimage.interpolation = ndimage` first.
 """
 
 import json
@@ -39,9 +38,9 @@ from keras_preprocessing.image import ImageDataGenerator
 OUT = Path(__file__).parents[1] / "crates/data/tests/golden/augmentation.json"
 
 FILL_MODES = ["nearest", "constant", "reflect", "wrap"]
-CVAL = 50.5  # the fill mode "constant" alone looks at it
+CVAL = 50.5  # used by the fill mode "constant" only
 
-# The largest shift and the largest zoom look more than a whole image away.
+# The largest shift and the largest zoom read pixels more than an image size outside the image.
 AFFINE = [
     {"theta": 30.0},
     {"theta": -205.5},
@@ -98,14 +97,14 @@ def transform(pixels, parameters, fill_mode):
 
 
 def check_brightness():
-    """Keras' brightness, where PIL's stretching is none: ours cut to whole bytes."""
+    """Keras' brightness is ours, truncated to bytes, where PIL's stretching changes nothing."""
     pixels = np.arange(256).reshape(1, 16, 16)
     for factor in (0.35, 1.0, 2.5):
         keras = ImageDataGenerator(data_format="channels_last").apply_transform(
             pixels.transpose(1, 2, 0), {"brightness": factor}
         )
         ours = transform(pixels, {"brightness": factor}, "nearest")
-        # One byte is lost before the factor, and one after it.
+        # Truncation loses up to one byte before the factor and one after it.
         assert np.all(np.abs(keras.transpose(2, 0, 1) - ours) <= 1 + factor)
 
 

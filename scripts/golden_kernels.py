@@ -1,10 +1,9 @@
 """Make crates/kernels/tests/golden/conv_block.json: the fused block and its gradients.
 
-The block is max_pool2d(relu(conv2d(x, w, b)), 2) with a valid 3x3 convolution,
-in PyTorch on the CPU, computed in float64 so that the values are the truth.
-Inputs are normal random numbers of three decimals, rounded to f32 as Rust reads them;
-results are written with seven digits. All arrays are flat and row-major: NCHW, the
-weight out x in x 3 x 3.
+The block is max_pool2d(relu(conv2d(x, w, b)), 2) with a 3x3 convolution without
+padding, computed by PyTorch on the CPU in float64. Inputs are normal random numbers
+with three decimals, rounded to f32 as Rust reads them. Results have seven digits.
+All arrays are flat and row-major: images are NCHW, weights out x in x 3 x 3.
 
     pip install torch==2.15.0 numpy==2.4.6
     python3 scripts/golden_kernels.py
@@ -20,9 +19,9 @@ import torch.nn.functional as F
 
 OUT = Path(__file__).parents[1] / "crates/kernels/tests/golden/conv_block.json"
 
-# Batch, input channels, output channels, height and width of the image. Both ways to
-# convolve (from 8 input channels on, and below) and to sum the weights' gradient, with
-# whole registers of 4, 8 and 16 channels and with parts of one.
+# Batch, input channels, output channels, height and width of the image. The cases cover
+# both algorithms of the convolution (with fewer than 8 input channels, and with more),
+# both of the weight gradient, and full and partial registers of 4, 8 and 16 channels.
 CASES = [
     (2, 2, 3, 7, 8),
     (1, 3, 5, 10, 10),
@@ -35,13 +34,13 @@ CASES = [
 
 
 def normal(rng, *shape):
-    """Normal random numbers of three decimals rounded to f32, as a float64 tensor."""
+    """Normal random numbers with three decimals, rounded to f32, as a float64 tensor."""
     values = rng.normal(size=shape).round(3).astype("float32")
     return torch.tensor(values.astype("float64"))
 
 
 def digits(tensor, count):
-    """The values of a tensor, rounded to so many digits."""
+    """The values of a tensor, rounded to `count` digits."""
     return [float(f"{value:.{count}g}") for value in tensor.flatten().tolist()]
 
 
@@ -49,7 +48,7 @@ def make_case(rng, batch, channels_in, channels_out, height, width):
     x = normal(rng, batch, channels_in, height, width).requires_grad_()
     weight = normal(rng, channels_out, channels_in, 3, 3).requires_grad_()
     bias = normal(rng, channels_out).requires_grad_()
-    # A 3x3 valid convolution takes 2 off each side; pooling drops an odd last row or column.
+    # The convolution shortens each side by 2; pooling drops an odd last row or column.
     output = F.max_pool2d(F.relu(F.conv2d(x, weight, bias)), 2)
     output_gradient = normal(rng, *output.shape)
     output.backward(output_gradient)

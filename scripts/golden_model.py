@@ -1,22 +1,21 @@
 """Make crates/model/tests/golden/model.json: logits, loss and gradients of the CNN.
 
-The network in PyTorch, on the CPU: Conv(1->32, 3x3, valid) ReLU MaxPool2
-Conv(32->64, 3x3, valid) ReLU MaxPool2 Flatten (C, H, W order)
-Linear(1600->64) ReLU Linear(64->10), mean cross-entropy. All is computed in
-float64, so that the values are the truth which an f32 program approaches.
+PyTorch computes them on the CPU in float64, for Conv(1->32, 3x3, valid) ReLU
+MaxPool2 Conv(32->64, 3x3, valid) ReLU MaxPool2 Flatten (C, H, W order)
+Linear(1600->64) ReLU Linear(64->10) and the mean cross-entropy.
 
     pip install torch==2.15.0 numpy==2.4.6
     python3 scripts/golden_model.py
 
-Parameters and input come from formulas, evaluated in float64 and rounded to
-f32 (then widened again), so that Rust can repeat them:
+Parameters and input come from formulas that Rust can repeat. They are
+evaluated in float64, rounded to f32, and converted back to float64:
 
-- element i (flat, row-major) of parameter tensor number t, as in PARAMETERS:
+- element i (flat, row-major) of parameter tensor number t in PARAMETERS:
   scale * sin(0.7 * (i mod 1000) + 0.3 * (i div 1000) + t)
 - element i of the input, 3 images of 1x28x28:
   0.5 + 0.5 * sin(0.05 * i * (1 + 0.001 * i))
 
-Dense weights, and their gradients, are in Burn's layout: input x output.
+Dense weights and their gradients have Burn's layout: input x output.
 """
 
 import json
@@ -29,7 +28,7 @@ import torch.nn.functional as F
 
 OUT = Path(__file__).parents[1] / "crates/model/tests/golden/model.json"
 
-# Name, shape and scale of each tensor; its place here is its number t.
+# Name, shape and scale of each tensor; its index is its number t.
 PARAMETERS = [
     ("conv1.weight", (32, 1, 3, 3), 0.3),
     ("conv1.bias", (32,), 0.1),
@@ -44,7 +43,7 @@ TARGETS = [3, 0, 7]
 
 
 def rounded(values, shape):
-    """A float64 tensor of values rounded to f32."""
+    """Values, rounded to f32, as a float64 tensor."""
     return torch.tensor(values.astype("float32").astype("float64")).reshape(shape)
 
 
@@ -60,11 +59,11 @@ def images():
 
 
 def pool(x, name):
-    """Max-pool, after a check that no positive maximum is tied."""
+    """Max-pool, after verifying that no window has two equal positive maxima."""
     windows = x.detach().unfold(2, 2, 2).unfold(3, 2, 2).flatten(-2)
     top = windows.sort(dim=-1, descending=True).values
     gaps = (top[..., 0] - top[..., 1])[top[..., 0] > 0]
-    print(f"{name}: smallest gap between the two largest of a window {gaps.min():.3g}")
+    print(f"{name}: smallest difference between the two largest values of a window: {gaps.min():.3g}")
     assert gaps.min() > 0
     return F.max_pool2d(x, 2)
 

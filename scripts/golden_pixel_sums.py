@@ -1,8 +1,8 @@
 """Make crates/data/tests/golden/pixel_sums.json: standard deviations from integer sums, correctly rounded.
 
 Each is sqrt(n * sum of squares - sum ** 2) / n, computed by `decimal` to 80 digits and rounded once, to a
-double. Among many random sums the script keeps those whose result lies nearest to the middle between two
-doubles, where a careless rounding goes the wrong way.
+double. Of many random sums, the script keeps those whose result is closest to the middle between two doubles,
+where an inexact computation would round to the wrong one.
 
     python3 scripts/golden_pixel_sums.py
 """
@@ -18,7 +18,7 @@ OUT = Path(__file__).parents[1] / "crates/data/tests/golden/pixel_sums.json"
 
 getcontext().prec = 80
 
-# The train and the test images of MNIST, then the smallest and the largest spreads.
+# (count, sum, sum of squares): MNIST's training and test images, then the smallest and largest standard deviations.
 SUMS = [
     (60_000 * 784, 1_567_298_545, 342_590_800_147),
     (10_000 * 784, 264_923_200, 58_095_386_156),
@@ -33,14 +33,14 @@ SUMS = [
 ]
 
 
-def deviation(count, total, squares):
-    """The exact value to 80 digits."""
+def standard_deviation(count, total, squares):
+    """The standard deviation, to 80 digits."""
     return Decimal(count * squares - total * total).sqrt() / count
 
 
-def from_a_tie(sums):
-    """How far the exact value is from the middle between two doubles, in units of the last place."""
-    exact = Fraction(deviation(*sums))
+def distance_from_tie(sums):
+    """Distance of the exact value from the middle between two doubles, in units of the last place."""
+    exact = Fraction(standard_deviation(*sums))
     nearest = float(exact)
     return abs(abs(exact - Fraction(nearest)) / Fraction(ulp(nearest)) - Fraction(1, 2))
 
@@ -54,9 +54,9 @@ def random_sums(generator):
 
 def main():
     generator = random.Random(1)
-    candidates = sorted({random_sums(generator) for _ in range(100_000)}, key=from_a_tie)
+    candidates = sorted({random_sums(generator) for _ in range(100_000)}, key=distance_from_tie)
     cases = [
-        {"count": sums[0], "sum": sums[1], "sum_of_squares": sums[2], "std": float(deviation(*sums))}
+        {"count": sums[0], "sum": sums[1], "sum_of_squares": sums[2], "std": float(standard_deviation(*sums))}
         for sums in SUMS + candidates[:40]
     ]
     OUT.write_text(json.dumps({"cases": cases}) + "\n")

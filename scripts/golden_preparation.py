@@ -1,12 +1,16 @@
-"""Make crates/data/tests/golden/preparation.json: drawn digits, prepared as MNIST's.
+"""Make crates/data/tests/golden/preparation.json: drawn digits, prepared like those of MNIST.
 
-The recipe is the one of http://yann.lecun.com/exdb/mnist/ (fit into 20x20 with
-anti-aliasing, centre of mass into the centre of 28x28), after the ink is told
-from the paper, written down here a second time with other tools: the paper's
-plane by numpy.linalg.lstsq, Otsu's threshold by trying all of them for the
-smallest variance within the two classes, specks by scipy.ndimage.label, the
-scaling by Pillow's BILINEAR on floats (which averages over all pixels that fall
-on one), the centre by scipy.ndimage.center_of_mass.
+The recipe is that of http://yann.lecun.com/exdb/mnist/: fit the digit into 20x20
+with anti-aliasing, and place its centre of mass at the centre of 28x28. Before
+that, ink is separated from paper. This script implements the recipe a second
+time, with other tools than the Rust code:
+
+- the plane of the paper: numpy.linalg.lstsq
+- Otsu's threshold: tries all thresholds for the smallest variance within the two
+  classes
+- specks: scipy.ndimage.label
+- resizing: Pillow's BILINEAR on floats, which averages when it shrinks
+- the centre of mass: scipy.ndimage.center_of_mass
 
     pip install numpy==2.4.6 scipy==1.17.1 pillow==13.0.0
     python3 scripts/golden_preparation.py
@@ -24,7 +28,7 @@ OUT = Path(__file__).parents[1] / "crates/data/tests/golden/preparation.json"
 
 BOX, SIDE, CENTRE, SPECK = 20, 28, 14, 20
 
-# Strokes on a page of 100x100; each case moves and stretches them.
+# Strokes on a page of 100x100; each case shifts and scales them.
 STROKES = {
     "seven": [[(15, 20), (80, 20), (40, 90)]],
     "one": [[(50, 10), (48, 92)]],
@@ -54,7 +58,7 @@ def draw(
     digit, height, width, top, left, size, stroke, ink, paper, slope, noise, specks
 ):
     rng = np.random.default_rng(7)
-    mask = Image.new("L", (4 * width, 4 * height))  # drawn larger, for soft edges
+    mask = Image.new("L", (4 * width, 4 * height))  # larger, for anti-aliased edges
     pen = ImageDraw.Draw(mask)
     for line in STROKES[digit]:
         points = [
@@ -72,7 +76,7 @@ def draw(
 
 
 def remove_paper(picture):
-    """What differs from the plane through the border, ink positive."""
+    """The difference from the plane through the border, with ink positive."""
     border = np.ones(picture.shape, bool)
     border[1:-1, 1:-1] = False
     y, x = np.indices(picture.shape)
@@ -85,7 +89,7 @@ def remove_paper(picture):
 
 
 def otsu(ink):
-    """The middle of the means of the two classes that vary least within themselves."""
+    """The middle between the means of the two classes with the least variance within them."""
     splits = [(ink[ink <= t], ink[ink > t]) for t in range(ink.max())]
     low, high = min(
         (split for split in splits if split[0].size and split[1].size),

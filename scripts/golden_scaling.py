@@ -1,49 +1,50 @@
-"""Make crates/data/tests/golden/scaling.json: pixel scalings as Keras does them.
+"""Make crates/data/tests/golden/scaling.json: pixels scaled by Keras.
 
-Every combination of rescale, samplewise and featurewise steps, ZCA whitening
-and granularity, in float64, on small sets of random bytes that the file holds
-too: grey, colour, fewer images than pixels, and one where an image, a channel
-and a position are constant. Each scaling is fitted on the train images and
-applied to them and to test images that it has not seen.
+The file contains every combination of rescale, samplewise and featurewise
+steps, ZCA whitening and granularity, in float64. The images are small sets of
+random bytes, which the file also contains: grayscale, colour, fewer images than
+pixels, and one in which an image, a channel and a position are constant. Each
+scaling is fitted on training images, and applied to them and to test images.
 
     pip install keras-preprocessing==1.1.2 keras==3.15.1 jax==0.10.2 \
         numpy==2.4.6 scipy==1.17.1 pillow==13.0.0
     python3 scripts/golden_scaling.py
 
-The values come from ImageDataGenerator of Keras-Preprocessing 1.1.2. Every one
-is also computed by the legacy module of Keras 3, and the script stops where
-the two differ in another way than the one below.
+The values come from ImageDataGenerator of Keras-Preprocessing 1.1.2. The legacy
+module of Keras 3 computes each of them too. The script fails if the two differ
+in anything but the whitening matrix, as described below.
 
-What Keras does, read in its sources:
+According to its sources, Keras works like this:
 
-- the order is rescale, samplewise, featurewise, ZCA;
-- standardize() changes its argument in place, so it is given a copy; of a batch
-  it takes one "samplewise" mean over all images, so it is given one image;
-- it divides by (std + 1e-6), so a constant image gives zeros;
-- "samplewise" statistics are over all pixels of one image, channels together;
-- fit() of both modules applies `rescale` before it takes the statistics, but
-  not the samplewise step;
-- whitening is x W with W = U diag(1 / sqrt(s + epsilon)) U^T, where U and s are
-  of X^T X / n, the second moment of the centred images. So in 1.1.2; the legacy
-  module divides by (sqrt(s) + epsilon / sqrt(n)), from singular values of X,
-  and where n is below the number of pixels it drops the directions in which no
-  train image differs.
+- The order is rescale, samplewise, featurewise, ZCA.
+- standardize() changes its argument in place, so this script passes a copy. For
+  a batch it computes one "samplewise" mean over all images, so this script
+  passes single images.
+- It divides by (std + 1e-6), so a constant image becomes zeros.
+- "Samplewise" statistics are over all pixels and channels of one image.
+- fit() of both modules applies `rescale` before it computes the statistics, but
+  not the samplewise step.
+- Whitening is x W with W = U diag(1 / sqrt(s + epsilon)) U^T. U and s come from
+  X^T X / n, the second moment of the centred images.
+- The legacy module differs in W: it divides by (sqrt(s) + epsilon / sqrt(n)),
+  from the singular values of X. If n is below the number of pixels, it drops the
+  directions in which the training images do not differ.
 
-Where these values are not those of one generator's fit():
+Two kinds of values do not come from fit() of a single generator:
 
-- Featurewise statistics are of the pixels as they arrive at their step. After a
-  samplewise step they are those of a second generator, fitted on what the first
-  one, with rescale and the samplewise step alone, makes of the images.
-- Keras' own statistics are one mean and one deviation per channel: the
-  granularity "channel", got from fit(). For "global" and "pixel" NumPy computes
-  them (population deviation) and W by the formula above.
+- Featurewise statistics describe the pixels as they reach their step. After a
+  samplewise step, a first generator applies rescale and that step, and a second
+  generator is fitted on the result.
+- Keras computes one mean and one standard deviation per channel, which is the
+  granularity "channel". For "global" and "pixel", NumPy computes them (the
+  population's standard deviation), and W by the formula above.
 
 Conditioning: an eigenvalue that should be 0 is noise of about 1e-16 times the
-largest, which matters where it is not small beside epsilon. With bytes as they
-are (largest eigenvalue about 1e5) epsilon is therefore 1e-2, and 1e-6 where the
-second moment has full rank. The script computes W a second time, by eigh from
-images that differ in their last bits; scaled values then move by less than 1e-9
-of the largest. `mean` and `std` are null where no such statistic is stored.
+largest. It matters unless it is small compared with epsilon. For unscaled bytes
+(largest eigenvalue about 1e5), epsilon is therefore 1e-2, or 1e-6 if the second
+moment has full rank. To verify this, the script computes W again with eigh, from
+images that differ in their last bits: scaled values change by less than 1e-9 of
+the largest. `mean` and `std` are null if the scaling has no such statistic.
 """
 
 import json
@@ -78,19 +79,19 @@ FEATUREWISE = [
 WHITENING = {"featurewise_center": True, "zca_whitening": True}
 EPSILONS = [1e-6, 1e-2, 0.1]
 
-# The axes of an NCHW array that each granularity takes its statistics over.
+# The axes of an NCHW array over which each granularity computes its statistics.
 AXES = {"global": None, "channel": (0, 2, 3), "pixel": 0}
 
 
 def make_sets():
-    """Train and test images, N x C x H x W."""
+    """Training and test images, N x C x H x W."""
     rng = np.random.default_rng(1)
 
     def split(train, test, *shape):
         return tuple(rng.integers(0, 256, (n, *shape)) for n in (train, test))
 
     constant, constant_test = split(8, 2, 3, 1, 2)
-    constant[:, 2] = 77  # a channel: a deviation of zero
+    constant[:, 2] = 77  # a channel: a standard deviation of zero
     constant[:, 0, 0, 1] = 77  # a position
     constant[4] = constant_test[1] = 77  # an image
     return {
@@ -102,7 +103,7 @@ def make_sets():
 
 
 def make_scalings(train):
-    """All descriptions, with the fields that are not the default."""
+    """All scalings, each as the fields that differ from the default."""
     for rescale, samplewise in product(RESCALES, SAMPLEWISE):
         yield rescale | samplewise
         for granularity in AXES:
@@ -117,7 +118,7 @@ def make_scalings(train):
 
 
 def raw_epsilon(train, base):
-    """Of whitening without rescale: the default where the rank is full."""
+    """The epsilon of whitening without rescale: the default if the second moment has full rank."""
     _, centred, *_ = fit(train, base | WHITENING)
     smallest = linalg.svdvals(second_moment(centred))[-1]
     return 1e-6 if smallest > 1e-3 else 1e-2
@@ -138,14 +139,13 @@ def second_moment(centred):
 
 
 def whitening_matrix(centred, divisor):
-    """U diag(1 / divisor(s)) U^T, by SVD as Keras does it."""
+    """U diag(1 / divisor(s)) U^T, by SVD as in Keras."""
     u, s, _ = linalg.svd(second_moment(centred))
     return (u / divisor(s)) @ u.T
 
 
 def fit(train, scaling):
-    """What the train images are when they arrive at the featurewise step and
-    after centring, and the statistics of each step."""
+    """The training images before the featurewise step and after centring, then mean, std and W."""
     before = {k: v for k, v in scaling.items() if k.startswith(("rescale", "sample"))}
     after = {k: v for k, v in scaling.items() if k not in before}
     arriving = standardized(generator(before), train)
@@ -168,7 +168,7 @@ def fit(train, scaling):
 
 
 def check_legacy_fit(gen, arriving, scaling):
-    """Legacy statistics are the same; its whitening is by another formula."""
+    """Verifies that the legacy module has the same statistics, and whitens by its own formula."""
     legacy = generator(scaling, LegacyImageDataGenerator)
     legacy.fit(arriving)
     assert np.array_equal(legacy.mean, gen.mean) and np.array_equal(legacy.std, gen.std)
@@ -177,12 +177,12 @@ def check_legacy_fit(gen, arriving, scaling):
         centred = arriving - gen.mean
         flat = centred.reshape(len(centred), -1)
         formula = whitening_matrix(centred, lambda s: np.sqrt(s) + epsilon)
-        # Only in the directions of train images: in others theirs is noise.
+        # Only in the directions of the training images: in others, the legacy matrix is noise.
         assert_close(flat @ legacy.zca_whitening_matrix, flat @ formula, 1e-6)
 
 
 def scale(images, scaling, mean, std, whitening, keras=ImageDataGenerator):
-    """All steps by one generator that has been given the statistics."""
+    """All steps, applied by one generator with these statistics."""
     gen = generator(scaling, keras)
     gen.mean, gen.std = mean, std
     gen.principal_components = gen.zca_whitening_matrix = whitening
@@ -211,7 +211,7 @@ def make_case(train, test, scaling):
 
 
 def check_fit_in_one(train, scaling, mean):
-    """fit() of the whole scaling knows `rescale`, and no samplewise step."""
+    """Verifies that fit() of the complete scaling applies `rescale`, but not the samplewise step."""
     if scaling.get("granularity") == "channel":
         for keras in (ImageDataGenerator, LegacyImageDataGenerator):
             gen = generator(scaling, keras)
@@ -221,14 +221,14 @@ def check_fit_in_one(train, scaling, mean):
 
 
 def whiten_again(centred, scaling):
-    """W by eigh, of images that differ in their last bits."""
+    """W by eigh, from images that differ in their last bits."""
     bits = np.random.default_rng(2).uniform(-1, 1, centred.shape)
     s, u = np.linalg.eigh(second_moment(centred * (1 + 4e-16 * bits)))
     return (u / np.sqrt(np.maximum(s, 0) + scaling.get("zca_epsilon", 1e-6))) @ u.T
 
 
 def check(arriving, centred, scaled, scaling):
-    """The scaled train images have the moments that the last step promises."""
+    """Verifies the moments of the scaled training images after the last step."""
     if scaling.get("zca_whitening"):
         u, s, _ = linalg.svd(second_moment(centred))
         shrunk = s / (s + scaling.get("zca_epsilon", 1e-6))
@@ -247,12 +247,12 @@ def check(arriving, centred, scaled, scaling):
 
 
 def assert_close(ours, theirs, share):
-    """No difference is larger than a share of the largest value."""
+    """Fails if a difference is larger than this share of the largest value."""
     assert np.abs(ours - theirs).max() <= share * np.abs(theirs).max()
 
 
 def rounded(values):
-    """To nine digits of the largest value, and no negative zero."""
+    """Values with nine digits of the largest one, and without negative zeros."""
     largest = np.abs(values).max()
     return np.round(values, 9 - math.floor(math.log10(largest)) - 1) + 0.0
 
@@ -262,7 +262,7 @@ def flat(values):
 
 
 def main():
-    warnings.simplefilter("error")  # Keras warns of what it overrides.
+    warnings.simplefilter("error")  # Keras warns when it overrides a setting.
     sets = []
     for name, (train, test) in make_sets().items():
         _, channels, height, width = train.shape

@@ -1,16 +1,20 @@
 """Make crates/comparison/tests/golden/statistics.json: the statistics of a comparison.
 
-Against SciPy: the mean, the sample standard deviation (n - 1) and the 95 %
-Student-t interval of small samples of accuracies; the difference of means of
-paired samples (a - b), the 95 % interval from the paired differences and the
-two-sided p of the paired t-test; the true difference that the paired t-test
-finds with a probability of 80 %, from the noncentral t-distribution; the
-exact McNemar test, as the binomial test that it is. Against statsmodels:
-Holm's adjusted p values, and McNemar's test again.
+SciPy computes:
 
-By simulation: how often Holm's procedure finds a difference between any two of
-three arms that do not differ. Their pairs share arms, so that there is no
-formula for it.
+- for samples of accuracies: mean, sample standard deviation (n - 1) and 95 %
+  Student-t interval
+- for paired samples a and b: the difference of the means (a - b), its 95 %
+  interval from the paired differences, and the two-sided p of the paired t-test
+- the true difference that the paired t-test detects with a probability of 80 %,
+  from the noncentral t-distribution
+- McNemar's exact test, which is a binomial test
+
+statsmodels computes Holm's adjusted p-values, and McNemar's test again.
+
+A simulation counts how often Holm's procedure finds a difference between any two
+of three arms that do not differ. There is no formula for this, because the pairs
+share arms.
 
     pip install scipy==1.17.1 statsmodels==0.15.0 numpy==2.4.6
     python3 scripts/golden_statistics.py
@@ -58,12 +62,12 @@ HOLM = [
     [0.9, 0.2, 0.05, 1.0, 0.3, 0.00001, 0.05],
 ]
 
-# Number of seeds, and the tests that share the 5 %.
+# Numbers of seeds, numbers of tests that share the 5 %, and standard deviations of the differences.
 SEEDS = [2, 3, 4, 5, 7, 10, 15, 20, 30]
 TESTS = [1, 3, 10, 45]
 STDS = [0.0003, 0.004, 1.0]
 
-# Images that one model alone has right, and the other.
+# Images that only the first model classifies correctly, and that only the second does.
 DISCORDANT = [
     (0, 0), (1, 0), (0, 5), (6, 0), (3, 3), (3, 4), (10, 2), (25, 41),
     (62, 97), (97, 62), (150, 90), (500, 512), (4000, 3700),
@@ -108,10 +112,10 @@ def holm(p):
 
 
 def power(noncentrality, df, level):
-    """Of the two-sided t-test, by integrating over the chi distribution of the estimated spread.
+    """Power of the two-sided t-test, by integrating over the chi distribution of the estimated std.
 
-    SciPy's nct must agree where it gives a number, which it does not at high
-    noncentralities.
+    SciPy's nct must agree where it returns a number. At high noncentralities it
+    returns none.
     """
     critical = stats.t.isf(level / 2, df)
 
@@ -149,7 +153,7 @@ def detectable(seeds, tests, std):
 
 
 def mcnemar(only_a, only_b):
-    """Exact, two-sided."""
+    """McNemar's exact test, two-sided."""
     if only_a + only_b == 0:
         p = 1.0
     else:
@@ -160,7 +164,7 @@ def mcnemar(only_a, only_b):
 
 
 def all_pairs_of_three(seeds):
-    """How often the smallest of three p-values is below 5 % / 3 though nothing differs."""
+    """How often the smallest of three p-values is below 5 % / 3 although nothing differs."""
     arms = np.random.default_rng(seeds).normal(size=(3, SIMULATIONS, seeds))
     smallest = np.min(
         [stats.ttest_rel(arms[a], arms[b], axis=1).pvalue for a, b in [(0, 1), (0, 2), (1, 2)]],

@@ -1,12 +1,13 @@
-"""What fitting a ZCA whitening takes, beside what the program says before, as a Markdown table.
+"""Compare the cost of fitting a ZCA whitening with the program's own estimate, as a Markdown table.
 
     cargo build --release
     python3 scripts/whitening_cost.py
 
-Linux, nothing but the standard library; some minutes, and 3 GB of memory for the largest. IDX files of random bytes,
-all images distinct and just enough of them (64 MiB) that the program leaves them on disk: so the bytes that it has
-read, in /proc/PID/io, tell when the sums of products end and the eigenproblem begins, and when that ends. CPU seconds
-are those of all threads, and matter more than the clock's where the cores are shared.
+Needs Linux and only the standard library. Takes some minutes, and 3 GB of memory for the largest shape.
+
+The script writes IDX files of random bytes with distinct images, just enough (64 MiB) that the program leaves them on
+disk. So the number of bytes read, in /proc/PID/io, shows when the sums of products are done and the eigenproblem
+begins, and when that ends. CPU seconds are those of all threads. On shared cores, they mean more than elapsed seconds.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from fit_memory import ROOT, header, proc, row, write_idx
 
 SHAPES = {(1, 28, 28): 90_000, (3, 32, 32): 25_000, (3, 48, 48): 10_000}
 REFUSED = (3, 227, 227)
-COST = re.compile(r"will take about ([\d.]+) GB of memory and (\d+) s")
+COST = re.compile(r"about ([\d.]+) GB of memory and (\d+) s")
 
 
 def cpu_seconds(pid):
@@ -35,12 +36,14 @@ def write(folder, shape, images):
 
 
 def fit(binary, data):
-    """What the program says, the peak of its memory during the fit, and (clock, CPU) at the ends of the parts."""
+    """The program's stderr, its peak memory during the fit, and the time at the end of each part.
+
+    A time is (elapsed seconds, CPU seconds)."""
     command = [binary, "scale", "--scaling", "zca", "--dataset", "idx", "--data-dir", data.folder]
     with tempfile.TemporaryFile("w+") as stderr:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr)
         peak, marks = 0, []
-        # After the hash; after the fit's last block was read; when the moments' first one is.
+        # Bytes read after hashing, after the last block of the fit, and in the first block of the moments.
         bounds = [data.read_bytes, 2 * data.read_bytes, 2 * data.read_bytes + (1 << 20)]
         try:
             while process.poll() is None and len(marks) < len(bounds):
@@ -59,20 +62,20 @@ def fit(binary, data):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", type=Path, default=ROOT / "target/release/mnist-trainer", help="this program")
+    parser.add_argument("--binary", type=Path, default=ROOT / "target/release/mnist-trainer", help="mnist-trainer")
     binary = parser.parse_args().binary.absolute()
 
     parts = ["products, s (CPU)", "eigenproblem and matrix, s (CPU)"]
-    header("shape", "values", "images", "said, GB", "RssAnon, GB", "said, s", "took, s", *parts)
+    header("shape", "values", "images", "estimated, GB", "RssAnon, GB", "estimated, s", "measured, s", *parts)
     for shape, images in SHAPES.items():
         with tempfile.TemporaryDirectory() as folder:
             data = write(folder, shape, images)
             stderr, peak, marks = fit(binary, data)
-        said = COST.search(stderr)
-        if said is None or len(marks) != 3:
-            raise SystemExit(f"{shape}: no fit to measure: {stderr}")
+        estimate = COST.search(stderr)
+        if estimate is None or len(marks) != 3:
+            raise SystemExit(f"{shape}: the fit could not be measured: {stderr}")
         took = [(b[0] - a[0], b[1] - a[1]) for a, b in zip(marks, marks[1:])]
-        gigabytes, seconds = said.groups()
+        gigabytes, seconds = estimate.groups()
         row(
             *("×".join(map(str, shape)), shape[0] * shape[1] * shape[2], images),
             *(gigabytes, f"{peak / 1e9:.2f}", seconds, f"{sum(clock for clock, _ in took):.1f}"),
@@ -84,7 +87,7 @@ def main():
         command = [binary, "scale", "--scaling", "zca", "--dataset", "idx", "--data-dir", data.folder]
         done = subprocess.run(command, capture_output=True, text=True)
         print(f"\n{'×'.join(map(str, REFUSED))}: exit status {done.returncode}")
-        print(*(line for line in done.stderr.splitlines() if not line.startswith("IDX data")), sep="\n")
+        print(*(line for line in done.stderr.splitlines() if "SHA-256" not in line), sep="\n")
 
 
 if __name__ == "__main__":
