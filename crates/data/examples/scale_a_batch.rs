@@ -1,6 +1,7 @@
-//! Fits a scaling on MNIST, scales a batch, and checks that the saved scaling gives the same values.
+//! Fits a scaling on MNIST, scales a batch, and checks that the saved scaling produces the same values.
 //!
-//! `cargo run --release --example scale_a_batch [FOLDER]`: without a folder, MNIST comes from the user's cache.
+//! Run it with `cargo run --release --example scale_a_batch [FOLDER]`. Without a folder, it reads MNIST from the user's
+//! cache, and downloads it first if necessary.
 
 use std::{env, error::Error, fs::File, ops::ControlFlow, sync::Arc};
 
@@ -9,12 +10,12 @@ use burn::tensor::Device;
 use mnist_data::{DatasetKind, FittedScaling, Moments, Scaling, ScalingBatcher, Source};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Long steps report here how far they are; `Break` stops them.
+    // Long operations call this to report their progress; `Break` would stop them.
     let mut progress = |_: &str, _: u64, _: Option<u64>| ControlFlow::Continue(());
     let source = Source::new(DatasetKind::Mnist, env::args().nth(1).map(Into::into));
     let train = source.fetch(&mut progress)?.into_splits()?.train;
 
-    // The statistics come from the train images alone.
+    // Only the training images contribute to the statistics.
     let fitted = "standardize".parse::<Scaling>()?.fit(&train, &mut progress)?;
 
     let file = tempfile::NamedTempFile::new()?;
@@ -30,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!(scaled, scaled_again);
 
     let moments = Moments::of(scaled.into_iter().map(f64::from));
-    println!("the saved scaling gives the same {} values", scaled_again.len());
+    println!("the saved scaling produces the same {} values", scaled_again.len());
     println!("mean {}, standard deviation {}", moments.mean(), moments.std());
     Ok(())
 }

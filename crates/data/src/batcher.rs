@@ -1,4 +1,4 @@
-//! Burn's `Batcher` over scaled images.
+//! A Burn `Batcher` that augments and scales images.
 
 use std::sync::Arc;
 
@@ -23,10 +23,9 @@ pub struct ImageBatch {
     pub targets: Tensor<1, Int>,
 }
 
-/// Scales images with one fitted scaling and places them on a device.
+/// Batcher that scales images with one fitted scaling and copies them to a device.
 ///
-/// Train, validation and test batches come from the same batcher, so no split can be scaled
-/// differently from another.
+/// Training, validation and test batches come from the same batcher, so all splits are scaled the same way.
 ///
 /// # Example
 /// ```
@@ -57,7 +56,7 @@ pub struct ScalingBatcher {
     augmentation: Option<AugmentedEpoch>,
 }
 
-/// What decides, together with an image's position, its transform in this epoch.
+/// The settings that determine an image's transform in one epoch, together with its position.
 #[derive(Clone)]
 struct AugmentedEpoch {
     augmentation: Arc<Augmentation>,
@@ -66,30 +65,32 @@ struct AugmentedEpoch {
 }
 
 impl ScalingBatcher {
-    /// A batcher that scales with `scaling`.
+    /// Creates a batcher that scales with `scaling`.
     pub fn new(scaling: Arc<FittedScaling>) -> Self {
         Self { scaling, whitens_on_device: false, augmentation: None }
     }
 
-    /// The same batcher, but the device computes the products of ZCA whitening, in `f32`. This is for GPUs,
-    /// which would have to wait for the host.
+    /// Returns this batcher with ZCA whitening computed on the device in `f32`, or on the host in `f64`.
+    ///
+    /// The device is the better choice for GPUs, which would otherwise wait for the host.
     #[must_use]
     pub fn whitening_on_device(self, whitens_on_device: bool) -> Self {
         Self { whitens_on_device, ..self }
     }
 
-    /// The same batcher, for the train images of one epoch: it augments each image before it scales it. The
-    /// seed, the epoch and the image's position alone decide what `augmentation` draws.
+    /// Returns this batcher for the training images of one epoch: it augments each image before scaling it.
+    ///
+    /// The transform that `augmentation` draws depends only on the seed, the epoch and the image's position.
     #[must_use]
     pub fn augmented(self, augmentation: &Augmentation, seed: u64, epoch: usize) -> Self {
         let epoch = AugmentedEpoch { augmentation: Arc::new(augmentation.clone()), seed, epoch };
         Self { augmentation: Some(epoch).filter(|epoch| !epoch.augmentation.is_identity()), ..self }
     }
 
-    /// Images without labels, each C×H×W, scaled: shape `[batch, channels, height, width]`.
+    /// Scales images without labels, each C×H×W, to a tensor of shape `[batch, channels, height, width]`.
     ///
     /// # Panics
-    /// When an image is not of the shape the scaling was fitted on.
+    /// When an image does not have the shape that the scaling was fitted on.
     pub fn batch_unlabelled(&self, images: &[&[u8]], device: &Device) -> Tensor<4> {
         self.scale(images, device)
     }
@@ -121,7 +122,7 @@ impl AugmentedEpoch {
 
 impl Batcher<LabelledImage, ImageBatch> for ScalingBatcher {
     /// # Panics
-    /// When an image is not of the shape the scaling was fitted on.
+    /// When an image does not have the shape that the scaling was fitted on.
     fn batch(&self, items: Vec<LabelledImage>, device: &Device) -> ImageBatch {
         let images = match &self.augmentation {
             None => {

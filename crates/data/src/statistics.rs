@@ -3,10 +3,10 @@
 use pulp::Arch;
 use rayon::prelude::*;
 
-/// Positions that one thread works on at a time, over all images.
+/// Number of pixel positions that one thread sums at a time, over all images.
 pub(crate) const POSITIONS: usize = 256;
 
-/// Exact sums over bytes, from which mean and standard deviation follow with one rounding each.
+/// Exact sums over bytes. The mean and standard deviation computed from them are rounded once each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PixelSums {
     /// Number of pixels.
@@ -18,19 +18,19 @@ pub struct PixelSums {
 }
 
 impl PixelSums {
-    /// Sums over a slice of bytes.
+    /// Returns the sums over a slice of bytes.
     pub fn of(pixels: &[u8]) -> Self {
-        // With the vectors of this machine: about twice as fast as with those that every machine has.
+        // This machine's widest vectors are about twice as fast as portable ones.
         Arch::new().dispatch(
             #[inline(always)]
             || Self::of_run(pixels),
         )
     }
 
-    #[allow(clippy::inline_always)] // Only what is inlined has the vectors.
+    #[allow(clippy::inline_always)] // Only inlined code uses the vectors.
     #[inline(always)]
     fn of_run(pixels: &[u8]) -> Self {
-        // Blocks small enough for `u32` (255² · 4096 < 2³²), so that the loop vectorises.
+        // In blocks this small, the sums fit in `u32` (255² · 4096 < 2³²), so the loop vectorises.
         pixels.chunks(4096).fold(Self::default(), |sums, block| {
             let (sum, sum_of_squares) = block.iter().fold((0_u32, 0_u32), |(sum, squares), &pixel| {
                 let pixel = u32::from(pixel);
@@ -44,13 +44,13 @@ impl PixelSums {
         })
     }
 
-    /// Adds whole images of `image` bytes each to one sum per group: 1 for all pixels together, C for one
-    /// per channel, C·H·W for one per position.
+    /// Adds complete images of `image` bytes each to one sum per group. There is 1 group for all pixels, or C groups
+    /// for the channels, or C·H·W groups for the positions.
     pub fn add_grouped(sums: &mut [Self], pixels: &[u8], image: usize) {
         if sums.len() == image {
             return Self::add_per_position(sums, pixels);
         }
-        // Any cut gives the same integers.
+        // The sums are integers, so they are the same for every division into parts.
         let part = image * pixels.len().div_ceil(image * rayon::current_num_threads()).max(1);
         let parts: Vec<Vec<Self>> =
             pixels.par_chunks(part).map(|pixels| Self::per_run(pixels, image, sums.len())).collect();
@@ -74,7 +74,7 @@ impl PixelSums {
     }
 
     fn add_per_position(sums: &mut [Self], pixels: &[u8]) {
-        /// So many images that the sums of squares fit in 32 bits: 255² · 66,051 < 2³².
+        /// Largest number of images whose sums of squares fit in 32 bits: 255² · 66,051 < 2³².
         const IMAGES: usize = 66_051;
         let image = sums.len();
         sums.par_chunks_mut(POSITIONS).enumerate().for_each(|(part, totals)| {
@@ -96,7 +96,7 @@ impl PixelSums {
         });
     }
 
-    /// Sums over both parts.
+    /// Returns the sums over both parts.
     #[must_use]
     pub fn merge(self, other: Self) -> Self {
         Self {
@@ -106,15 +106,15 @@ impl PixelSums {
         }
     }
 
-    /// Mean, correctly rounded (both sums are below 2⁵³ for fewer than 3.5·10¹³ pixels).
+    /// Returns the mean, correctly rounded (count and sum are below 2⁵³ for fewer than 3.5·10¹³ pixels).
     pub fn mean(self) -> f64 {
         self.sum as f64 / self.count as f64
     }
 
-    /// Population standard deviation, correctly rounded: √(n·Σx² − (Σx)²) / n.
+    /// Returns the population standard deviation, correctly rounded: √(n·Σx² − (Σx)²) / n.
     ///
     /// # Panics
-    /// When no pixel was summed.
+    /// When there are no pixels.
     pub fn std(self) -> f64 {
         let (count, sum) = (u128::from(self.count), u128::from(self.sum));
         let dividend = count * u128::from(self.sum_of_squares) - sum * sum;
@@ -123,8 +123,8 @@ impl PixelSums {
         if dividend == 0 {
             return 0.0;
         }
-        // The long division goes on, bit by bit, until the root has 64 bits. Two bits of the quotient are one
-        // of its root. Nothing overflows below 2⁶³ pixels.
+        // Continue the long division, bit by bit, until the root has 64 bits. Two bits of the quotient are one bit of
+        // its root. Nothing overflows below 2⁶³ pixels.
         let mut fraction_bits = 0;
         while quotient < 1 << 126 {
             for _ in 0..2 {
@@ -136,15 +136,15 @@ impl PixelSums {
             fraction_bits += 1;
         }
         let root = quotient.isqrt();
-        // The lowest bit also stands for everything below it, so that the one rounding, to 53 bits, never
-        // takes a number just above the middle of two doubles for the middle.
+        // The lowest bit is set if any lower bit would be. Without it, the single rounding to 53 bits could mistake a
+        // number just above the midpoint of two doubles for the midpoint.
         let is_exact = root * root == quotient && remainder == 0;
         let root = root | u128::from(!is_exact);
         root as f64 / (1_u128 << fraction_bits) as f64
     }
 }
 
-/// Count, extremes, mean and spread of real values, gathered in parts.
+/// Count, minimum, maximum, mean and variance of real values. The moments of parts can be merged.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Moments {
     count: f64,
@@ -162,7 +162,7 @@ impl Default for Moments {
 }
 
 impl Moments {
-    /// Moments of values: two passes in `f64`.
+    /// Computes the moments of values, in two passes in `f64`.
     pub fn of(values: impl ExactSizeIterator<Item = f64> + Clone) -> Self {
         let count = values.len() as f64;
         let mean = values.clone().sum::<f64>() / count.max(1.0);
@@ -175,7 +175,7 @@ impl Moments {
         }
     }
 
-    /// Moments of both parts together.
+    /// Returns the moments of both parts together.
     ///
     /// Chan, Golub, LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample
     /// Variances" (1979), equation 2.1.
@@ -195,22 +195,22 @@ impl Moments {
         }
     }
 
-    /// Arithmetic mean.
+    /// Returns the arithmetic mean.
     pub fn mean(&self) -> f64 {
         self.mean
     }
 
-    /// Population standard deviation.
+    /// Returns the population standard deviation.
     pub fn std(&self) -> f64 {
         (self.m2 / self.count).sqrt()
     }
 
-    /// Smallest value.
+    /// Returns the smallest value.
     pub fn min(&self) -> f64 {
         self.min
     }
 
-    /// Largest value.
+    /// Returns the largest value.
     pub fn max(&self) -> f64 {
         self.max
     }

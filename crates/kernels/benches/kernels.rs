@@ -1,8 +1,9 @@
-//! Each kernel on the sizes of the tutorial's CNN, beside Burn's own operations.
+//! Benchmarks of each kernel and of Burn's own operations, with the sizes of the CNN in Keras' MNIST tutorial.
 //!
-//! `cargo bench`. A group's name says how many bytes a call moves at least, each tensor once. The
-//! throughput is in floating-point operations, two for each multiplication with its addition: those of
-//! the definition, but of the gradients only those that a max-pool does not make zero. (Adam's: in bytes.)
+//! Run them with `cargo bench`. A group's name contains the minimum number of bytes that a call moves, each
+//! tensor counted once. The throughput is in floating-point operations, except for Adam, where it is in bytes.
+//! A multiplication with its addition counts as two operations. The forward pass counts all operations of the
+//! definition. The gradients count only those that the max-pool does not make zero.
 
 use std::hint::black_box;
 
@@ -25,7 +26,7 @@ fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
     Tensor::random(shape, Distribution::Uniform(-1.0, 1.0), &Device::flex())
 }
 
-/// The same values with the channels side by side in memory.
+/// Returns the same tensor with its channels adjacent in memory.
 fn channels_last(tensor: Tensor<4>) -> Tensor<4> {
     let device = tensor.device();
     let data = tensor.permute([0, 2, 3, 1]).into_data();
@@ -46,7 +47,7 @@ const BLOCKS: [Block; 2] = [
 ];
 
 impl Block {
-    /// Multiplications of one position of every pool window, two operations each.
+    /// Returns the number of operations for one position of every pool window, two per multiplication.
     fn flops(&self) -> usize {
         2 * self.output.iter().product::<usize>() * self.input[1] * TAPS
     }
@@ -59,7 +60,7 @@ impl Block {
 
 fn convolution(criterion: &mut Criterion) {
     for block in &BLOCKS {
-        // As the block before leaves it: nothing below zero, channels side by side.
+        // Like the output of the previous block: no negative values, and adjacent channels.
         let input = channels_last(random(block.input).clamp_min(0.0));
         let weight = random([block.filters, block.input[1], 3, 3]);
         let bias = random([block.filters]);
@@ -109,7 +110,7 @@ fn dense(criterion: &mut Criterion) {
 
 fn adam(criterion: &mut Criterion) {
     const PARAMETERS: usize = 121_930;
-    // Read: parameter, gradient, two moments; written: all but the gradient.
+    // Reads parameter, gradient and two moments; writes all of them except the gradient.
     let bytes = 7 * FLOAT * PARAMETERS;
     let mut group = criterion.benchmark_group(format!("Adam ({:.1} MB)", bytes as f64 / 1e6));
     group.throughput(Throughput::Bytes(bytes as u64));

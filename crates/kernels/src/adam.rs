@@ -1,24 +1,26 @@
-//! Adam, its whole step in one pass over the parameters, their gradients and moments.
+//! Adam in a single pass over the parameters, their gradients and moments.
 
 use burn::{
     optim::{AdamConfig, AdamState, LearningRate, ModuleOptimizer, Optimizer},
     tensor::{Device, Tensor},
 };
 
-/// Adam [Kingma and Ba, 2015](https://arxiv.org/abs/1412.6980), the update of Burn's own [`burn::optim::Adam`].
+/// The Adam optimizer ([Kingma and Ba, 2015](https://arxiv.org/abs/1412.6980)), with the same update as
+/// [`burn::optim::Adam`].
 ///
-/// With gradient `g`, moments `m` and `v`, and `t` counted from 1:
+/// With parameter `θ`, gradient `g`, moments `m` and `v`, learning rate `α`, and step `t` counted from 1:
 /// ```text
 /// m ← β₁ m + (1 − β₁) g
 /// v ← β₂ v + (1 − β₂) g²
 /// θ ← θ − α · m √(1 − β₂ᵗ) / (1 − β₁ᵗ) / (√v + ε √(1 − β₂ᵗ))
 /// ```
-/// This is PyTorch's form: ε is added to the root of the *corrected* second moment. Keras adds it to the
-/// uncorrected root, so its ε has more effect in the first steps; accuracies show no difference.
+/// This is PyTorch's variant: it adds ε to the square root of the *corrected* second moment. Keras adds ε to the
+/// square root of the uncorrected one, so its ε has more effect in the first steps. The accuracies show no
+/// difference.
 ///
-/// Burn's own Adam makes a dozen passes over memory, each into a new tensor. On Flex, this one makes a single
-/// pass and writes in place; on other backends it *is* Burn's own. The states of the two are
-/// interchangeable. There is no AMSGrad.
+/// Burn's own Adam makes a dozen passes over memory, and each creates a new tensor. On Flex, this one makes a
+/// single pass and writes in place. On other backends, and for other types than `f32`, it calls Burn's own. The
+/// states of the two are interchangeable. AMSGrad is not supported.
 ///
 /// # Example
 /// ```
@@ -34,12 +36,12 @@ use burn::{
 ///
 /// let adam = Adam::new(0.9, 0.999, 1e-7);
 /// let (parameter, _state) = adam.step(1e-3, parameter, gradient, None);
-/// // The first step changes each parameter by the learning rate, against the sign of its gradient.
+/// // The first step moves each parameter by the learning rate, in the direction opposite to its gradient.
 /// let difference = parameter - Tensor::<1>::from_floats([0.999, 1.001], &device);
 /// assert!(difference.abs().max().into_scalar::<f32>() < 1e-6);
 /// ```
 ///
-/// [`init`](Self::init) makes the optimizer of a whole module.
+/// To optimize all parameters of a module, call [`init`](Self::init).
 #[derive(Clone)]
 pub struct Adam {
     beta_1: f32,
@@ -49,13 +51,13 @@ pub struct Adam {
 }
 
 impl Adam {
-    /// An optimizer with these decay rates of its moments, and this ε.
+    /// Creates an optimizer with these decay rates for its two moments, and this ε.
     pub fn new(beta_1: f32, beta_2: f32, epsilon: f32) -> Self {
         let config = AdamConfig::new().with_beta_1(beta_1).with_beta_2(beta_2).with_epsilon(epsilon);
         Self { beta_1, beta_2, epsilon, of_burn: config.build() }
     }
 
-    /// The optimizer of a whole module.
+    /// Turns this into an optimizer for all parameters of a module.
     pub fn init(self) -> ModuleOptimizer {
         ModuleOptimizer::from(self)
     }
@@ -97,7 +99,7 @@ mod flex {
     use super::Adam;
     use crate::instruction_set::InstructionSet;
 
-    /// Values of a task: large enough to be worth one, and a parameter of the CNN gives several.
+    /// Values per task: enough to be worth a task, few enough to split a large parameter of the CNN into several.
     const TASK: usize = 1 << 13;
 
     pub(super) fn holds<const D: usize>(tensor: &Tensor<D>) -> bool {
@@ -114,17 +116,18 @@ mod flex {
         ) -> (Tensor<D>, Option<AdamState<D>>) {
             let (time, moment_1, moment_2) = match state {
                 Some(AdamState { momentum }) => (momentum.time, momentum.moment_1, momentum.moment_2),
-                // Burn starts from the gradient alone. Adding it to −0, not to 0, gives its very bits.
+                // Burn's first step does not add the gradient to a moment. Starting from −0 gives the same
+                // bits: −0 + x is x for every x, but 0 + −0 is 0.
                 None => (0, gradient.zeros_like().neg(), gradient.zeros_like()),
             };
             let time = time + 1;
             for other in [&gradient, &moment_1, &moment_2] {
-                assert_eq!(other.dims(), parameter.dims(), "a gradient and moments of the parameter's shape");
+                assert_eq!(other.dims(), parameter.dims(), "gradient and moments must match the parameter");
             }
             let [mut parameter, gradient, mut moment_1, mut moment_2] =
                 [parameter, gradient, moment_1, moment_2].map(primitive);
 
-            // The same operations in the same order as Burn's, so that the results are the same bits.
+            // The operations and their order are the same as in Burn, so the results have the same bits.
             let correction_2 = (1.0 - self.beta_2.powi(time as i32)).sqrt();
             let step = Step {
                 beta_1: self.beta_1,
@@ -150,7 +153,8 @@ mod flex {
         }
     }
 
-    /// A tensor's values side by side, as Burn keeps its parameters.
+    /// Returns the Flex tensor. If it is not contiguous, or does not fill its storage as Burn's parameters do,
+    /// returns a copy that does.
     fn primitive<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
         let tensor = tensor.try_into_primitive::<Flex>().expect("the tensor is on Flex");
         let layout = tensor.layout();
@@ -178,8 +182,8 @@ mod flex {
     impl WithSimd for Slices<'_> {
         type Output = ();
 
-        /// Plain Rust, which the compiler turns into the vectors of the instruction set; it fuses no
-        /// multiplication with an addition, so the results do not depend on which.
+        /// Updates the values with plain Rust, which the compiler vectorizes for the instruction set. It never
+        /// fuses a multiplication with an addition, so every instruction set gives the same bits.
         #[inline(always)]
         fn with_simd<S: Simd>(self, _simd: S) {
             let Step { beta_1, beta_2, factor, epsilon, learning_rate } = self.step;

@@ -1,49 +1,52 @@
-//! Buffers that start at a cache line, so that no vector load straddles two lines: on AVX-512, where
-//! a register is a whole line, a straddling load costs two.
+//! Buffers that start at a cache line, so that vector loads do not cross from one line into the next.
+//!
+//! On AVX-512, where a register is as wide as a line, a load that crosses lines costs as much as two.
 
 use std::mem::MaybeUninit;
 
 use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
 
-/// One cache line of `f32`, which is also the widest register.
+/// One cache line of `f32` values. The widest register has the same size.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C, align(64))]
 pub(crate) struct Line([f32; Line::FLOATS]);
 
 impl Line {
-    /// Values in a line.
+    /// Number of values in a line.
     pub(crate) const FLOATS: usize = 16;
 }
 
-/// Zeros, at least `floats` of them.
+/// Returns a buffer of at least `floats` zeros.
 pub(crate) fn zeros(floats: usize) -> Vec<Line> {
     vec![Line::zeroed(); floats.div_ceil(Line::FLOATS)]
 }
 
-/// The values of a buffer.
+/// Returns the values of a buffer.
 pub(crate) fn floats(lines: &[Line]) -> &[f32] {
     bytemuck::cast_slice(lines)
 }
 
-/// The values of a buffer, to write.
+/// Returns the values of a buffer for writing.
 pub(crate) fn floats_mut(lines: &mut [Line]) -> &mut [f32] {
     bytemuck::cast_slice_mut(lines)
 }
 
-/// New values in memory that starts at a cache line.
+/// Computed values whose memory starts at a cache line.
 pub(crate) struct AlignedVec {
-    /// The values, with something before and after them.
+    /// The values, with padding before and after them.
     pub(crate) storage: Vec<f32>,
-    /// Where they start.
+    /// Index of the first value in `storage`.
     pub(crate) start: usize,
-    /// How many there are.
+    /// Number of values.
     pub(crate) len: usize,
 }
 
 impl AlignedVec {
-    /// A chunk of `chunk_len` values for each of `parts`, computed on all threads. `compute` gets a chunk
-    /// as zeros, written a moment ago by its own thread: faster than zeros for all by one thread.
+    /// Computes a chunk of `chunk_len` values for each of `parts`, on all threads.
+    ///
+    /// `compute` receives a chunk of zeros. The thread that runs it writes these zeros just before, which is
+    /// faster than if one thread wrote the zeros of all chunks.
     #[expect(unsafe_code, reason = "memory is not written twice")]
     pub(crate) fn compute<Part: Send>(
         chunk_len: usize,
@@ -60,16 +63,16 @@ impl AlignedVec {
         after.fill(MaybeUninit::new(0.0));
         values.par_chunks_exact_mut(chunk_len).zip_eq(parts).for_each(|(chunk, part)| {
             chunk.fill(MaybeUninit::new(0.0));
-            // SAFETY: the line above wrote all of it.
+            // SAFETY: the line above initialized the entire chunk.
             compute(unsafe { chunk.assume_init_mut() }, part);
         });
-        // SAFETY: written were what comes before and after the values, and every chunk of them: `zip_eq`
-        // sees to it that there are as many as parts.
+        // SAFETY: the padding before and after the values is initialized, and so is every chunk: `zip_eq`
+        // ensures that there are as many chunks as parts.
         unsafe { storage.set_len(len + Line::FLOATS) };
         Self { storage, start, len }
     }
 
-    /// The values.
+    /// Returns the values without the padding.
     #[cfg(test)]
     pub(crate) fn values(&self) -> &[f32] {
         &self.storage[self.start..][..self.len]

@@ -1,4 +1,4 @@
-//! The convolution block on Flex: tensors to slices and back.
+//! The convolution block on Flex: passes tensors to the kernels as slices, and turns the results into tensors.
 
 use std::borrow::Cow;
 
@@ -59,7 +59,7 @@ impl ConvBlockTraining for Flex {
 
     fn input_gradient(forward: Forward<Self>, output_gradient: FlexTensor) -> FlexTensor {
         let weight = forward.weight.to_contiguous();
-        // A zero gradient times an infinite weight is NaN, which the kernel would skip.
+        // A zero gradient times a NaN or infinite weight is NaN, but the kernel skips zero gradients.
         let Some(geometry) =
             fused(&forward).filter(|_| convolution::all_finite(InstructionSet::best(), contiguous(&weight)))
         else {
@@ -80,7 +80,7 @@ impl ConvBlockTraining for Flex {
             return primitives::parameter_gradients(forward, output_gradient);
         };
         let input = channels_last(&forward.input);
-        // As for the input's gradient, with an infinite input.
+        // As in `input_gradient`: zero times a NaN or infinite input is NaN, but the kernel would skip it.
         if !convolution::all_finite(InstructionSet::best(), &input) {
             drop(input);
             return primitives::parameter_gradients(with_indices(forward), output_gradient);
@@ -100,11 +100,12 @@ impl ConvBlockTraining for Flex {
     }
 }
 
-/// The type of the fused forward pass's winners, which the primitives do not use: so it tells which of
+/// Type of the winners after a fused forward pass. The primitives use another type, so the type shows which of
 /// the two ran.
 const WINNERS: DType = DType::U8;
 
-/// The sizes of a block that the kernels know: `f32`, a 3×3 kernel, and an output that is not empty.
+/// Returns the sizes of a block, or `None` if the kernels do not support it. They support `f32`, a 3×3 kernel
+/// and a non-empty output.
 fn geometry(input: &FlexTensor, weight: &FlexTensor, bias: &FlexTensor) -> Option<Geometry> {
     let [batch, channels_in, height, width] = dims(input);
     let [channels_out, weight_channels, rows, columns] = dims(weight);
@@ -117,15 +118,16 @@ fn geometry(input: &FlexTensor, weight: &FlexTensor, bias: &FlexTensor) -> Optio
     known.then_some(geometry)
 }
 
-/// The sizes of a block whose forward pass was the fused one.
+/// Returns the sizes of a block, or `None` if its forward pass ran the primitives.
 fn fused(forward: &Forward<Flex>) -> Option<Geometry> {
-    // Its winners are as it left them: nothing but it makes this type.
+    // Only the fused forward pass creates winners of this type, so the kernels can trust them.
     (forward.winners.dtype() == WINNERS)
         .then(|| geometry(&forward.input, &forward.weight, &forward.bias))
         .flatten()
 }
 
-/// A forward pass as the primitives' backward pass wants it.
+/// Returns a forward pass with the winners that the primitives' backward pass needs. After a fused forward pass,
+/// it repeats the pass with the primitives.
 fn with_indices(forward: Forward<Flex>) -> Forward<Flex> {
     if forward.winners.dtype() != WINNERS {
         return forward;
@@ -144,14 +146,14 @@ fn output_shape(geometry: &Geometry) -> [usize; 4] {
     [geometry.batch, geometry.channels_out, geometry.output_height(), geometry.output_width()]
 }
 
-/// The layout of a tensor `[batch, channels, height, width]` whose channels lie side by side.
+/// Returns the layout of a tensor `[batch, channels, height, width]` whose channels are adjacent in memory.
 fn channels_last_layout([batch, channels, height, width]: [usize; 4], start: usize) -> Layout {
     let strides = [height * width * channels, 1, width * channels, channels];
     let strides = strides.iter().map(|&stride| stride as isize).collect();
     Layout::new(Shape::new([batch, channels, height, width]), strides, start)
 }
 
-/// A block's output.
+/// Turns a block's output into a tensor.
 fn output_tensor(values: AlignedVec, geometry: &Geometry) -> FlexTensor {
     let shape = output_shape(geometry);
     if geometry.output_is_channels_last() {
@@ -163,20 +165,20 @@ fn output_tensor(values: AlignedVec, geometry: &Geometry) -> FlexTensor {
     FlexTensor::new(Bytes::from_elems(values.storage), layout, DType::F32)
 }
 
-/// A tensor `[batch, channels, height, width]` of values whose channels lie side by side.
+/// Turns values whose channels are adjacent in memory into a tensor `[batch, channels, height, width]`.
 fn channels_last_tensor(values: AlignedVec, shape: [usize; 4]) -> FlexTensor {
     assert_eq!(values.len, shape.iter().product::<usize>());
     let layout = channels_last_layout(shape, values.start);
     FlexTensor::new(Bytes::from_elems(values.storage), layout, DType::F32)
 }
 
-/// The values of a contiguous tensor.
+/// Returns the values of a contiguous tensor.
 fn contiguous(tensor: &FlexTensor) -> &[f32] {
-    tensor.as_slice().expect("to_contiguous gives f32 side by side")
+    tensor.as_slice().expect("to_contiguous returns contiguous f32 values")
 }
 
-/// The values of a tensor `[batch, channels, height, width]` with the channels side by side: as they
-/// are, or copied.
+/// Returns the values of a tensor `[batch, channels, height, width]` with adjacent channels. Copies them only if
+/// they have another layout.
 fn channels_last(tensor: &FlexTensor) -> Cow<'_, [f32]> {
     let shape @ [_, channels, height, width] = dims(tensor);
     let len: usize = shape.iter().product();

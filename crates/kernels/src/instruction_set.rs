@@ -1,7 +1,7 @@
-//! Which vector instructions the kernels use, chosen when the program runs.
+//! Selection of the kernels' vector instructions at run time.
 //!
-//! The kernels are written once, generic over [`pulp::Simd`]; `pulp` compiles them for each
-//! instruction set and knows which ones the machine has.
+//! Each kernel is written once, generic over [`pulp::Simd`]. `pulp` compiles it for each instruction set and
+//! detects which of them the machine supports.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use pulp::aarch64::Neon;
 use pulp::x86::{V3, V4};
 use pulp::{Scalar128b, Simd, WithSimd};
 
-/// A set of vector instructions that this machine has: a value of this type is the proof.
+/// A vector instruction set. Its `pulp` token proves that this machine supports it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum InstructionSet {
     /// 16 lanes, 32 registers.
@@ -23,14 +23,14 @@ pub(crate) enum InstructionSet {
     /// 4 lanes, 32 registers.
     #[cfg(target_arch = "aarch64")]
     Neon(Neon),
-    /// 4 lanes of plain Rust, which the compiler maps to whatever the target has.
+    /// 4 lanes of plain Rust, which the compiler translates to the target's instructions.
     Portable(Scalar128b),
 }
 
 static BEST: LazyLock<InstructionSet> = LazyLock::new(|| InstructionSet::available()[0]);
 
 impl InstructionSet {
-    /// All that this machine has, the fastest first.
+    /// Returns all instruction sets that this machine supports, fastest first.
     pub(crate) fn available() -> Vec<Self> {
         let mut sets = Vec::new();
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
@@ -44,7 +44,7 @@ impl InstructionSet {
         sets
     }
 
-    /// The fastest that this machine has.
+    /// Returns the fastest instruction set that this machine supports.
     pub(crate) fn best() -> Self {
         *BEST
     }
@@ -63,9 +63,10 @@ impl InstructionSet {
     }
 }
 
-/// `a × b + c`, fused where the instruction set can.
+/// Returns `a × b + c`, fused if the instruction set supports it.
 ///
-/// `pulp`'s portable registers would call the C library's `fma` for each lane.
+/// The portable instruction set multiplies, then adds: its fused version in `pulp` would call the C library's
+/// `fma` for each lane.
 #[inline(always)]
 pub(crate) fn multiply_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
     if cfg!(target_arch = "aarch64") || S::F32_LANES > 4 {

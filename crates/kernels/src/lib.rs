@@ -1,14 +1,14 @@
-//! What a training step of the CNN spends its time on, as Burn operations of our own: the convolution
-//! block, the matrix product of the dense layers, and Adam.
+//! Burn operations for the parts of a CNN's training step that take the most time: the convolution block, the
+//! matrix product of the dense layers, and Adam.
 //!
-//! On the CPU backend Flex, our own kernels run, compiled for the vector instructions that the machine has.
-//! On every other backend, and for shapes that the kernels do not support, Burn's primitives run. The
-//! results agree up to rounding; `tests/` checks that.
+//! On the CPU backend Flex, they run kernels compiled for the machine's vector instructions. On every other
+//! backend, and for shapes and element types that the kernels do not support, they run Burn's own operations
+//! (the "primitives"). The results agree up to rounding; `tests/` checks this.
 //!
-//! Where to look: [`conv_block`] and its [`operation`] for Burn, `convolution` for the arithmetic,
-//! [`matmul`] and [`Adam`] each in its own file.
+//! Start with [`conv_block`]. [`operation`] connects it to Burn, and `convolution` contains its arithmetic.
+//! [`matmul`] and [`Adam`] have a file each.
 
-// Only what is inlined into an operation is compiled for the instruction set that it runs on.
+// A function uses the instruction set chosen at run time only if it is inlined into a `pulp` operation.
 #![allow(clippy::inline_always)]
 
 mod adam;
@@ -40,10 +40,12 @@ pub use matmul::matmul;
 use operation::ConvBlockBackend;
 pub use peak::fma_peak;
 
-/// Side of the max-pool window, and its stride.
+/// Side and stride of the max-pool window.
 pub const POOL: usize = 2;
 
-/// Convolution (stride 1, no padding) + bias → ReLU → 2×2 max-pool (stride 2, odd edges dropped).
+/// Applies a convolution with bias, then ReLU, then a 2×2 max-pool.
+///
+/// The convolution has stride 1 and no padding. The max-pool has stride 2 and drops an odd last row or column.
 ///
 /// # Shapes
 /// - `input`: `[batch, channels_in, height, width]`
@@ -52,7 +54,7 @@ pub const POOL: usize = 2;
 /// - output: `[batch, channels_out, (height - kernel_height + 1) / 2, (width - kernel_width + 1) / 2]`
 ///
 /// # Panics
-/// When the shapes do not fit together.
+/// If the shapes do not match.
 ///
 /// # Example
 /// ```
@@ -64,15 +66,15 @@ pub const POOL: usize = 2;
 /// let weight = Tensor::<4>::ones([32, 1, 3, 3], &device);
 /// let bias = Tensor::<1>::ones([32], &device);
 ///
-/// // 28 - 3 + 1 = 26 pixels a side after the convolution, half as many after the max-pool.
+/// // Each side has 28 - 3 + 1 = 26 pixels after the convolution, and 13 after the max-pool.
 /// let output = conv_block(images, weight, bias);
 /// assert_eq!(output.dims(), [8, 32, 13, 13]);
-/// // Nine pixels of 1 with weights of 1, and a bias of 1.
+/// // Nine pixels times nine weights, all 1, plus a bias of 1.
 /// assert_eq!(output.max().into_scalar::<f32>(), 10.0);
 /// ```
 pub fn conv_block(input: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
-    assert_eq!(input.dims()[1], weight.dims()[1], "the weights are for as many channels as the input has");
-    assert_eq!(bias.dims()[0], weight.dims()[0], "there is a bias for each output channel");
+    assert_eq!(input.dims()[1], weight.dims()[1], "weight must have as many input channels as the input");
+    assert_eq!(bias.dims()[0], weight.dims()[0], "bias must have one value per output channel");
     Tensor::from_dispatch(<Dispatch as ConvBlockBackend>::conv_block(
         input.into_dispatch(),
         weight.into_dispatch(),
@@ -80,18 +82,18 @@ pub fn conv_block(input: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tenso
     ))
 }
 
-/// The same as [`conv_block`], computed by Burn's own operations one after the other. Tests and benchmarks
+/// Computes the same as [`conv_block`], but with a sequence of Burn's own operations. Tests and benchmarks
 /// compare the fused block with it.
 ///
 /// # Panics
-/// When the shapes do not fit together.
+/// If the shapes do not match.
 pub fn conv_block_of_primitives(input: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
     let options = ConvOptions::new([1, 1], [0, 0], [1, 1], 1);
     let features = relu(conv2d(input, weight, Some(bias), options));
     max_pool2d(features, MaxPoolOptions::new([POOL, POOL]))
 }
 
-/// Compiles the README's example with the doctests.
+/// Runs the README's example as a doctest.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

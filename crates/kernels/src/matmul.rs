@@ -1,7 +1,7 @@
-//! The matrix product as a Burn operation that uses all threads.
+//! Matrix multiplication as a Burn operation that uses all threads.
 //!
-//! Flex spreads a product over several threads only from 192³ multiplications on. The CNN's dense layer,
-//! 1,600 × 64 at 64 images, is just below that.
+//! Flex uses several threads only for products of at least 192³ multiplications. The CNN's dense layer is just
+//! below that threshold: 1,600 × 64 weights, with a batch of 64 images.
 
 use burn::{
     backend::{
@@ -17,7 +17,7 @@ use burn::{
     tensor::Tensor,
 };
 
-/// The product of two matrices, as [`Tensor::matmul`].
+/// Multiplies two matrices, like [`Tensor::matmul`].
 ///
 /// # Shapes
 /// - `lhs`: `[rows, inner]`
@@ -25,7 +25,7 @@ use burn::{
 /// - output: `[rows, columns]`
 ///
 /// # Panics
-/// When the shapes do not fit together.
+/// If the shapes do not match.
 ///
 /// # Example
 /// ```
@@ -41,12 +41,12 @@ use burn::{
 /// assert_eq!(output.mean().into_scalar::<f32>(), 1600.0);
 /// ```
 pub fn matmul(lhs: Tensor<2>, rhs: Tensor<2>) -> Tensor<2> {
-    assert_eq!(lhs.dims()[1], rhs.dims()[0], "the inner sizes of a matrix product are equal");
+    assert_eq!(lhs.dims()[1], rhs.dims()[0], "lhs must have as many columns as rhs has rows");
     let (lhs, rhs) = (lhs.into_dispatch(), rhs.into_dispatch());
     Tensor::from_dispatch(<Dispatch as MatmulBackend>::matmul(lhs, rhs))
 }
 
-/// What Burn dispatches to at run time: the product on the backend that holds its tensors.
+/// A backend's implementation of [`matmul`]. At run time, Burn dispatches to the backend of the tensors.
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
@@ -54,7 +54,7 @@ pub fn matmul(lhs: Tensor<2>, rhs: Tensor<2>) -> Tensor<2> {
     Autodiff
 )]
 pub trait MatmulBackend: Backend {
-    /// See [`matmul`].
+    /// Multiplies two matrices on this backend, see [`matmul`].
     fn matmul(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
         Self::float_matmul(lhs, rhs)
     }
@@ -112,7 +112,7 @@ mod flex {
 
     use super::MatmulBackend;
 
-    /// Multiplications from which it pays to wake other threads.
+    /// Minimum number of multiplications for which it pays to wake other threads.
     const PARALLEL: usize = 1 << 20;
 
     impl MatmulBackend for Flex {
@@ -133,9 +133,9 @@ mod flex {
     fn product(rows: usize, inner: usize, columns: usize, lhs: &FlexTensor, rhs: &FlexTensor) -> Vec<f32> {
         let mut output = Vec::<f32>::with_capacity(rows * columns);
         let (lhs_strides, rhs_strides) = (lhs.layout().strides(), rhs.layout().strides());
-        // SAFETY: `output` has room for each row and column; told not to read it, `gemm` writes all of it
-        // before its length is set. `start` checks that every index of a tensor's
-        // shape lies inside its storage, and the shapes are those of a product, as the caller checked.
+        // SAFETY: `output` has capacity for `rows * columns` values. The first `false` tells `gemm` not to read
+        // them, and it writes all of them before `set_len`. `start` checks that every index of a tensor's shape
+        // is inside its storage. The caller checked that the shapes match.
         unsafe {
             gemm::gemm(
                 rows,
@@ -162,10 +162,11 @@ mod flex {
         }
         output
     }
-    /// Where a matrix starts. Its strides may be negative, so that the values lie on both sides.
+    /// Returns a pointer to the first value of a matrix. Its strides may be negative, so other values may come
+    /// before it in memory.
     ///
     /// # Panics
-    /// When its layout reaches beyond its storage, or it is empty.
+    /// If the matrix is empty, or its layout exceeds its storage.
     fn start(tensor: &FlexTensor) -> *const f32 {
         let (storage, layout) = (tensor.storage::<f32>(), tensor.layout());
         let (mut low, mut high) = (layout.start_offset() as isize, layout.start_offset() as isize);
@@ -174,7 +175,7 @@ mod flex {
             low += reach.min(0);
             high += reach.max(0);
         }
-        assert!(0 <= low && (high as usize) < storage.len(), "a tensor lies inside its storage");
+        assert!(0 <= low && (high as usize) < storage.len(), "the tensor's layout exceeds its storage");
         storage.as_ptr().wrapping_add(layout.start_offset())
     }
 }

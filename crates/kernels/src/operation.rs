@@ -1,4 +1,4 @@
-//! The convolution block as a Burn operation with a backward pass of its own.
+//! The convolution block as a Burn operation with its own backward pass.
 
 use burn::backend::{
     Autodiff, Backend,
@@ -14,7 +14,8 @@ use burn::backend::{
 pub use crate::forward::Forward;
 use crate::primitives;
 
-/// What Burn dispatches to at run time: the block on the backend that holds its tensors.
+/// A backend's implementation of [`conv_block`](crate::conv_block). At run time, Burn dispatches to the backend
+/// of the tensors.
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
@@ -22,7 +23,7 @@ use crate::primitives;
     Autodiff
 )]
 pub trait ConvBlockBackend: Backend {
-    /// See [`conv_block`](crate::conv_block).
+    /// Computes the block on this backend, see [`conv_block`](crate::conv_block).
     fn conv_block(
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -32,9 +33,9 @@ pub trait ConvBlockBackend: Backend {
     }
 }
 
-/// What a backend implements so that the block can be trained.
+/// A backend's forward and backward passes for training the block.
 pub trait ConvBlockTraining: ConvBlockBackend {
-    /// The block's output, and where each of its values comes from, for the backward pass.
+    /// Returns the block's output and [the winners](Forward::winners) that the backward pass needs.
     fn forward_with_winners(
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -43,12 +44,12 @@ pub trait ConvBlockTraining: ConvBlockBackend {
         primitives::forward_with_winners::<Self>(input, weight, bias)
     }
 
-    /// The gradient of the input.
+    /// Returns the gradient of the input.
     fn input_gradient(forward: Forward<Self>, output_gradient: FloatTensor<Self>) -> FloatTensor<Self> {
         primitives::input_gradient(forward, output_gradient)
     }
 
-    /// The gradients of the weights and of the bias.
+    /// Returns the gradients of the weights and the bias.
     fn parameter_gradients(
         forward: Forward<Self>,
         output_gradient: FloatTensor<Self>,

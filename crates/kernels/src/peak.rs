@@ -1,4 +1,4 @@
-//! The machine's limit: how many multiply-adds it can do when nothing else slows it down.
+//! A measurement of the machine's peak floating-point performance.
 
 use std::{hint::black_box, time::Instant};
 
@@ -6,12 +6,14 @@ use pulp::{Simd, WithSimd};
 
 use crate::instruction_set::{InstructionSet, multiply_add};
 
-/// Independent sums: enough to hide the latency of a multiply-add, few enough for the registers.
+/// Number of independent sums: enough to hide the latency of a multiply-add, few enough to stay in registers.
 const SUMS: usize = 12;
 const ROUNDS: usize = 2_000_000;
 
-/// Measures how many floating-point operations per second all threads of the current Rayon pool reach
-/// together, in multiply-adds from register to register: the best of several tries.
+/// Measures the peak floating-point operations per second of all threads in the current Rayon pool together.
+///
+/// The threads run multiply-adds on registers, without access to memory. Each counts as two operations. Returns
+/// the best of ten tries.
 ///
 /// # Example
 /// ```
@@ -53,7 +55,7 @@ mod tests {
     use super::fma_peak;
 
     #[test]
-    fn peak_is_a_number_above_zero() {
+    fn peak_is_finite_and_positive() {
         let peak = fma_peak();
         assert!(peak.is_finite() && peak > 0.0, "{peak}");
     }

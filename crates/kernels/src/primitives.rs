@@ -1,5 +1,7 @@
-//! The convolution block as Burn's primitives, which every backend but Flex runs. Flex runs them for the
-//! shapes and types that its own kernels do not support.
+//! The convolution block as a sequence of Burn's own operations.
+//!
+//! Every backend except Flex always runs these. Flex runs them for shapes and element types that its kernels do
+//! not support, and in the backward pass if an input or a weight is NaN or infinite.
 
 use burn::{
     backend::{
@@ -16,7 +18,7 @@ const STRIDE: [usize; 2] = [POOL; 2];
 const PADDING: [usize; 2] = [0; 2];
 const DILATION: [usize; 2] = [1; 2];
 
-/// The block's output alone.
+/// Returns only the block's output.
 pub(crate) fn forward<B: Backend>(
     input: FloatTensor<B>,
     weight: FloatTensor<B>,
@@ -25,7 +27,7 @@ pub(crate) fn forward<B: Backend>(
     B::max_pool2d(features::<B>(input, weight, bias), [POOL; 2], STRIDE, PADDING, DILATION, false)
 }
 
-/// The block's output, and where in its channel each value comes from.
+/// Returns the block's output and, for each value, its index in the channel before the max-pool.
 pub(crate) fn forward_with_winners<B: Backend>(
     input: FloatTensor<B>,
     weight: FloatTensor<B>,
@@ -37,7 +39,7 @@ pub(crate) fn forward_with_winners<B: Backend>(
     (output, indices)
 }
 
-/// The gradient of the input.
+/// Returns the gradient of the input.
 pub(crate) fn input_gradient<B: Backend>(
     forward: Forward<B>,
     output_gradient: FloatTensor<B>,
@@ -46,7 +48,7 @@ pub(crate) fn input_gradient<B: Backend>(
     B::conv2d_x_backward(forward.input, forward.weight, gradient, convolution())
 }
 
-/// The gradients of the weights and of the bias.
+/// Returns the gradients of the weights and the bias.
 pub(crate) fn parameter_gradients<B: Backend>(
     forward: Forward<B>,
     output_gradient: FloatTensor<B>,
@@ -61,7 +63,7 @@ fn convolution() -> ConvOptions<2> {
     ConvOptions::new([1, 1], [0, 0], [1, 1], 1)
 }
 
-/// Convolution and ReLU.
+/// Applies the convolution and ReLU.
 fn features<B: Backend>(
     input: FloatTensor<B>,
     weight: FloatTensor<B>,
@@ -70,8 +72,10 @@ fn features<B: Backend>(
     B::relu(B::conv2d(input, weight, Some(bias), convolution()))
 }
 
-/// The gradient that reaches the convolution. ReLU lets it through where the pooled value is positive,
-/// which is where the winner was.
+/// Returns the gradient of the convolution's output.
+///
+/// ReLU passes a gradient only where its output is positive. For the winner of a window, that output is the
+/// pooled value. So ReLU's backward pass can run before the max-pool's, on the smaller tensor.
 fn features_gradient<B: Backend>(forward: &Forward<B>, output_gradient: FloatTensor<B>) -> FloatTensor<B> {
     let (input, weight) = (forward.input.shape(), forward.weight.shape());
     let shape = Shape::new([input[0], weight[0], input[2] + 1 - weight[2], input[3] + 1 - weight[3]]);

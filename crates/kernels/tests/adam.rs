@@ -1,5 +1,4 @@
-//! The fused step of Adam, against PyTorch (values from scripts/golden_adam.py) and, to the bit, against
-//! Burn's own.
+//! Comparison of our Adam with PyTorch's (values from scripts/golden_adam.py), and bit for bit with Burn's.
 
 mod difference;
 
@@ -46,7 +45,7 @@ struct Case {
 }
 
 #[test]
-fn steps_are_those_of_pytorch() {
+fn steps_match_pytorch() {
     let golden: Golden = serde_json::from_str(include_str!("golden/adam.json")).unwrap();
     assert!(!golden.cases.is_empty());
     let device = Device::flex();
@@ -56,34 +55,34 @@ fn steps_are_those_of_pytorch() {
         for (step, (gradient, expected)) in (1..).zip(gradients.iter().zip(parameters)) {
             let gradient = Tensor::from_data(gradient.as_slice(), &device);
             (parameter, state) = ours().step(learning_rate, parameter, gradient, state);
-            // As Burn does, 1 - β₂ᵗ is computed in f32, which makes each update wrong by up to 1e-5 of itself.
+            // Like Burn, our Adam computes 1 - β₂ᵗ in f32, so each update has a relative error of up to 1e-5.
             let updates = 1e-5 * learning_rate * f64::from(step);
             for (place, (ours, expected)) in values(parameter.clone()).into_iter().zip(expected).enumerate() {
                 let error = (f64::from(ours) - expected).abs();
                 let allowed = 1e-6 * expected.abs() + updates;
-                assert!(error <= allowed, "step {step}, value {place}: {ours} and {expected}");
+                assert!(error <= allowed, "step {step}, value {place}: {ours}, expected {expected}");
             }
         }
     }
 }
 
-/// Values of all sizes, and some that are zero.
+/// Returns random values of very different magnitudes. Some are zero.
 fn gradient(shape: [usize; 2], generator: &mut ChaCha8Rng) -> Tensor<2> {
     let mut value = || {
         let size = [0.0, 1e-25, 1e-8, 1e-3, 1.0, 1.0, 1.0, 1e15][generator.random_range(0..8)];
-        // The sum with 0 makes a 0 of -0.
+        // Adding 0 turns -0 into 0.
         size * generator.random_range(-1.0..1.0) + 0.0
     };
     let values: Vec<f32> = (0..shape[0] * shape[1]).map(|_| value()).collect();
     Tensor::from_data(TensorData::new(values, shape), &Device::flex())
 }
 
-/// The same values, laid out otherwise in memory.
+/// Functions that return the same tensor in different memory layouts.
 const LAYOUTS: [fn(Tensor<2>) -> Tensor<2>; 5] = [
     |tensor| tensor,
     |tensor| stored(&tensor.transpose()).transpose(),
     |tensor| stored(&tensor.flip([0, 1])).flip([0, 1]),
-    // The first rows of a larger tensor, and others.
+    // The first rows of a larger tensor, and the last rows.
     |tensor| Tensor::cat(vec![tensor.clone(), tensor.ones_like()], 0).narrow(0, 0, tensor.dims()[0]),
     |tensor| {
         let rows = tensor.dims()[0];
@@ -100,7 +99,7 @@ fn bits<const D: usize>(tensor: &Tensor<D>) -> Vec<u32> {
 }
 
 type State = Option<AdamState<2>>;
-/// A step with this number, parameter, gradient and state.
+/// A function that runs a step with this number, parameter, gradient and state.
 type Step = fn(usize, Tensor<2>, Tensor<2>, State) -> (Tensor<2>, State);
 
 const LEARNING_RATE: f64 = 1e-2;
@@ -111,8 +110,8 @@ const IN_TURN: Step =
     |number, parameter, gradient, state| [BURNS, OURS][number % 2](number, parameter, gradient, state);
 
 #[test]
-fn steps_have_the_bits_of_burns_own_however_the_values_lie_in_memory() {
-    // More values than one thread's share.
+fn steps_in_every_memory_layout_are_bit_identical_to_burns() {
+    // More values than fit into one task.
     let shape = [37, 300];
     for of_parameter in LAYOUTS {
         for of_gradient in LAYOUTS {
@@ -131,12 +130,12 @@ fn steps_have_the_bits_of_burns_own_however_the_values_lie_in_memory() {
                 results
             });
             for (step, expected) in expected.iter().enumerate() {
-                for (who, results) in [("ours", &ours), ("ours and Burn's in turn", &in_turn)] {
+                for (who, results) in [("ours", &ours), ("ours, alternating with Burn's", &in_turn)] {
                     for (tensor, what) in ["parameter", "first moment", "second moment"].iter().enumerate() {
                         let same_bits = |a: f32, b: f32| a.to_bits() == b.to_bits();
                         let difference =
                             difference(what, &results[step][tensor], &expected[tensor], same_bits);
-                        assert_eq!(difference, None, "step {step} of {who}");
+                        assert_eq!(difference, None, "step {step}, {who}");
                     }
                 }
             }
@@ -145,7 +144,7 @@ fn steps_have_the_bits_of_burns_own_however_the_values_lie_in_memory() {
 }
 
 #[test]
-fn a_gradient_of_negative_zero_leaves_the_bits_of_burns_own() {
+fn a_step_with_a_gradient_of_negative_zero_is_bit_identical_to_burns() {
     let zeros = Tensor::<1>::from_data([0.0_f32, -0.0, 0.0, -0.0], &Device::flex());
     let gradient = Tensor::from_data([0.0_f32, 0.0, -0.0, -0.0], &Device::flex());
     let (ours, our_state) = ours().step(LEARNING_RATE, zeros.clone(), gradient.clone(), None);
@@ -156,7 +155,7 @@ fn a_gradient_of_negative_zero_leaves_the_bits_of_burns_own() {
 }
 
 #[test]
-fn doubles_have_the_bits_of_burns_own() {
+fn f64_steps_are_bit_identical_to_burns() {
     let start = gradient([3, 5], &mut ChaCha8Rng::seed_from_u64(1)).cast(DType::F64);
     let (ours, _) = ours().step(LEARNING_RATE, start.clone(), start.clone(), None);
     let (burns, _) = of_burn().build().step(LEARNING_RATE, start.clone(), start, None);
@@ -188,7 +187,7 @@ impl Training {
         self
     }
 
-    /// The same training, its optimizer exchanged for this one with the old one's state.
+    /// Replaces the optimizer by this one, which takes over the saved state of the old one.
     fn with_optimizer(self, optimizer: ModuleOptimizer) -> Self {
         let record = self.optimizer.to_record().into_bytes().unwrap();
         let optimizer = optimizer.load_record(OptimizerRecord::from_bytes(record).unwrap());
@@ -206,7 +205,7 @@ fn layer() -> Linear {
 }
 
 #[test]
-fn training_has_the_bits_of_burns_own() {
+fn a_trained_layer_is_bit_identical_to_burns() {
     let layer = layer();
     let [mut ours, mut burns] =
         [Training::new(layer.clone(), ours().init()), Training::new(layer, of_burn().init())];
@@ -217,7 +216,7 @@ fn training_has_the_bits_of_burns_own() {
 }
 
 #[test]
-fn a_transposed_parameter_is_trained_with_the_bits_of_burns_own() {
+fn a_trained_transposed_parameter_is_bit_identical_to_burns() {
     let mut layer = layer();
     let weight = layer.weight.val().inner();
     layer.weight = Param::from_tensor(Tensor::from_inner(stored(&weight.transpose()).transpose()));
@@ -226,7 +225,7 @@ fn a_transposed_parameter_is_trained_with_the_bits_of_burns_own() {
 }
 
 #[test]
-fn saved_states_are_interchangeable_with_burns_own() {
+fn saved_states_are_interchangeable_with_burns() {
     let layer = layer();
     let expected = Training::new(layer.clone(), of_burn().init()).steps(10).bits();
     let optimizers = || [ours().init(), of_burn().init()];
@@ -240,12 +239,12 @@ fn saved_states_are_interchangeable_with_burns_own() {
 }
 
 #[test]
-fn a_step_changes_no_copy() {
+fn a_step_does_not_change_copies_of_the_layer() {
     let training = Training::new(layer(), ours().init()).steps(3);
     let copy = training.clone();
     let before = copy.bits();
     let after = training.steps(1).bits();
     assert_ne!(after, before);
-    assert_eq!(copy.bits(), before, "the copy's parameters");
-    assert_eq!(copy.steps(1).bits(), after, "the copy's moments");
+    assert_eq!(copy.bits(), before, "the step changed the copy's parameters");
+    assert_eq!(copy.steps(1).bits(), after, "the step changed the copy's moments");
 }

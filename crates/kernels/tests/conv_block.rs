@@ -1,8 +1,8 @@
-//! The convolution block as a Burn operation, against PyTorch (values from scripts/golden_kernels.py) and
-//! against Burn's own operations one after the other.
+//! Comparison of the convolution block with PyTorch (values from scripts/golden_kernels.py), and with the same
+//! block made of Burn's own operations (the "primitives").
 //!
-//! Where it is compared with Burn's, all values are small integers: their sums are exact in f32, in
-//! whatever order they are added, so results must be equal, ties included.
+//! In f32, only small integers are compared with the primitives. Their sums are exact in any order, so the results
+//! must be equal, including ties.
 
 mod difference;
 
@@ -60,7 +60,7 @@ fn assert_close<const D: usize>(ours: Tensor<D>, theirs: &[f32], what: &str) {
 }
 
 #[test]
-fn output_and_gradients_are_those_of_pytorch() {
+fn output_and_gradients_match_pytorch() {
     let golden: Golden = serde_json::from_str(include_str!("golden/conv_block.json")).unwrap();
     assert!(!golden.cases.is_empty());
     let device = Device::flex().autodiff();
@@ -108,7 +108,7 @@ impl Sizes {
     }
 }
 
-/// How the values of a tensor lie in memory.
+/// The memory layout of a tensor.
 #[derive(Debug, Clone, Copy)]
 enum Layout {
     Contiguous,
@@ -117,7 +117,7 @@ enum Layout {
     Flipped,
     /// Some images of a larger batch.
     PartOfBatch,
-    /// Every second value along each axis of a larger tensor, which is NaN elsewhere.
+    /// Every second value along each axis of a larger tensor. Its other values are NaN.
     EverySecond,
 }
 
@@ -131,7 +131,7 @@ const LAYOUTS: [Layout; 6] = [
 ];
 
 impl Layout {
-    /// The same tensor, its values laid out like this.
+    /// Returns the same tensor in this memory layout.
     fn apply(self, tensor: Tensor<4>) -> Tensor<4> {
         let stored = |tensor: Tensor<4>| Tensor::<4>::from_data(tensor.to_data(), &tensor.device());
         let dims = tensor.dims();
@@ -152,7 +152,8 @@ impl Layout {
         }
     }
 
-    /// An operation after which the gradient of `output` comes laid out like this, if there is one.
+    /// Multiplies `output` by `gradient`, so that the gradient of `output` has this memory layout. There is no
+    /// such operation for `EverySecond`; the gradient is contiguous then.
     fn apply_to_gradient(self, output: Tensor<4>, gradient: Tensor<4>) -> Tensor<4> {
         match self {
             Self::Contiguous | Self::EverySecond => output * gradient,
@@ -178,14 +179,14 @@ struct Block {
     output_gradient: Vec<f32>,
 }
 
-/// What a pass forward and backward gives; there is no gradient of what is not tracked.
+/// The results of a forward and a backward pass. Tensors that are not tracked have no gradient.
 #[derive(Debug)]
 struct Pass {
     output: Vec<f32>,
     gradients: [Option<Vec<f32>>; 3],
 }
 
-/// Input, weight and bias are tracked.
+/// Flags to track input, weight and bias.
 const ALL: [bool; 3] = [true; 3];
 
 impl Block {
@@ -223,7 +224,8 @@ impl Block {
         self.pass_with(operation, ALL, [Layout::Contiguous; 3])
     }
 
-    /// Forward and backward, with these layouts of the input, the weights and the output's gradient.
+    /// Runs the forward and backward pass. `layouts` are those of the input, the weights and the output's
+    /// gradient.
     fn pass_with(&self, operation: Operation, tracked: [bool; 3], layouts: [Layout; 3]) -> Pass {
         let device = Device::flex().autodiff();
         let (input, weight, bias) = self.inputs(&device);
@@ -244,7 +246,7 @@ impl Block {
 }
 
 impl Pass {
-    /// The results by name; a gradient only if its tensor was tracked.
+    /// Returns the results by name, with the gradients of the tracked tensors only.
     fn tensors(&self) -> Vec<(&'static str, &[f32])> {
         let names = ["input gradient", "weight gradient", "bias gradient"];
         let gradients = names.into_iter().zip(&self.gradients);
@@ -255,13 +257,13 @@ impl Pass {
     /// Describes the first tensor that differs from that of another pass.
     fn difference(&self, expected: &Self, same: fn(f32, f32) -> bool) -> Option<String> {
         let [ours, expected] = [self, expected].map(Self::tensors);
-        assert_eq!(ours.len(), expected.len(), "both have the same gradients");
+        assert_eq!(ours.len(), expected.len(), "both passes must have the same gradients");
         let mut pairs = ours.into_iter().zip(expected);
         pairs.find_map(|((what, ours), (_, expected))| difference(what, ours, expected, same))
     }
 }
 
-/// Whether values are equal, where NaN is equal to NaN, and -0 to 0.
+/// Returns whether two values are equal. NaN equals NaN, and -0 equals 0.
 fn same_number(ours: f32, expected: f32) -> bool {
     ours.partial_cmp(&expected).map_or(ours.is_nan() && expected.is_nan(), Ordering::is_eq)
 }
@@ -270,7 +272,7 @@ fn same_bits(ours: f32, expected: f32) -> bool {
     ours.to_bits() == expected.to_bits()
 }
 
-/// Sizes of a block, most with the kernel that has its own implementation.
+/// Sizes of a block. Most have a 3×3 kernel, the only size with its own implementation.
 fn sizes() -> impl Strategy<Value = Sizes> {
     let channels_in = prop::sample::select(vec![1, 2, 3, 5, 8, 9, 16, 33]);
     let channels_out = prop::sample::select(vec![1, 3, 8, 16, 17, 33, 50]);
@@ -298,7 +300,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn results_are_those_of_the_primitives_whatever_is_tracked_and_however_it_lies_in_memory(
+    fn results_equal_the_primitives_for_any_tracked_tensors_and_memory_layouts(
         sizes in sizes(),
         seed: u64,
         tracked: [bool; 3],
@@ -313,7 +315,7 @@ proptest! {
     }
 
     #[test]
-    fn nan_and_infinity_go_where_the_primitives_send_them(
+    fn nan_and_infinity_propagate_as_in_the_primitives(
         sizes in sizes(),
         seed: u64,
         places in prop::collection::vec(
@@ -335,7 +337,7 @@ proptest! {
     }
 
     #[test]
-    fn inference_gives_the_bits_of_training(sizes in sizes(), seed: u64, layouts in [layout(), layout()]) {
+    fn inference_equals_training_bit_for_bit(sizes in sizes(), seed: u64, layouts in [layout(), layout()]) {
         let block = Block::random(sizes, seed);
         let [of_input, of_weight] = layouts;
         let training = block.pass_with(conv_block, ALL, [of_input, of_weight, Layout::Contiguous]).output;
@@ -347,7 +349,7 @@ proptest! {
     }
 }
 
-/// One that meets Winograd's algorithm and one that does not.
+/// Returns one block that uses Winograd's algorithm and one that does not.
 fn two_blocks() -> [Block; 2] {
     [16, 3].map(|channels_in| {
         let sizes = Sizes { batch: 17, channels_in, channels_out: 40, image: [9, 12], kernel: [3, 3] };
@@ -356,7 +358,7 @@ fn two_blocks() -> [Block; 2] {
 }
 
 #[test]
-fn gradient_of_a_plain_sum_is_that_of_the_primitives() {
+fn gradient_of_a_plain_sum_equals_the_primitives() {
     let device = Device::flex().autodiff();
     for block in two_blocks() {
         let block = Block::of_integers(block.sizes, 1);
@@ -370,7 +372,7 @@ fn gradient_of_a_plain_sum_is_that_of_the_primitives() {
 }
 
 #[test]
-fn doubles_give_the_bits_of_the_primitives() {
+fn f64_results_are_bit_identical_to_the_primitives() {
     let device = Device::flex().autodiff();
     let [block, _] = two_blocks();
     let [ours, theirs] = [conv_block as Operation, conv_block_of_primitives].map(|operation| {
@@ -391,8 +393,8 @@ fn doubles_give_the_bits_of_the_primitives() {
     assert_eq!(ours, theirs);
 }
 
-/// The output's shape and its values, followed by the input's gradient if it is tracked; or what the operation
-/// says when it panics.
+/// Returns the output's shape and values, followed by the input's gradient if it is tracked. If the operation
+/// panics, returns the panic's message.
 fn shape_and_values(
     operation: Operation,
     [input, weight]: [[usize; 4]; 2],
@@ -406,7 +408,7 @@ fn shape_and_values(
         let gradient = tracked.then(|| values(input.grad(&output.clone().sum().backward()).unwrap()));
         (output.dims(), [values(output), gradient.unwrap_or_default()].concat())
     });
-    // Panics with arguments in their message have a `String`, others a `&str`.
+    // The payload of a panic is a `String` if the message has arguments, otherwise a `&str`.
     result.map_err(|panic| match panic.downcast::<String>() {
         Ok(message) => *message,
         Err(panic) => panic.downcast_ref::<&str>().copied().unwrap_or_default().to_owned(),
@@ -414,7 +416,7 @@ fn shape_and_values(
 }
 
 #[test]
-fn images_without_a_window_are_met_as_the_primitives_meet_them() {
+fn blocks_with_an_empty_output_behave_like_the_primitives() {
     for input in [[2, 3, 3, 3], [2, 3, 3, 9], [2, 3, 9, 3], [2, 3, 9, 2], [2, 3, 1, 1], [0, 3, 9, 9]] {
         for tracked in [false, true] {
             let [ours, theirs] = [conv_block as Operation, conv_block_of_primitives]
@@ -425,9 +427,9 @@ fn images_without_a_window_are_met_as_the_primitives_meet_them() {
 }
 
 #[test]
-fn channels_that_do_not_fit_panic() {
-    const WEIGHTS: &str = "the weights are for as many channels as the input has";
-    const BIAS: &str = "there is a bias for each output channel";
+fn mismatched_channels_panic() {
+    const WEIGHTS: &str = "weight must have as many input channels as the input";
+    const BIAS: &str = "bias must have one value per output channel";
     for (channels, weight_channels, bias, words) in [
         (3, 2, 4, WEIGHTS),
         (3, 6, 4, WEIGHTS),
@@ -439,7 +441,7 @@ fn channels_that_do_not_fit_panic() {
         let shapes = [[2, channels, 9, 9], [4, weight_channels, 3, 3]];
         for tracked in [false, true] {
             let message = shape_and_values(conv_block, shapes, bias, tracked).unwrap_err();
-            assert!(message.contains(words), "{shapes:?}, a bias of {bias}: {message}");
+            assert!(message.contains(words), "{shapes:?}, bias [{bias}]: {message}");
         }
     }
 }
@@ -457,7 +459,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
 }
 
 #[test]
-fn passes_at_once_give_the_bits_of_one_alone() {
+fn concurrent_passes_are_bit_identical_to_a_single_one() {
     let alone = two_blocks().map(|block| block.pass(conv_block));
     thread::scope(|scope| {
         for (block, alone) in two_blocks().into_iter().zip(&alone) {

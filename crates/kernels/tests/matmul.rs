@@ -1,5 +1,5 @@
-//! The matrix product against Burn's own. The values are small integers, so that sums are exact in f32 in
-//! whatever order they are added, and results must be equal.
+//! Comparison of the matrix product with Burn's own. Most values are small integers, whose sums are exact in f32
+//! in any order, so the results must be equal.
 
 mod difference;
 
@@ -11,7 +11,7 @@ use rayon::ThreadPoolBuilder;
 
 use difference::difference;
 
-/// Above and below the size from which several threads work on a product.
+/// Rows, inner size and columns of products above and below the size from which several threads are used.
 const SIZES: [[usize; 3]; 3] = [[64, 1600, 64], [130, 97, 90], [3, 4, 5]];
 
 fn integers(shape: [usize; 2], seed: u64, device: &Device) -> Tensor<2> {
@@ -24,7 +24,7 @@ fn values(tensor: Tensor<2>) -> Vec<f32> {
     tensor.try_into_vec_as().unwrap()
 }
 
-/// The same matrix as it may lie in memory.
+/// Returns the same matrix in different memory layouts.
 fn forms(matrix: &Tensor<2>) -> [Tensor<2>; 4] {
     let [rows, columns] = matrix.dims();
     let padded = Tensor::cat(vec![matrix.zeros_like(), matrix.clone(), matrix.zeros_like()], 1);
@@ -37,7 +37,7 @@ fn forms(matrix: &Tensor<2>) -> [Tensor<2>; 4] {
 }
 
 #[test]
-fn products_are_burns_own_however_the_matrices_lie_in_memory() {
+fn products_equal_burns_in_every_memory_layout() {
     let device = Device::flex();
     for [rows, inner, columns] in SIZES {
         let (lhs, rhs) = (integers([rows, inner], 1, &device), integers([inner, columns], 2, &device));
@@ -52,7 +52,7 @@ fn products_are_burns_own_however_the_matrices_lie_in_memory() {
 }
 
 #[test]
-fn a_row_that_is_repeated_without_being_stored_counts_as_often() {
+fn products_of_expanded_rows_equal_burns() {
     let device = Device::flex();
     let lhs = integers([1, 1600], 1, &device).expand([64, 1600]);
     let rhs = integers([1600, 64], 2, &device);
@@ -60,7 +60,7 @@ fn a_row_that_is_repeated_without_being_stored_counts_as_often() {
 }
 
 #[test]
-fn gradients_are_burns_own() {
+fn gradients_equal_burns() {
     let device = Device::flex().autodiff();
     for [rows, inner, columns] in SIZES {
         let gradients = |product: fn(Tensor<2>, Tensor<2>) -> Tensor<2>| {
@@ -75,7 +75,7 @@ fn gradients_are_burns_own() {
 }
 
 #[test]
-fn infinities_and_nan_spread_as_in_burns_own() {
+fn nan_and_infinity_propagate_as_in_burns_product() {
     let device = Device::flex();
     for odd in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
         let lhs = integers([64, 1600], 1, &device);
@@ -90,7 +90,7 @@ fn infinities_and_nan_spread_as_in_burns_own() {
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     let device = Device::flex();
-    // Fractions, whose sums depend on the order.
+    // The sums of fractions depend on their order.
     let lhs = integers([64, 1600], 1, &device) / 3.0;
     let rhs = integers([1600, 64], 2, &device) / 7.0;
     let with_threads = |threads| {
@@ -106,7 +106,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
 }
 
 #[test]
-#[should_panic(expected = "the inner sizes of a matrix product are equal")]
-fn shapes_that_do_not_fit_panic() {
+#[should_panic(expected = "lhs must have as many columns as rhs has rows")]
+fn mismatched_shapes_panic() {
     matmul(Tensor::zeros([2, 3], &Device::flex()), Tensor::zeros([4, 2], &Device::flex()));
 }

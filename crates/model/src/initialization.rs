@@ -1,7 +1,7 @@
-//! Initial weights that depend on the seed and the layer's name alone.
+//! Initial weights that depend only on the seed and the layer's name.
 //!
-//! Burn's initializers draw from one generator per process, so a training's weights would depend on what else
-//! runs in the process. These functions draw from a generator of their own.
+//! Burn's initializers share one random number generator per process. With them, the weights of a run would
+//! depend on what else runs in the process. These functions use a separate generator for each layer.
 
 use burn::{
     module::Param,
@@ -15,18 +15,18 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
-/// The stream of random numbers that belongs to one layer of one training.
+/// Creates the random number generator for one layer of one run.
 fn generator(seed: u64, layer: &str) -> ChaCha8Rng {
     let key = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(layer).finalize();
     ChaCha8Rng::from_seed(key.into())
 }
 
-/// Weights drawn uniformly from ±√(6 / (fan_in + fan_out)).
+/// Creates weights that are uniformly distributed between ±√(6 / (fan_in + fan_out)).
 ///
-/// `layer` names the layer: two layers of one network need different names.
+/// `layer` is the name of the layer. The layers of a network need different names.
 ///
-/// Glorot, Bengio, "Understanding the difficulty of training deep feedforward neural networks" (2010),
-/// equation 16; Keras' `GlorotUniform`.
+/// The formula is equation 16 of Glorot, Bengio, "Understanding the difficulty of training deep feedforward neural
+/// networks" (2010). Keras calls it `GlorotUniform`.
 pub fn glorot_uniform<const D: usize>(
     shape: [usize; D],
     [fan_in, fan_out]: [usize; 2],
@@ -41,12 +41,12 @@ pub fn glorot_uniform<const D: usize>(
     Param::from_data(TensorData::new(values, shape), device)
 }
 
-/// A bias of zeros.
+/// Creates a bias of zeros.
 pub fn zeros(size: usize, device: &Device) -> Param<Tensor<1>> {
     Param::from_data(TensorData::new(vec![0_f32; size], [size]), device)
 }
 
-/// A dense layer with uniform Glorot weights and a bias of zeros, as Keras initializes one.
+/// Creates a dense layer with uniform Glorot weights and a bias of zeros, the defaults of Keras.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -62,8 +62,9 @@ pub fn dense(layer: &str, [inputs, outputs]: [usize; 2], seed: u64, device: &Dev
     }
 }
 
-/// A convolution with stride 1 and without padding, with uniform Glorot weights and a bias of zeros, as Keras
-/// initializes one. Change its other fields, such as `padding`, afterwards.
+/// Creates a convolution with uniform Glorot weights and a bias of zeros, the defaults of Keras.
+///
+/// It has stride 1 and no padding. To change its other fields, such as `padding`, assign to them afterwards.
 ///
 /// ```
 /// use burn::tensor::Device;

@@ -1,8 +1,8 @@
-//! The tutorial's CNN, and what a training asks of any network.
+//! The CNN of Keras' MNIST tutorial, and the traits that any network implements for training.
 //!
-//! [`ModelConfig`] describes the CNN and builds a [`Model`]. The rest of the project trains, evaluates and
-//! compares through two traits, so it takes your network as well: [`Classifier`] is a Burn module that maps
-//! images to logits, [`Network`] builds one for images of a given shape.
+//! [`ModelConfig`] describes the CNN and builds a [`Model`]. The rest of the project uses only two traits to
+//! train, evaluate and compare networks, so it works with your own network too. A [`Classifier`] is a Burn module
+//! that maps images to logits. A [`Network`] builds one for images of a given shape.
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};
@@ -22,7 +22,7 @@ mod network;
 pub use model::{Flops, Kernels, Model, ModelConfig, ModelError};
 pub use network::{Classifier, Network, NetworkError};
 
-/// Compiles the README's example with the doctests.
+/// Runs the README's example as a doctest.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

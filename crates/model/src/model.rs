@@ -1,4 +1,4 @@
-//! The network, read top to bottom.
+//! The CNN of Keras' MNIST tutorial, with its configuration.
 
 use burn::{
     config::Config,
@@ -17,7 +17,7 @@ use crate::{
 /// Side of every convolution kernel.
 const KERNEL: usize = 3;
 
-/// Configuration of the CNN; the defaults are the tutorial's.
+/// Configuration of the CNN. The defaults are those of Keras' MNIST tutorial ("the tutorial").
 #[derive(Config, Debug)]
 pub struct ModelConfig {
     /// Channels, height and width of the input images.
@@ -26,62 +26,62 @@ pub struct ModelConfig {
     /// Output channels of the two convolutions.
     #[config(default = "[32, 64]")]
     pub filters: [usize; 2],
-    /// Units of the hidden dense layer.
+    /// Number of units in the hidden dense layer.
     #[config(default = 64)]
     pub hidden: usize,
-    /// Classes to tell apart.
+    /// Number of classes.
     #[config(default = 10)]
     pub classes: usize,
-    /// What computes the layers.
+    /// Implementation of the layers.
     #[config(default = "Kernels::Fused")]
     pub kernels: Kernels,
 }
 
-/// What computes the layers; the results are equal to rounding.
+/// Implementation of the layers. The results agree up to rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kernels {
     /// The operations of `mnist-kernels`.
     Fused,
-    /// Burn's own, to measure the others against.
+    /// Burn's own operations, for comparison.
     Primitives,
 }
 
-/// Floating-point operations per image.
+/// Number of floating-point operations per image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Flops {
-    /// Of the forward pass.
+    /// Operations of the forward pass.
     pub forward: usize,
-    /// Of a training step, without the optimizer.
+    /// Operations of a training step, without the optimizer.
     pub training_step: usize,
 }
 
-/// Why a configuration describes no network.
+/// The reason why a configuration is invalid.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// The images vanish before the dense layers.
+    /// The images are so small that the convolution blocks leave no pixels for the dense layers.
     #[error(
-        "images of {height}×{width} pixels are too small for two convolution blocks; the smallest are 10×10"
+        "images of {height}×{width} pixels are too small for two convolution blocks; the minimum is 10×10"
     )]
     ImageTooSmall {
-        /// Rows.
+        /// Height of the images.
         height: usize,
-        /// Columns.
+        /// Width of the images.
         width: usize,
     },
 }
 
-/// Side of the block's output for an input of `side`, if anything is left of it.
+/// Returns the side length of a block's output for an input of length `side`, or `None` if it would be empty.
 fn side_after_block(side: usize) -> Option<usize> {
     side.checked_sub(KERNEL - 1).map(|convolved| convolved / POOL).filter(|&pooled| pooled > 0)
 }
 
 impl ModelConfig {
-    /// Values per image that reach the dense layers, which is also the check that there are any.
+    /// Returns the number of values per image that reach the dense layers.
     ///
     /// # Errors
-    /// When the images are too small.
+    /// If the images are too small, so that there are none.
     pub fn flat_features(&self) -> Result<usize, ModelError> {
         let [_, height, width] = self.image;
         let shrink = |side| side_after_block(side).and_then(side_after_block);
@@ -91,14 +91,15 @@ impl ModelConfig {
         }
     }
 
-    /// Floating-point operations that one image costs, two for each multiplication with its addition.
+    /// Returns the number of floating-point operations for one image. A multiplication with its addition counts as
+    /// two.
     ///
-    /// Only operations that the result depends on count. A pooled value has four convolutions behind it but only
-    /// one gradient, and the images need none. Gradients that ReLU zeroes count: which they are depends on the
-    /// weights.
+    /// Only operations that affect the result count. Each pooled value needs four convolutions in the forward pass,
+    /// but only one of them gets a gradient. The images need no gradient. Gradients that ReLU sets to zero count,
+    /// because their number depends on the weights.
     ///
     /// # Errors
-    /// When the images are too small.
+    /// If the images are too small.
     pub fn flops(&self) -> Result<Flops, ModelError> {
         let flat = self.flat_features()?;
         let [channels, height, width] = self.image;
@@ -113,11 +114,11 @@ impl ModelConfig {
         Ok(Flops { forward, training_step: forward + block1 + 2 * (block2 + dense) })
     }
 
-    /// Builds the network with the initial weights that belong to `seed`: Keras' defaults, uniform
-    /// Glorot weights and zero biases.
+    /// Builds the network with initial weights for `seed`: uniform Glorot weights and zero biases, the defaults of
+    /// Keras.
     ///
     /// # Errors
-    /// When the images are too small.
+    /// If the images are too small.
     pub fn init(&self, seed: u64, device: &Device) -> Result<Model, ModelError> {
         let flat = self.flat_features()?;
         let [channels, _, _] = self.image;
@@ -132,7 +133,7 @@ impl ModelConfig {
     }
 }
 
-/// Convolution → ReLU → max-pool.
+/// A convolution block: convolution → ReLU → max-pool.
 #[derive(Module, Debug)]
 struct ConvBlock {
     weight: Param<Tensor<4>>,
@@ -155,7 +156,8 @@ impl ConvBlock {
     }
 }
 
-/// Conv 32 → pool → Conv 64 → pool → dense 64 → dense 10, with ReLU in between.
+/// The CNN. With the tutorial's sizes, it is conv 32 → pool → conv 64 → pool → dense 64 → dense 10. ReLU follows each
+/// convolution and the first dense layer.
 #[derive(Module, Debug)]
 pub struct Model {
     conv1: ConvBlock,
@@ -167,7 +169,7 @@ pub struct Model {
 }
 
 impl Classifier for Model {
-    // The shapes beside the layers are those of the tutorial's configuration.
+    // The comments show the shapes for the tutorial's configuration.
     fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         let x = self.conv1.forward(images, self.kernels); //        [batch, 32, 13, 13]
         let x = self.conv2.forward(x, self.kernels); //             [batch, 64, 5, 5]
@@ -177,7 +179,7 @@ impl Classifier for Model {
     }
 }
 
-/// The tutorial's network, whatever the shape of the images and the number of classes.
+/// Builds the CNN for the image shape and number of classes in the arguments, not for those in the configuration.
 impl Network for ModelConfig {
     type Model = Model;
 
@@ -206,7 +208,7 @@ impl Network for ModelConfig {
     }
 }
 
-/// A dense layer. With the fused kernels, all threads share its product.
+/// Applies a dense layer. With the fused kernels, its matrix product uses all threads.
 fn linear(layer: &Linear, input: Tensor<2>, kernels: Kernels) -> Tensor<2> {
     match (kernels, &layer.bias) {
         (Kernels::Fused, Some(bias)) => matmul(input, layer.weight.val()) + bias.val().unsqueeze(),

@@ -1,4 +1,4 @@
-//! What a training asks of a network.
+//! The traits that a network implements for training.
 
 use std::error::Error;
 
@@ -10,17 +10,17 @@ use burn::{
 
 /// A Burn module that maps images to one logit per class.
 ///
-/// Trainings give the same bits each time if the module draws nothing at random. Layers that do, such as Burn's
-/// `Dropout`, draw from a generator that the whole process shares.
+/// Repeated runs produce the same bits if the module uses no random numbers. Layers that do, such as Burn's
+/// `Dropout`, take them from one generator that the entire process shares.
 pub trait Classifier: Module {
-    /// Logits of a batch.
+    /// Returns the logits of a batch.
     ///
     /// # Shapes
     /// - `images`: `[batch, channels, height, width]`
     /// - output: `[batch, classes]`
     fn forward(&self, images: Tensor<4>) -> Tensor<2>;
 
-    /// Logits of a batch and their softmax cross-entropy, averaged over the images.
+    /// Returns the logits of a batch and their softmax cross-entropy, averaged over the images.
     ///
     /// # Shapes
     /// - `images`: `[batch, channels, height, width]`
@@ -33,39 +33,38 @@ pub trait Classifier: Module {
     }
 }
 
-/// Why a network cannot be built for some images.
+/// The reason why a network cannot be built for images of a given shape.
 pub type NetworkError = Box<dyn Error + Send + Sync>;
 
-/// Builds the networks that an experiment trains.
+/// A network that can be built for images of a given shape.
 pub trait Network: Sync {
-    /// The module that it builds.
+    /// The module that the network builds.
     type Model: Classifier;
 
-    /// A name that tells this network from others. Run folders record it: a run is only resumed and loaded
-    /// with the network of the same name. Change the name when you change the layers.
+    /// Returns a name that identifies this network. Run folders record it: a run can only be resumed or loaded
+    /// with a network of the same name. Change the name when you change the layers.
     fn name(&self) -> String;
 
-    /// Refuses images that the network cannot take, with the error that [`build`](Self::build) would give. A
-    /// training asks this once it knows the shape of the images, before it reads all of them.
+    /// Checks that the network accepts images of this shape. The error is the one that [`build`](Self::build)
+    /// would return. Training calls this as soon as it knows the shape, before it reads all images.
     ///
     /// `image` is `[channels, height, width]`.
     ///
     /// # Errors
-    /// When the network cannot take such images. By default it takes all.
+    /// If the network does not accept such images. The default implementation accepts every shape.
     fn check(&self, _image: [usize; 3]) -> Result<(), NetworkError> {
         Ok(())
     }
 
-    /// A network with the initial weights that belong to `seed`.
+    /// Builds the module with initial weights for `seed`.
     ///
-    /// For results that can be repeated, draw the weights from `seed` alone, as the functions in
+    /// For reproducible results, draw the weights from `seed` alone, as the functions in
     /// [`initialization`](crate::initialization) do. Burn's own initializers share one generator per process.
     ///
-    /// `image` is `[channels, height, width]`. `device` has autodiff if the network is to be trained, and none if
-    /// it is to predict.
+    /// `image` is `[channels, height, width]`. `device` supports autodiff for training, but not for prediction.
     ///
     /// # Errors
-    /// When the network cannot take such images.
+    /// If the network does not accept such images.
     fn build(
         &self,
         image: [usize; 3],

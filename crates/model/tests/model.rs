@@ -1,4 +1,4 @@
-//! The network: its size, its initial weights, and its arithmetic against PyTorch.
+//! Tests of the CNN: its size, its initial weights, and its results compared with PyTorch.
 
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
@@ -15,7 +15,7 @@ fn model(seed: u64) -> Model {
     ModelConfig::new().init(seed, &Device::flex()).unwrap()
 }
 
-/// The values of every parameter in the order of the layers.
+/// Returns the values of every parameter in the order of the layers.
 fn parameters(model: &Model) -> Vec<Vec<f32>> {
     struct Collect(Vec<Vec<f32>>);
     impl ModuleVisitor for Collect {
@@ -29,7 +29,7 @@ fn parameters(model: &Model) -> Vec<Vec<f32>> {
 }
 
 #[test]
-fn tutorials_network_has_121930_parameters() {
+fn the_tutorials_cnn_has_121930_parameters() {
     assert_eq!(model(1).num_params(), 121_930);
     let sizes: Vec<usize> = parameters(&model(1)).iter().map(Vec::len).collect();
     assert_eq!(sizes, [288, 32, 18_432, 64, 102_400, 64, 640, 10]);
@@ -41,27 +41,27 @@ fn initial_weights_are_glorot_uniform_and_biases_zero() {
     let parameters = parameters(&model(1));
     for (layer, (fan_in, fan_out)) in parameters.chunks(2).zip(fans) {
         let limit = (6.0 / f64::from(fan_in + fan_out)).sqrt();
-        let [weights, biases] = layer else { panic!("weights and biases") };
+        let [weights, biases] = layer else { panic!("a layer must have weights and biases") };
         let largest = weights.iter().fold(0.0_f64, |largest, &weight| largest.max(f64::from(weight).abs()));
-        assert!(largest <= limit * 1.000_001 && largest > 0.95 * limit, "{largest} of {limit}");
+        assert!(largest <= limit * 1.000_001 && largest > 0.95 * limit, "largest {largest}, limit {limit}");
         let mean = weights.iter().map(|&weight| f64::from(weight)).sum::<f64>() / weights.len() as f64;
-        // A uniform distribution's mean of n values has the standard deviation limit / √(3n).
-        assert!(mean.abs() < 4.0 * limit / (3.0 * weights.len() as f64).sqrt(), "{mean}");
+        // The mean of n values from a uniform distribution has a standard deviation of limit / √(3n).
+        assert!(mean.abs() < 4.0 * limit / (3.0 * weights.len() as f64).sqrt(), "mean {mean}");
         assert!(biases.iter().all(|&bias| bias == 0.0));
     }
 }
 
 #[test]
-fn initial_weights_belong_to_the_seed_and_the_layer() {
+fn initial_weights_depend_on_the_seed_and_the_layer() {
     assert_eq!(parameters(&model(7)), parameters(&model(7)));
     assert_ne!(parameters(&model(7)), parameters(&model(8)));
     let square = ModelConfig::new().with_filters([1, 1]).init(7, &Device::flex()).unwrap();
     let parameters = parameters(&square);
-    assert_ne!(parameters[0], parameters[2], "two layers of one shape draw different weights");
+    assert_ne!(parameters[0], parameters[2], "two layers of the same shape must have different weights");
 }
 
 #[test]
-fn images_and_classes_may_be_others() {
+fn the_image_shape_and_the_number_of_classes_can_be_changed() {
     let config = ModelConfig::new().with_image([3, 32, 24]).with_classes(47);
     let model = config.init(1, &Device::flex()).unwrap();
     let logits = model.forward(Tensor::zeros([5, 3, 32, 24], &Device::flex()));
@@ -71,7 +71,7 @@ fn images_and_classes_may_be_others() {
 }
 
 #[test]
-fn images_that_are_too_small_are_an_error() {
+fn images_smaller_than_the_minimum_are_an_error() {
     let config = ModelConfig::new().with_image([1, 28, 9]);
     let error = config.init(1, &Device::flex()).err().unwrap();
     assert!(matches!(error, ModelError::ImageTooSmall { height: 28, width: 9 }));
@@ -94,7 +94,7 @@ struct GoldenGradient {
     last: Vec<f64>,
 }
 
-/// Sets the parameters by the formula of scripts/golden_model.py.
+/// Sets the parameters with the formula of scripts/golden_model.py.
 struct SetByFormula(usize);
 
 impl ModuleMapper for SetByFormula {
@@ -123,7 +123,7 @@ impl ModuleVisitor for Gradients<'_> {
 }
 
 #[test]
-fn logits_loss_and_gradients_are_those_of_pytorch() {
+fn logits_loss_and_gradients_match_pytorch() {
     let golden: Golden = serde_json::from_str(include_str!("golden/model.json")).unwrap();
     let device = Device::flex().autodiff();
     let model = ModelConfig::new().init(1, &device).unwrap().map(&mut SetByFormula(0));
@@ -139,7 +139,7 @@ fn logits_loss_and_gradients_are_those_of_pytorch() {
 
     let logits: Vec<f64> = logits.try_into_vec_as().unwrap();
     for (ours, theirs) in logits.iter().zip(golden.logits.iter().flatten()) {
-        assert!((ours - theirs).abs() < 1e-5, "{ours} and {theirs}");
+        assert!((ours - theirs).abs() < 1e-5, "{ours}, expected {theirs}");
     }
     assert!((loss.clone().into_scalar::<f64>() - golden.loss).abs() < 1e-5);
 
@@ -150,19 +150,20 @@ fn logits_loss_and_gradients_are_those_of_pytorch() {
     for ((shape, ours), theirs) in ours.1.iter().zip(&golden.gradients) {
         let GoldenGradient { name, sum, sum_abs, first, last, .. } = theirs;
         assert_eq!(shape, &theirs.shape, "{name}");
-        // Sums of many roundings: compared with what was summed.
+        // The rounding error of a sum grows with its summands, so the tolerance is relative to the sum of their
+        // absolute values.
         assert!((ours.iter().sum::<f64>() - sum).abs() < 1e-5 * sum_abs, "{name}");
         let our_sum_abs: f64 = ours.iter().map(|value| value.abs()).sum();
         assert!((our_sum_abs - sum_abs).abs() < 1e-5 * sum_abs, "{name}");
         let scale = first.iter().chain(last).fold(1e-3_f64, |largest, value| largest.max(value.abs()));
         let ends = ours[..8].iter().zip(first).chain(ours[ours.len() - 8..].iter().zip(last));
         for (ours, theirs) in ends {
-            assert!((ours - theirs).abs() < 1e-5 * scale, "{name}: {ours} and {theirs}");
+            assert!((ours - theirs).abs() < 1e-5 * scale, "{name}: {ours}, expected {theirs}");
         }
     }
 }
 
-/// The CNN draws its own blocks' weights; networks of one's own draw the same with these.
+/// The CNN's blocks do not use `conv2d`, so this checks that it creates the same weights for your own network.
 #[test]
 fn layers_for_other_networks_have_the_weights_of_the_cnn() {
     let (device, config) = (Device::flex(), ModelConfig::new());
@@ -173,6 +174,6 @@ fn layers_for_other_networks_have_the_weights_of_the_cnn() {
     let output = dense("dense2", [64, 10], 7, &device);
     assert_eq!(values(output.weight.val().flatten(0, 1)), cnn[6]);
     let features = conv.forward(Tensor::zeros([2, 32, 13, 13], &device));
-    assert_eq!(features.dims(), [2, 64, 11, 11], "no padding, stride 1");
-    assert_eq!(features.try_into_vec_as::<f32>().unwrap(), vec![0.0; 2 * 64 * 11 * 11], "a bias of zeros");
+    assert_eq!(features.dims(), [2, 64, 11, 11], "conv2d must have stride 1 and no padding");
+    assert_eq!(features.try_into_vec_as::<f32>().unwrap(), vec![0.0; 2 * 64 * 11 * 11], "biases must be 0");
 }

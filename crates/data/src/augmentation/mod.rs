@@ -1,5 +1,5 @@
-//! Image augmentation: an [`Augmentation`] describes the ranges, drawing from it gives a
-//! [`Transform`], and that is applied to the bytes of an image.
+//! Image augmentation: an [`Augmentation`] describes the ranges of random numbers. Drawing from it produces a
+//! [`Transform`], which is applied to the bytes of an image.
 //!
 //! Field names and distributions are those of Keras' `ImageDataGenerator`, version 1.1.2
 //! (<https://github.com/keras-team/keras-preprocessing/blob/1.1.2/keras_preprocessing/image/image_data_generator.py>,
@@ -14,10 +14,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub use self::transform::{FillMode, Transform};
 use crate::{AugmentationError, images::ImageShape};
 
-/// Largest number that a field takes: larger than anyone needs, and far below what overflows in a pixel.
+/// Largest number that a field accepts: more than any use needs, and far too small to overflow a pixel.
 const LARGEST: f64 = 1e6;
 
-/// Description of a random augmentation, drawn anew for every image and epoch. The default changes nothing.
+/// Description of a random augmentation, drawn anew for each image and epoch. The default changes nothing.
 ///
 /// In TOML or JSON it is a table of these fields, all optional.
 ///
@@ -27,7 +27,7 @@ const LARGEST: f64 = 1e6;
 ///
 /// let augmentation = Augmentation { rotation_range: 10.0, horizontal_flip: true, ..Default::default() };
 ///
-/// // The transform of image 5 in epoch 1, for seed 42: the same whenever it is drawn.
+/// // The transform of image 5 in epoch 1 with seed 42 is the same each time it is drawn.
 /// let shape = ImageShape { channels: 1, height: 2, width: 2 };
 /// let transform = augmentation.draw(shape, 42, 1, 5);
 /// assert_eq!(transform, augmentation.draw(shape, 42, 1, 5));
@@ -41,32 +41,32 @@ const LARGEST: f64 = 1e6;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, remote = "Self")]
 pub struct Augmentation {
-    /// Largest rotation either way, in degrees.
+    /// Largest rotation in either direction, in degrees.
     pub rotation_range: f64,
-    /// Largest shift left or right: below 1 a fraction of the width, from 1 on pixels.
+    /// Largest shift left or right: a fraction of the width if below 1, pixels otherwise.
     ///
-    /// Uniform over real numbers; Keras draws whole pixels if given an `int`, or from a list.
+    /// The shift is uniform over real numbers. Keras instead draws whole pixels for an `int`, or an element of a list.
     pub width_shift_range: f64,
-    /// Largest shift up or down: below 1 a fraction of the height, from 1 on pixels.
+    /// Largest shift up or down: a fraction of the height if below 1, pixels otherwise.
     pub height_shift_range: f64,
-    /// Largest shear angle either way, in degrees.
+    /// Largest shear angle in either direction, in degrees.
     pub shear_range: f64,
-    /// Smallest and largest zoom, drawn for each axis by itself: 2 shrinks the picture to half.
+    /// Smallest and largest zoom, drawn separately for each axis: 2 shrinks the image to half its size.
     ///
-    /// In a file also one number z below 1, for [1 − z, 1 + z].
+    /// A file may also contain a single number z below 1, which means [1 − z, 1 + z].
     #[serde(deserialize_with = "zoom_range")]
     pub zoom_range: [f64; 2],
-    /// Largest number added to or taken from all pixels, in units of bytes.
+    /// Largest number added to or subtracted from all pixels, on the scale 0 to 255.
     pub channel_shift_range: f64,
-    /// Smallest and largest factor on all pixels; none leaves them.
+    /// Smallest and largest factor for all pixels; `None` leaves the brightness unchanged.
     pub brightness_range: Option<[f64; 2]>,
-    /// What stands where a transform looks outside of the image.
+    /// How places outside the image are filled.
     pub fill_mode: FillMode,
-    /// Value of the fill mode `constant`, in units of bytes.
+    /// Value for the fill mode `constant`, on the scale 0 to 255.
     pub cval: f64,
-    /// Mirror half of the images left and right, by chance.
+    /// Whether to mirror each image left to right with probability ½.
     pub horizontal_flip: bool,
-    /// Mirror half of the images top and bottom, by chance.
+    /// Whether to mirror each image top to bottom with probability ½.
     pub vertical_flip: bool,
 }
 
@@ -89,15 +89,15 @@ impl Default for Augmentation {
 }
 
 impl Augmentation {
-    /// Whether everything is switched off, so that every image stays as it is.
+    /// Returns whether everything is switched off, so that no image changes.
     pub fn is_identity(&self) -> bool {
         *self == Self { fill_mode: self.fill_mode, cval: self.cval, ..Self::default() }
     }
 
     /// Draws the transform of one image of this shape in one epoch.
     ///
-    /// It depends on the seed, the epoch and the image's index alone, not on threads or on what was
-    /// drawn before; and each number of it does not depend on which others are switched on.
+    /// It depends only on the seed, the epoch and the image's index, not on threads or earlier draws. Each of its
+    /// numbers is the same whether other augmentations are switched on or off.
     pub fn draw(&self, shape: ImageShape, seed: u64, epoch: usize, image: usize) -> Transform {
         let mut generator = generator(seed, epoch, image);
         let mut uniform = |[low, high]: [f64; 2]| low + (high - low) * generator.random::<f64>();
@@ -117,10 +117,10 @@ impl Augmentation {
         }
     }
 
-    /// Refuses what no image can be augmented with; a description read from a file has passed.
+    /// Checks that every number is within its limits. A description read from a file is already checked.
     ///
     /// # Errors
-    /// When a number is not finite, is out of its range, or a range's ends are the wrong way round.
+    /// When a number is not finite or out of its limits, or when a range has its larger end first.
     pub fn check(&self) -> Result<(), AugmentationError> {
         let refuse = |field, expected| Err(AugmentationError::Number { field, expected, largest: LARGEST });
         for (field, range) in [
@@ -131,30 +131,35 @@ impl Augmentation {
             ("channel_shift_range", self.channel_shift_range),
         ] {
             if !(0.0..=LARGEST).contains(&range) {
-                return refuse(field, "a number from 0");
+                return refuse(field, "a number from 0 to");
             }
         }
         let [low, high] = self.zoom_range;
         if !(low > 0.0 && low <= high && high <= LARGEST) {
-            return refuse("zoom_range", "[low, high] above 0, low not above high, or one number below 1,");
+            return refuse(
+                "zoom_range",
+                "a number from 0 to below 1, or [low, high] with 0 < low <= high <=",
+            );
         }
         if let Some([low, high]) = self.brightness_range
             && !(low >= 0.0 && low <= high && high <= LARGEST)
         {
-            return refuse("brightness_range", "[low, high] from 0, low not above high,");
+            return refuse("brightness_range", "[low, high] with 0 <= low <= high <=");
         }
         if !(-LARGEST..=LARGEST).contains(&self.cval) {
-            return refuse("cval", "a number");
+            return refuse("cval", "a number from -1000000 to");
         }
         Ok(())
     }
 }
 
-/// The random numbers of one image in one epoch: a stream per epoch, a place in it per image.
+/// Returns the random generator for one image in one epoch: each epoch has its own stream, and each image its own
+/// position in that stream.
 fn generator(seed: u64, epoch: usize, image: usize) -> ChaCha8Rng {
-    /// Sets these streams apart from the plain epochs', which shuffle the images under the same seed.
+    /// Distinguishes these streams from those that shuffle the images, which have the same seed and the plain epoch
+    /// as their number.
     const AUGMENTATION: u64 = 1 << 63;
-    /// Words of 32 bits kept for one image: ten numbers of two words, rounded up to whole blocks of 16.
+    /// 32-bit words reserved for each image: ten numbers of two words, rounded up to a multiple of a 16-word block.
     const WORDS_PER_IMAGE: u128 = 32;
 
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
@@ -163,7 +168,7 @@ fn generator(seed: u64, epoch: usize, image: usize) -> ChaCha8Rng {
     generator
 }
 
-/// Reads `zoom_range`: one number or both ends, as Keras takes it.
+/// Deserializes `zoom_range` from one number or both ends, as Keras accepts it.
 fn zoom_range<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[f64; 2], D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "zoom_range must be a number or [low, high]")]

@@ -1,4 +1,4 @@
-//! One drawn [`Transform`]: explicit numbers, applied to the bytes of an image.
+//! A [`Transform`] and its application to the bytes of an image.
 //!
 //! The affine part is Keras' `apply_affine_transform` with SciPy's interpolation of order 1
 //! (<https://github.com/keras-team/keras-preprocessing/blob/1.1.2/keras_preprocessing/image/affine_transformations.py>,
@@ -10,24 +10,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::images::ImageShape;
 
-/// What stands where a transform looks outside of an image `abcd`.
+/// How places outside the image are filled, shown for a row `abcd`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FillMode {
     /// The nearest pixel: `aaaa|abcd|dddd`.
     #[default]
     Nearest,
-    /// A value of its own, from anywhere past the outermost pixels' centres: `kkkk|abcd|kkkk`.
+    /// A fixed value everywhere beyond the centres of the outermost pixels: `kkkk|abcd|kkkk`.
     Constant,
     /// The image mirrored at its edge: `dcba|abcd|dcba`.
     Reflect,
-    /// The image again and again, its two ends in one place: `cdbc|abcd|bcab`. So SciPy does it;
-    /// Keras' manual promises `abcd|abcd|abcd`.
+    /// The image repeated, with its first and last pixel in the same place: `cdbc|abcd|bcab`. SciPy computes this;
+    /// Keras' documentation has `abcd|abcd|abcd` instead.
     Wrap,
 }
 
 impl FillMode {
-    /// The coordinate from 0 to `last` whose pixels stand for this one, if any do.
+    /// Maps a coordinate to the one from 0 to `last` whose pixels fill it, or returns `None` if a fixed value does.
     fn inside(self, coordinate: f64, last: f64) -> Option<f64> {
         if (0.0..=last).contains(&coordinate) {
             return Some(coordinate);
@@ -41,43 +41,44 @@ impl FillMode {
                 if folded < last + 1.0 { folded } else { period - 1.0 - folded }
             }
             Self::Wrap if last == 0.0 => 0.0,
-            // The ends are one place with two values; as in SciPy, whole turns from the left meet the last.
+            // First and last pixel share a place. As in SciPy, coordinates that reach it from the left get the last.
             Self::Wrap if coordinate < 0.0 => coordinate + last * ((-coordinate / last).floor() + 1.0),
             Self::Wrap => coordinate - last * (coordinate / last).floor(),
         };
-        // Reflected, the half pixels on both sides of an edge lie between two copies of the same pixel.
+        // With `Reflect`, the half pixels on both sides of an edge lie between two copies of the same pixel, so
+        // clamping does not change their value.
         Some(mapped.clamp(0.0, last))
     }
 }
 
-/// One transform with its numbers drawn, named as Keras' `apply_transform` names them.
+/// The drawn numbers of one transform, with the names of Keras' `apply_transform`.
 ///
-/// The default changes nothing. Steps: affine (rotation, shift, shear, zoom, as one resampling),
+/// The default changes nothing. The steps in order are: affine map (rotation, shift, shear and zoom in one resampling),
 /// channel shift, flips, brightness.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Transform {
-    /// Rotation in degrees; positive turns the picture clockwise.
+    /// Rotation in degrees; positive turns the image clockwise.
     pub theta: f64,
-    /// Shift along the rows' axis in pixels: positive moves the picture up.
+    /// Vertical shift in pixels; positive moves the image up.
     pub tx: f64,
-    /// Shift along the columns' axis in pixels: positive moves the picture left.
+    /// Horizontal shift in pixels; positive moves the image left.
     pub ty: f64,
     /// Shear angle in degrees.
     pub shear: f64,
-    /// Zoom along the rows' axis: 2 shrinks the picture to half its height.
+    /// Vertical zoom: 2 shrinks the image to half its height.
     pub zx: f64,
-    /// Zoom along the columns' axis, likewise.
+    /// Horizontal zoom: 2 shrinks the image to half its width.
     pub zy: f64,
-    /// Mirror left and right.
+    /// Whether to mirror left to right.
     pub flip_horizontal: bool,
-    /// Mirror top and bottom.
+    /// Whether to mirror top to bottom.
     pub flip_vertical: bool,
-    /// Added to every pixel, which stays between the image's own smallest and largest; 0 for none.
+    /// Number added to every pixel. The sum is clamped to the image's own smallest and largest pixel.
     pub channel_shift_intensity: f64,
-    /// Factor on every pixel, which then stays in 0..=255.
+    /// Factor for every pixel. The product is clamped to 0..=255.
     ///
-    /// Not as in Keras 1.1.2, which first stretches each image to 0..=255, cuts it to whole bytes, and
-    /// fails with channels first.
+    /// Keras 1.1.2 differs: it first stretches each image to 0..=255, truncates it to bytes, and fails if channels come
+    /// first.
     pub brightness: Option<f64>,
 }
 
@@ -99,13 +100,13 @@ impl Default for Transform {
 }
 
 impl Transform {
-    /// Transforms one image, C×H×W bytes, onto the end of `augmented`, in units of bytes.
+    /// Transforms one image, C×H×W bytes, and appends the result to `augmented`, on the scale 0 to 255.
     ///
-    /// Coordinates and each step's arithmetic are `f64`; only pixels between steps are `f32`.
-    /// `cval` is the value of [`FillMode::Constant`].
+    /// Coordinates and the arithmetic within each step are `f64`; only the pixels between steps are `f32`. `cval` is
+    /// the value for [`FillMode::Constant`].
     ///
     /// # Panics
-    /// When `image` is not of this shape.
+    /// When `image` does not have this shape.
     pub fn apply(
         &self,
         image: &[u8],
@@ -114,7 +115,7 @@ impl Transform {
         cval: f64,
         augmented: &mut Vec<f32>,
     ) {
-        assert_eq!(image.len(), shape.pixels(), "an image of {shape}");
+        assert_eq!(image.len(), shape.pixels(), "the image must have the shape {shape}");
         let start = augmented.len();
         augmented.extend(image.iter().copied().map(f32::from));
         let pixels = &mut augmented[start..];
@@ -132,9 +133,11 @@ impl Transform {
         }
     }
 
-    /// The matrix that takes (row, column, 1) of an augmented pixel to its place in the image, about
-    /// Keras' centre (`transform_matrix_offset_center`): half the size *plus* half a pixel, so one
-    /// pixel below and right of the middle. None where it changes nothing.
+    /// Returns the matrix that maps (row, column, 1) of an augmented pixel to its place in the image, or `None` if no
+    /// pixel moves.
+    ///
+    /// The centre is that of Keras' `transform_matrix_offset_center`: half the size *plus* half a pixel, so it is one
+    /// pixel below and to the right of the middle.
     fn matrix(&self, shape: ImageShape) -> Option<Matrix> {
         let Self { theta, tx, ty, shear, zx, zy, .. } = *self;
         if (Self { theta, tx, ty, shear, zx, zy, ..Self::default() }) == Self::default() {
@@ -154,7 +157,8 @@ impl Transform {
 
     fn flip(&self, shape: ImageShape, pixels: &mut [f32]) {
         if self.flip_vertical {
-            // This mirrors left and right too, so that a vertical flip alone owes the rows a mirroring.
+            // Reversing a channel mirrors it left to right too. For a vertical flip alone, the rows are mirrored back
+            // below.
             pixels.chunks_exact_mut(shape.height * shape.width).for_each(<[f32]>::reverse);
         }
         if self.flip_horizontal != self.flip_vertical {
@@ -163,17 +167,18 @@ impl Transform {
     }
 }
 
-/// An affine map of (row, column, 1), the last row 0 0 1.
+/// An affine map of (row, column, 1); its last row is 0 0 1.
 type Matrix = [[f64; 3]; 3];
 
-/// Sums in NumPy's order: pixels on the very edge are in or out by the last bit.
+/// Multiplies two matrices. The sums are in NumPy's order, because the last bit decides whether a pixel on the very
+/// edge is inside.
 fn product(left: Matrix, right: &Matrix) -> Matrix {
     array::from_fn(|row| {
         array::from_fn(|column| (0..3).map(|inner| left[row][inner] * right[inner][column]).sum())
     })
 }
 
-/// Fills `pixels`, C×H×W, from where the matrix says that each one comes from.
+/// Fills `pixels`, C×H×W, by interpolating the image at the place that the matrix maps each pixel to.
 fn resample(
     matrix: &Matrix,
     image: &[u8],
@@ -202,7 +207,7 @@ fn resample(
     }
 }
 
-/// The two pixels of one axis that a coordinate lies between, and how far it is on its way.
+/// The two pixels on one axis that a coordinate lies between, and its distance from the first, from 0 to 1.
 #[derive(Clone, Copy)]
 struct Neighbours {
     before: usize,
@@ -211,7 +216,7 @@ struct Neighbours {
 }
 
 impl Neighbours {
-    /// Along a side of so many pixels; none where the fill mode has a value of its own.
+    /// Finds the neighbours on an axis of `side` pixels, or returns `None` where a fixed value fills.
     fn of(coordinate: f64, side: usize, fill_mode: FillMode) -> Option<Self> {
         let coordinate = fill_mode.inside(coordinate, (side - 1) as f64)?;
         let before = (coordinate as usize).min(side - 1);

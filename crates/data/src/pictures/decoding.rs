@@ -1,4 +1,4 @@
-//! One picture: from the bytes of its file to pixels.
+//! Decodes one picture from the bytes of its file.
 
 use std::{
     fs::File,
@@ -14,16 +14,17 @@ use image::{
 use super::{ColorMode, Size, jpeg};
 use crate::DataError;
 
-/// No picture of 100 million pixels takes more, as a file or while it is decoded: 8 bytes each, and some.
+/// Limit for the size of a file and for the memory to decode it. A picture of 100 million pixels needs less: 8 bytes
+/// per pixel and some overhead.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// Reads the file of a picture whole.
+/// Reads a picture's complete file.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, DataError> {
     let read = || {
         let mut file = File::open(path)?;
         let about = file.metadata()?;
         if !about.is_file() {
-            return read_to_end(file); // A pipe does not know its length.
+            return read_to_end(file); // A pipe's length is unknown.
         }
         if about.len() > MAX_BYTES {
             return Err(too_large());
@@ -35,7 +36,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, DataError> {
     read().map_err(|cause| DataError::Read { path: path.to_owned(), cause })
 }
 
-/// Reads the file of a picture from a stream, whole; `name` is the name it has in errors.
+/// Reads a picture's complete file from a stream. Errors show `name` as its name.
 ///
 /// # Errors
 /// When it cannot be read, or is larger than 1 GiB.
@@ -50,10 +51,10 @@ fn read_to_end(stream: impl Read) -> io::Result<Vec<u8>> {
 }
 
 fn too_large() -> io::Error {
-    io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 1 GiB")
+    io::Error::new(io::ErrorKind::FileTooLarge, "the file is larger than 1 GiB")
 }
 
-/// A picture whose header was read and found good, and none of its pixels yet.
+/// A picture whose header is read and valid, and whose pixels are not decoded yet.
 pub(super) struct Picture<'a> {
     path: &'a Path,
     decoder: Box<dyn ImageDecoder + 'a>,
@@ -62,7 +63,7 @@ pub(super) struct Picture<'a> {
 }
 
 impl<'a> Picture<'a> {
-    /// Reads the header in `bytes`; `path` is the name it has in errors.
+    /// Reads the header in `bytes`. Errors show `path` as its name.
     pub(super) fn new(path: &'a Path, bytes: &'a [u8]) -> Result<Self, DataError> {
         let broken = |reason: String| DataError::Picture { path: path.to_owned(), reason };
         let mut reader = ImageReader::new(Cursor::new(bytes))
@@ -83,17 +84,17 @@ impl<'a> Picture<'a> {
         Ok(Self { path, decoder: Box::new(decoder), size, color_mode })
     }
 
-    /// Its own height and width.
+    /// Returns the file's own height and width.
     pub(super) fn size(&self) -> Size {
         self.size
     }
 
-    /// Whether it is grey or has colours.
+    /// Returns the file's own color mode.
     pub(super) fn color_mode(&self) -> ColorMode {
         self.color_mode
     }
 
-    /// Decodes it, brought to `size` and `color_mode`, into `pixels`, C×H×W.
+    /// Decodes it into `pixels`, C×H×W, and converts it to `size` and `color_mode`.
     pub(super) fn decode(
         self,
         size: Size,
@@ -117,7 +118,7 @@ impl<'a> Picture<'a> {
                 let (colors, _) = rgb.as_chunks::<3>();
                 let (reds, rest) = pixels.split_at_mut(colors.len());
                 let (greens, blues) = rest.split_at_mut(colors.len());
-                // All three in one pass, faster than one after the other.
+                // One pass for all three is faster than three passes.
                 for (((color, red), green), blue) in colors.iter().zip(reds).zip(greens).zip(blues) {
                     [*red, *green, *blue] = *color;
                 }
@@ -128,7 +129,7 @@ impl<'a> Picture<'a> {
 }
 
 impl Picture<'_> {
-    /// Decodes it in grey at its own size, turned upright if its EXIF orientation says how it was held.
+    /// Decodes it to grayscale at its own size, and turns it upright by its EXIF orientation.
     pub(super) fn decode_upright(mut self) -> Result<GrayImage, DataError> {
         let path = self.path;
         let broken = |error: image::ImageError| DataError::Picture {
@@ -142,8 +143,8 @@ impl Picture<'_> {
     }
 }
 
-/// Colours become grey with the weights of ITU-R 601-2, in Pillow's integers (`L24` in its `Convert.c`);
-/// `image` itself has the weights of Rec. 709. Alpha is dropped.
+/// Converts to grayscale with the weights of ITU-R 601-2, in Pillow's integer arithmetic (`L24` in its `Convert.c`).
+/// The `image` crate uses the weights of Rec. 709 instead. Alpha is dropped.
 fn grayscale(picture: DynamicImage) -> GrayImage {
     if !picture.color().has_color() {
         return picture.into_luma8();
@@ -157,8 +158,8 @@ fn grayscale(picture: DynamicImage) -> GrayImage {
     grey
 }
 
-/// Linear interpolation over all pixels that fall on one, as Pillow's `BILINEAR`; a picture of that size
-/// stays as it is.
+/// Resizes with linear interpolation, like Pillow's `BILINEAR`: in a smaller picture, each pixel is a weighted mean of
+/// all pixels that it covers. A picture that already has the size is unchanged.
 fn resized<P>(picture: ImageBuffer<P, Vec<u8>>, size: Size) -> ImageBuffer<P, Vec<u8>>
 where
     P: Pixel<Subpixel = u8> + 'static,

@@ -1,4 +1,4 @@
-//! Which pictures a folder holds: their classes, and the order they are numbered in.
+//! Lists the pictures in a folder: their classes and their order.
 
 use std::{
     io,
@@ -9,13 +9,13 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::DataError;
 
-/// Endings of the names of pictures, in lower case.
+/// File extensions of pictures, in lower case.
 const EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "bmp", "webp"];
 
-/// Files that Windows leaves in folders of pictures, beside the hidden ones of others.
+/// Files that Windows creates in folders of pictures. Those of other systems are hidden.
 const IGNORED: [&str; 2] = ["Thumbs.db", "desktop.ini"];
 
-/// Names of the classes: the folders in `split`, sorted by their bytes; at least one.
+/// Returns the class names: the folders in `split`, sorted by their bytes; at least one.
 pub(super) fn class_names(split: &Path) -> Result<Vec<String>, DataError> {
     let mut names = Vec::new();
     for entry in walk(split, 1) {
@@ -35,8 +35,8 @@ pub(super) fn class_names(split: &Path) -> Result<Vec<String>, DataError> {
     Ok(names)
 }
 
-/// The pictures of one class, in all its sub-folders too as Keras does, as paths from `split`, sorted;
-/// at least one.
+/// Returns the pictures of one class as sorted paths relative to `split`; at least one. Like Keras, it includes
+/// subfolders.
 pub(super) fn class_pictures(split: &Path, class: &str) -> Result<Vec<Box<Path>>, DataError> {
     let folder = split.join(class);
     let mut pictures = Vec::new();
@@ -57,11 +57,11 @@ pub(super) fn class_pictures(split: &Path, class: &str) -> Result<Vec<Box<Path>>
     Ok(pictures)
 }
 
-/// Puts the pictures of all classes (each with its label) into one order, in which every stretch has the
-/// classes in proportion to their sizes: number i of a class of n stands (2i + 1) / 2n of the way.
+/// Interleaves the pictures of all classes, each class with its label, so that every part of the result contains the
+/// classes in proportion to their sizes. Picture i of the n in a class is placed at (2i + 1) / 2n of the way.
 ///
-/// With one class after the other, the first images of a split would all be of the first class. A validation
-/// split, which is the last part of the train images, would contain the last class alone.
+/// With one class after the other, the first images of a split would all be of the first class. A validation split, the
+/// last part of the training images, would contain only the last class.
 pub(super) fn interleave(classes: Vec<(u32, Vec<Box<Path>>)>) -> (Vec<Box<Path>>, Vec<u32>) {
     struct Place {
         odd: usize,
@@ -75,7 +75,7 @@ pub(super) fn interleave(classes: Vec<(u32, Vec<Box<Path>>)>) -> (Vec<Box<Path>>
         let place = |(i, picture)| Place { odd: 2 * i + 1, size, label, picture };
         places.extend(pictures.into_iter().enumerate().map(place));
     }
-    // Fractions compared as integers: a / b < c / d where a · d < c · b.
+    // Compares fractions as integers: a / b < c / d if a · d < c · b.
     let product = |a: usize, b: usize| a as u128 * b as u128;
     places.sort_unstable_by(|a, b| {
         product(a.odd, b.size).cmp(&product(b.odd, a.size)).then(a.label.cmp(&b.label))
@@ -83,11 +83,11 @@ pub(super) fn interleave(classes: Vec<(u32, Vec<Box<Path>>)>) -> (Vec<Box<Path>>
     places.into_iter().map(|place| (place.picture, place.label)).unzip()
 }
 
-/// What lies below `folder`, down to `depth`, but for what is hidden or ignored.
+/// Walks through everything below `folder`, down to `depth`, except hidden and ignored entries.
 fn walk(folder: &Path, depth: usize) -> impl Iterator<Item = Result<DirEntry, DataError>> {
     let walk = WalkDir::new(folder).min_depth(1).max_depth(depth).follow_links(true).into_iter();
     walk.filter_entry(|entry| !is_ignored(entry.path()))
-        // Editors lock files with hidden links that lead nowhere.
+        // Some editors lock a file with a hidden link that points nowhere; its error is skipped too.
         .filter(|entry| !matches!(entry, Err(error) if error.path().is_some_and(is_ignored)))
         .map(|entry| entry.map_err(|error| unreadable(folder, error)))
 }

@@ -1,9 +1,9 @@
-//! Pictures in class folders: `train/<class>/*.png`, `test/<class>/*.png`, decoded one by one as they are
-//! needed, so that a data set may be larger than memory.
+//! Pictures in class folders: `train/<class>/*.png` and `test/<class>/*.png`. Each picture is decoded when it is
+//! needed, so a data set may be larger than memory.
 //!
-//! PNG, JPEG, BMP and WebP files, told by their content. 8-bit grey gives one channel, 8-bit RGB three;
-//! alpha is dropped, a palette counts as the colours in it, 16 bits are rounded to 8. BMP and WebP files
-//! have colours even where all are grey. EXIF orientation and colour profiles are ignored, as Keras does.
+//! Files are PNG, JPEG, BMP or WebP; their content decides the format. 8-bit grayscale becomes one channel, 8-bit RGB
+//! three. Alpha is dropped, a palette is replaced by its colours, and 16 bits are rounded to 8. BMP and WebP files
+//! count as RGB even if all their pixels are grey. EXIF orientation and colour profiles are ignored, as in Keras.
 
 mod decoding;
 mod jpeg;
@@ -25,33 +25,33 @@ pub use self::{
 };
 use crate::{DataError, ImageShape, Progress};
 
-/// Pictures that are decoded between two calls of a progress: those of a camera take tens of milliseconds
-/// each, and ctrl-C waits for them.
+/// Returns how many pictures are decoded between two calls of `progress`. Photos take tens of milliseconds each, and
+/// ctrl-C waits for them.
 pub(crate) fn at_a_time() -> usize {
     8 * rayon::current_num_threads()
 }
 
-/// Two splits of pictures in class folders, listed, with nothing decoded.
+/// The pictures of both splits of a folder, listed but not decoded.
 #[derive(Debug)]
 pub struct PictureFolder {
-    /// Names of the folders in `train`, sorted by their bytes; a label is an index into them.
+    /// Names of the folders in `train`, sorted by their bytes. A label is an index into them.
     pub class_names: Vec<String>,
-    /// Pictures to train on, with one label each.
+    /// Training pictures, with one label each.
     pub train: (Pictures, Vec<u32>),
-    /// Pictures to test on, with one label each; of some classes there may be none.
+    /// Test pictures, with one label each. Some classes may have none.
     pub test: (Pictures, Vec<u32>),
 }
 
-/// Lists the pictures in `folder` and reads the header of the first one, which decides the shape of all
-/// as far as `options` leave it open.
+/// Lists the pictures in `folder` and reads the header of the first training picture, which decides the size and color
+/// mode of all pictures unless `options` set them.
 ///
-/// The pictures of a class are sorted by their paths; the classes are interleaved in proportion to their
-/// sizes, so that the first or the last part of a split is a sample of all classes. Symbolic links are
-/// followed; hidden files, `Thumbs.db` and `desktop.ini` are passed over.
+/// The pictures of a class are sorted by path. Classes are interleaved in proportion to their sizes, so that the first
+/// or the last part of a split is a sample of all classes. Symbolic links are followed. Hidden files, `Thumbs.db` and
+/// `desktop.ini` are skipped.
 ///
 /// # Errors
-/// When `train` or `test` is missing, a class is empty, in `test` alone, or not named in UTF-8, there is
-/// a file that is no picture, something cannot be read, or the first picture is broken.
+/// When `train` or `test` is missing; when a class is empty, exists only in `test`, or has a name that is not UTF-8;
+/// when a file is not a picture or something cannot be read; or when the first picture is broken.
 pub fn open(folder: &Path, options: PictureOptions) -> Result<PictureFolder, DataError> {
     if !folder.is_dir() {
         return Err(DataError::NoFolder(folder.to_owned()));
@@ -88,11 +88,11 @@ pub fn open(folder: &Path, options: PictureOptions) -> Result<PictureFolder, Dat
     })
 }
 
-/// The pictures of one split, in the order of their numbers; at least one.
+/// The pictures of one split, in order; at least one.
 #[derive(Debug)]
 pub struct Pictures {
     folder: PathBuf,
-    /// From `folder` on: a million of them are held.
+    /// Relative to `folder`, to save memory: there may be a million paths.
     paths: Vec<Box<Path>>,
     size: Size,
     color_mode: ColorMode,
@@ -100,7 +100,7 @@ pub struct Pictures {
 }
 
 impl Pictures {
-    /// Shape of every picture once it is decoded.
+    /// Returns the shape of every decoded picture.
     pub fn shape(&self) -> ImageShape {
         ImageShape {
             channels: self.color_mode.channels(),
@@ -109,10 +109,10 @@ impl Pictures {
         }
     }
 
-    /// Where picture `index` is.
+    /// Returns the path of picture `index`.
     ///
     /// # Panics
-    /// When there are not so many pictures.
+    /// When `index` is out of range.
     pub fn path(&self, index: usize) -> PathBuf {
         self.folder.join(&self.paths[index])
     }
@@ -120,18 +120,18 @@ impl Pictures {
     /// Decodes picture `index` into `pixels`, C×H×W.
     ///
     /// # Errors
-    /// When the file cannot be read, is broken, or has another size or other colours than the first and
-    /// the options do not say what to do about it. Sizes are checked before pixels are decoded.
+    /// When the file cannot be read or is broken; or when it has another size or color mode than the first picture and
+    /// the options do not set one. The size is checked before pixels are decoded.
     ///
     /// # Panics
-    /// When there are not so many pictures, or `pixels` is not [`shape().pixels()`](ImageShape::pixels) long.
+    /// When `index` is out of range, or `pixels` is not [`shape().pixels()`](ImageShape::pixels) long.
     pub fn decode(&self, index: usize, pixels: &mut [u8]) -> Result<(), DataError> {
         let path = self.path(index);
         self.decode_bytes(&path, &decoding::read(&path)?, pixels)
     }
 
     fn decode_bytes(&self, path: &Path, bytes: &[u8], pixels: &mut [u8]) -> Result<(), DataError> {
-        assert_eq!(pixels.len(), self.shape().pixels(), "room for one picture");
+        assert_eq!(pixels.len(), self.shape().pixels(), "`pixels` must have room for one picture");
         let picture = Picture::new(path, bytes)?;
         if self.options.resize.is_none() && picture.size() != self.size {
             let (found, expected) = (picture.size(), self.size);
@@ -144,14 +144,13 @@ impl Pictures {
         picture.decode(self.size, self.color_mode, pixels)
     }
 
-    /// Reads and decodes every picture on all threads, so that a broken one is found before a training
-    /// starts. Gives the SHA-256 sum, in hexadecimal, of the text that `sha256sum` prints for the files,
-    /// sorted by path, from inside the split's folder (a line `<sum>  <class>/<file>` each), and the
-    /// length of all files in bytes.
+    /// Reads and decodes every picture on all threads, so that a broken one is found before training starts.
+    ///
+    /// Returns a SHA-256 sum in hexadecimal and the length of all files in bytes. The sum is that of the text that
+    /// `sha256sum` prints inside the split's folder for the files sorted by path: a line `<sum>  <class>/<file>` each.
     ///
     /// # Errors
-    /// The first error of [`decode`](Self::decode) in the order of the pictures, or when `progress` says
-    /// to stop.
+    /// The first error of [`decode`](Self::decode) in the order of the pictures; or when `progress` returns `Break`.
     pub fn verify(&self, progress: &mut Progress) -> Result<(String, u64), DataError> {
         let size = self.shape().pixels();
         let block = at_a_time();

@@ -1,26 +1,26 @@
-//! How pictures become images of one shape.
+//! Options that convert pictures to images of one shape.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// Longest side of a picture, in pixels: JPEG's and BMP's own limit.
+/// Longest side of a picture, in pixels: the limit of JPEG and BMP.
 const MAX_SIDE: usize = 65_535;
 
-/// Most pixels of a picture (height × width).
+/// Largest number of pixels in a picture (height × width).
 const MAX_PIXELS: usize = 100_000_000;
 
-/// How pictures become images of one shape.
+/// Options that convert pictures to images of one shape.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PictureOptions {
-    /// Size to bring every picture to; without one, all must have the size of the first.
+    /// Size that every picture is resized to. If it is `None`, all must have the size of the first.
     pub resize: Option<Size>,
-    /// Colours to bring every picture to; without one, all must be of the first one's kind.
+    /// Color mode that every picture is converted to. If it is `None`, all must have the color mode of the first.
     pub color_mode: Option<ColorMode>,
 }
 
-/// Height and width in pixels, written `28x28`: neither is 0, no side is longer than 65,535, and there
-/// are at most 100 million pixels.
+/// Height and width in pixels, written `28x28`. Neither is 0, no side is longer than 65,535, and there are at most
+/// 100 million pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Size {
@@ -29,26 +29,28 @@ pub struct Size {
 }
 
 impl Size {
-    /// A size that pictures can have.
+    /// Creates a size that pictures can have.
     ///
     /// # Errors
-    /// When it is 0 or too large, in words.
+    /// When a side is 0 or the size is too large. The error is the reason in words.
     pub fn new(height: usize, width: usize) -> Result<Self, String> {
         if height == 0 || width == 0 {
-            return Err(format!("{height}x{width} holds no pixel"));
+            return Err(format!("{height}x{width} contains no pixels"));
         }
         if height > MAX_SIDE || width > MAX_SIDE || height * width > MAX_PIXELS {
-            return Err(format!("{height}x{width} is too large: at most 100 million pixels, 65535 a side"));
+            return Err(format!(
+                "{height}x{width} is too large: the limits are 65535 pixels per side and 100 million in all"
+            ));
         }
         Ok(Self { height, width })
     }
 
-    /// Rows.
+    /// Returns the number of rows.
     pub fn height(self) -> usize {
         self.height
     }
 
-    /// Columns.
+    /// Returns the number of columns.
     pub fn width(self) -> usize {
         self.width
     }
@@ -67,7 +69,7 @@ impl FromStr for Size {
         let sides = text.split_once(['x', '×']).map(|(height, width)| (height.parse(), width.parse()));
         match sides {
             Some((Ok(height), Ok(width))) => Self::new(height, width),
-            _ => Err(format!("`{text}` is no size, expected HEIGHTxWIDTH in pixels, such as 28x28")),
+            _ => Err(format!("`{text}` is not a size, expected HEIGHTxWIDTH in pixels, such as 28x28")),
         }
     }
 }
@@ -86,7 +88,7 @@ impl From<Size> for String {
     }
 }
 
-/// The colours of images, in Keras' words.
+/// Color mode of images, with Keras' names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ColorMode {
@@ -97,7 +99,7 @@ pub enum ColorMode {
 }
 
 impl ColorMode {
-    /// Values per pixel: 1 or 3.
+    /// Returns the number of values per pixel: 1 or 3.
     pub fn channels(self) -> usize {
         match self {
             Self::Grayscale => 1,

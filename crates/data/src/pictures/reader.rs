@@ -1,4 +1,4 @@
-//! One image by itself, outside any data set: a picture's file or raw bytes, brought to a model's shape.
+//! Reads a single image, outside any data set, from a picture or raw bytes, and converts it to a model's shape.
 
 use std::path::Path;
 
@@ -10,18 +10,18 @@ use crate::{
     preparation::{PREPARED, prepare},
 };
 
-/// How a picture becomes an image of the model's size.
+/// How a picture is converted to the size of a model's images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fit {
-    /// It must have that size.
+    /// The picture must have that size.
     Exact,
-    /// It is resized, as the pictures of a data set are.
+    /// The picture is resized, as in a data set.
     Resize,
-    /// It shows a digit and is prepared as MNIST's were: see [`preparation`](crate::preparation).
+    /// The picture shows a digit and is prepared like MNIST's digits: see [`preparation`](crate::preparation).
     Prepare,
 }
 
-/// Makes images of one shape of pictures and raw bytes.
+/// Reader that converts pictures and raw bytes to images of one shape.
 #[derive(Debug, Clone, Copy)]
 pub struct PictureReader {
     shape: ImageShape,
@@ -31,10 +31,10 @@ pub struct PictureReader {
 }
 
 impl PictureReader {
-    /// A reader of images of `shape`.
+    /// Creates a reader of images of `shape`.
     ///
     /// # Errors
-    /// When no picture has such a shape, or none can be prepared to it.
+    /// When pictures cannot have that shape, or cannot be prepared to it.
     pub fn new(shape: ImageShape, fit: Fit) -> Result<Self, DataError> {
         let color_mode = [ColorMode::Grayscale, ColorMode::Rgb];
         let color_mode = color_mode.into_iter().find(|mode| mode.channels() == shape.channels);
@@ -50,16 +50,18 @@ impl PictureReader {
     /// Reads the image in a file, C×H×W.
     ///
     /// # Errors
-    /// As [`decode`](Self::decode), or when the file cannot be read.
+    /// The errors of [`decode`](Self::decode); also when the file cannot be read.
     pub fn read(&self, path: &Path) -> Result<Vec<u8>, DataError> {
         self.decode(path, &decoding::read(path)?)
     }
 
-    /// The image, C×H×W, that `bytes` hold: a file of PNG, JPEG, BMP or WebP, told by its content, or the
-    /// image itself. Colours become grey, or grey colours, as in a data set; `name` is for errors.
+    /// Decodes an image, C×H×W, from the content of a PNG, JPEG, BMP or WebP file, or from raw pixels.
+    ///
+    /// RGB is converted to grayscale, or grayscale to RGB, as in a data set. Errors show `name` as the image's name.
     ///
     /// # Errors
-    /// When they are neither, the picture is broken or has the wrong size, or shows nothing to prepare.
+    /// When `bytes` are neither a picture nor as many raw pixels as an image has; or when the picture is broken, has
+    /// the wrong size, or does not show a digit to prepare.
     pub fn decode(&self, name: &Path, bytes: &[u8]) -> Result<Vec<u8>, DataError> {
         let blank = |cause| DataError::Blank { path: name.to_owned(), cause };
         if !is_picture(bytes) {
@@ -93,8 +95,8 @@ impl PictureReader {
     }
 }
 
-/// Whether the bytes begin as a picture's file. BMP's two letters may well be the first pixels of a raw
-/// image; its header goes on with the length of the file.
+/// Returns whether the bytes start like a picture's file. BMP's first two bytes could also be the first pixels of a raw
+/// image, so the next field of its header, the length of the file, must match too.
 fn is_picture(bytes: &[u8]) -> bool {
     match image::guess_format(bytes) {
         Ok(ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP) => true,

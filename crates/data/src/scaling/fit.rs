@@ -1,4 +1,4 @@
-//! Fitting: one pass over the train split, in memory that does not grow with it.
+//! Fits a scaling in one pass over the train split, in memory that does not grow with the number of images.
 
 use std::iter;
 
@@ -13,12 +13,12 @@ use crate::{
 };
 
 impl Scaling {
-    /// Fits the statistics that the description asks for on the train split, in one pass. The bits do not
-    /// depend on the number of threads.
+    /// Fits the statistics that the description needs on the train split, in one pass. They have the same bits for any
+    /// number of threads.
     ///
     /// # Errors
-    /// When the description contradicts itself, `train` is empty or cannot be read, whitening would take
-    /// more memory than there is, or `progress` says to stop.
+    /// When the description contradicts itself, `train` is empty or cannot be read, whitening needs more memory than is
+    /// free, or `progress` returns `Break`.
     ///
     /// # Example
     /// ```
@@ -56,7 +56,7 @@ impl Scaling {
     }
 }
 
-/// What the pass gathers.
+/// The sums that the pass collects.
 struct Pass<'a> {
     scaling: &'a Scaling,
     shape: ImageShape,
@@ -64,11 +64,11 @@ struct Pass<'a> {
     second_moment: Option<SecondMoment>,
 }
 
-/// Sums behind the feature-wise statistics, one per group.
+/// Sums for the feature-wise statistics, one per group.
 enum Features {
-    /// Of bytes: exact.
+    /// Exact sums of bytes.
     Bytes(Vec<PixelSums>),
-    /// Of what the sample-wise steps make of them.
+    /// Moments of pixels after the sample-wise steps.
     Samples(Vec<Moments>),
 }
 
@@ -91,7 +91,7 @@ impl<'a> Pass<'a> {
         })
     }
 
-    /// Takes in some whole images.
+    /// Adds complete images.
     fn add(&mut self, block: &[u8]) {
         let size = self.shape.pixels();
         match &mut self.features {
@@ -99,8 +99,7 @@ impl<'a> Pass<'a> {
             Features::Samples(moments) => add_samples(self.scaling, moments, block, size),
         }
         if let Some(second_moment) = &mut self.second_moment {
-            // The bytes themselves, or what the sample-wise steps make of them: the sums of the first are
-            // integers below 2⁵³, so exact.
+            // Bytes, or pixels after the sample-wise steps. Sums over bytes are exact: integers below 2⁵³.
             let mut values = vec![0.0; block.len()];
             values.par_chunks_mut(size).zip(block.par_chunks(size)).for_each(|(values, image)| {
                 let sample = SampleStep::of(self.scaling, image);
@@ -115,7 +114,7 @@ impl<'a> Pass<'a> {
 
     fn finish(self, fitted: &mut FittedScaling, progress: &mut Progress) -> Result<(), ScalingError> {
         let rescale = self.scaling.rescale;
-        // Sums of bytes are rescaled at the end, with one rounding.
+        // Statistics of bytes are rescaled only here, so that rescaling rounds once.
         let (mean, std, unit): (Vec<f64>, Vec<f64>, f64) = match &self.features {
             Features::Bytes(sums) => {
                 let of = |statistic: fn(PixelSums) -> f64| {
@@ -139,8 +138,8 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// Merges in the moments of images after their sample-wise steps: image after image, since the order
-/// decides the bits.
+/// Merges the moments of images after their sample-wise steps, one image after the other: the order affects the last
+/// bits.
 fn add_samples(scaling: &Scaling, moments: &mut [Moments], block: &[u8], size: usize) {
     let values = |image: &[u8]| {
         let sample = SampleStep::of(scaling, image);

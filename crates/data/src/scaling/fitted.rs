@@ -1,4 +1,4 @@
-//! A fitted scaling, applied to pixels.
+//! Applies a fitted scaling to pixels.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -10,12 +10,12 @@ use crate::{
     statistics::{Moments, PixelSums},
 };
 
-/// What Keras adds to a standard deviation before dividing by it, so that constant images stay finite.
+/// Number that Keras adds to a standard deviation before dividing by it, so that constant images stay finite.
 pub const STD_EPSILON: f64 = 1e-6;
 
-/// A scaling with its statistics: the only thing that turns pixels into network input.
+/// A scaling with its statistics: the only type that converts pixels to the input of a network.
 ///
-/// It is saved as JSON, which keeps every bit of the statistics.
+/// Its JSON keeps every bit of the statistics.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(into = "ScalingFile", try_from = "serde_json::Value")]
 pub struct FittedScaling {
@@ -27,12 +27,12 @@ pub struct FittedScaling {
     pub(super) whitening: Option<Whitening>,
 }
 
-/// A pixel as it can be scaled: a byte, or what augmentation made of bytes.
+/// A pixel that can be scaled: a byte, or an `f32` after augmentation.
 pub trait Pixel: Copy + Into<f64> + Send + Sync {
-    /// Mean and population standard deviation.
+    /// Returns the mean and the population standard deviation.
     fn mean_and_std(pixels: &[Self]) -> (f64, f64);
 
-    /// The same function of a pixel, made to be called many times.
+    /// Returns the same function of a pixel in a form that is fast to call many times.
     fn tabulated<O: Copy>(function: impl Fn(f64) -> O) -> impl Fn(Self) -> O;
 }
 
@@ -59,7 +59,7 @@ impl Pixel for f32 {
     }
 }
 
-/// The steps that need nothing but the image itself: `rescale` and the sample-wise ones.
+/// The steps that depend only on the image itself: `rescale` and the sample-wise ones.
 #[derive(Clone, Copy)]
 pub(super) struct SampleStep {
     rescale: f64,
@@ -84,32 +84,34 @@ impl SampleStep {
 }
 
 impl FittedScaling {
-    /// The description that was fitted.
+    /// Returns the description that was fitted.
     pub fn scaling(&self) -> &Scaling {
         &self.scaling
     }
 
-    /// Shape of the images it was fitted on.
+    /// Returns the shape of the images that the scaling was fitted on.
     pub fn shape(&self) -> ImageShape {
         self.shape
     }
 
-    /// Feature-wise mean of the train pixels as they arrive at that step, one per group of the granularity.
+    /// Returns the feature-wise means of the training pixels after all earlier steps, one per group of the granularity;
+    /// `None` if the description does not need them.
     pub fn mean(&self) -> Option<&[f64]> {
         self.mean.as_deref()
     }
 
-    /// Feature-wise population standard deviation, likewise.
+    /// Returns the feature-wise population standard deviations of the training pixels after all earlier steps, one per
+    /// group of the granularity; `None` if the description does not need them.
     pub fn std(&self) -> Option<&[f64]> {
         self.std.as_deref()
     }
 
-    /// The whitening that is the last step, if the description asks for one.
+    /// Returns the whitening, the last step, if the description has one.
     pub fn whitening(&self) -> Option<&Whitening> {
         self.whitening.as_ref()
     }
 
-    /// Refuses images of another shape than it was fitted on.
+    /// Checks that images have the shape that the scaling was fitted on.
     ///
     /// # Errors
     /// When the shapes differ.
@@ -120,12 +122,12 @@ impl FittedScaling {
         Err(ScalingError::Shape { fitted: self.shape.to_string(), found: found.to_string() })
     }
 
-    /// Scales images of C×H×W pixels each; gives N×C×H×W.
+    /// Scales images of C×H×W pixels each, and returns N×C×H×W values.
     ///
-    /// Computes in `f64` and rounds once, and an image's values do not depend on what it is scaled with.
+    /// It computes in `f64` and rounds once. An image's values do not depend on the other images.
     ///
     /// # Panics
-    /// When an image is not of the shape it was fitted on; see [`check_shape`](Self::check_shape).
+    /// When an image does not have the shape that the scaling was fitted on; see [`check_shape`](Self::check_shape).
     ///
     /// # Example
     /// ```
@@ -138,7 +140,7 @@ impl FittedScaling {
     /// let scaling: Scaling = "center".parse()?;
     /// let fitted = scaling.fit(&train, &mut |_, _, _| ControlFlow::Continue(()))?;
     ///
-    /// // A test image, scaled with the mean of the train images, 25.
+    /// // A test image, scaled with the mean of the training images, 25.
     /// assert_eq!(fitted.scale(&[&[100_u8, 200][..]]), [75.0, 175.0]);
     /// # Ok::<(), mnist_data::ScalingError>(())
     /// ```
@@ -149,10 +151,10 @@ impl FittedScaling {
         }
     }
 
-    /// As [`scale`](Self::scale), but leaves out the whitening, for those who whiten elsewhere.
+    /// Scales like [`scale`](Self::scale) but without the whitening, for callers that whiten elsewhere.
     ///
     /// # Panics
-    /// As [`scale`](Self::scale).
+    /// The same as for [`scale`](Self::scale).
     pub fn scale_before_whitening<P: Pixel>(&self, images: &[&[P]]) -> Vec<f32> {
         self.before_whitening(images, |value| value as f32)
     }
@@ -162,7 +164,7 @@ impl FittedScaling {
         images: &[&[P]],
         round: impl Fn(f64) -> O + Copy + Sync,
     ) -> Vec<O> {
-        /// Fewer values are scaled faster than another thread wakes.
+        /// Number of values that are worth another thread. Waking it takes longer than scaling fewer.
         const WORTH_A_THREAD: usize = 1 << 18;
         let size = self.shape.pixels();
         let share = images.len().div_ceil(rayon::current_num_threads());
@@ -176,7 +178,7 @@ impl FittedScaling {
     }
 
     fn scale_share<P: Pixel, O: Copy>(&self, images: &[&[P]], round: impl Fn(f64) -> O + Copy) -> Vec<O> {
-        /// In shorter runs it takes longer to make a table than to do without.
+        /// Number of pixels that are worth a table for all 256 bytes. For fewer, building the table takes longer.
         const WORTH_A_TABLE: usize = 512;
         let size = self.shape.pixels();
         let groups = self.mean.as_ref().map_or(1, Vec::len);
@@ -185,13 +187,13 @@ impl FittedScaling {
             let divisor = self.std.as_ref().map_or(1.0, |std| std[group] + STD_EPSILON);
             move |pixel: f64| round((sample.apply(pixel) - mean) / divisor)
         };
-        // The same for every pixel of every image?
+        // One function for all pixels of all images, where the statistics allow it.
         let common = (groups == 1 && !self.scaling.samplewise_center)
             .then(|| P::tabulated(step(SampleStep::of::<P>(&self.scaling, &[]), 0)));
 
         let mut scaled = Vec::with_capacity(images.len() * size);
         for image in images {
-            assert_eq!(image.len(), size, "an image of {}", self.shape);
+            assert_eq!(image.len(), size, "the image must have the shape {}", self.shape);
             if let Some(function) = &common {
                 scaled.extend(image.iter().map(|&pixel| function(pixel)));
                 continue;
@@ -210,13 +212,13 @@ impl FittedScaling {
         scaled
     }
 
-    /// Moments of a whole split after scaling.
+    /// Returns the moments of all values of a split after scaling.
     ///
     /// # Errors
-    /// When the images cannot be read, or `progress` says to stop.
+    /// When the images cannot be read, or `progress` returns `Break`.
     ///
     /// # Panics
-    /// When the images are not of the shape it was fitted on.
+    /// When the images do not have the shape that the scaling was fitted on.
     pub fn moments(&self, images: &Images, progress: &mut Progress) -> Result<Moments, DataError> {
         let size = self.shape.pixels();
         let mut moments = Moments::default();
@@ -230,13 +232,13 @@ impl FittedScaling {
         Ok(moments)
     }
 
-    /// Goes through a whole split, some scaled images at a time: `each` is given N×C×H×W values.
+    /// Calls `each` with all scaled images of a split in order, N×C×H×W, some images at a time.
     ///
     /// # Errors
-    /// As [`moments`](Self::moments).
+    /// The same as for [`moments`](Self::moments).
     ///
     /// # Panics
-    /// As [`moments`](Self::moments).
+    /// The same as for [`moments`](Self::moments).
     pub fn for_each_scaled(
         &self,
         images: &Images,

@@ -1,10 +1,10 @@
-//! Pixel scaling: a [`Scaling`] describes it, fitting it on the train split gives a
-//! [`FittedScaling`], and only that can touch pixels.
+//! Pixel scaling: a [`Scaling`] describes the steps. Fitting it on the train split returns a [`FittedScaling`], the
+//! only type that scales pixels.
 //!
-//! Field names, order and ε are those of Keras' `ImageDataGenerator`, version 1.1.2
+//! Field names, the order of the steps and ε are those of Keras' `ImageDataGenerator`, version 1.1.2
 //! (<https://github.com/keras-team/keras-preprocessing/blob/1.1.2/keras_preprocessing/image/image_data_generator.py>,
-//! methods `standardize` and `fit`), but for the statistics after a sample-wise step: they are of the pixels
-//! as they arrive at their step. docs/SCALING.md has the differences.
+//! methods `standardize` and `fit`). Unlike in Keras, feature-wise statistics describe the pixels after the sample-wise
+//! steps. docs/SCALING.md lists all differences.
 
 mod file;
 mod fit;
@@ -20,21 +20,21 @@ use crate::{ScalingError, images::ImageShape};
 pub use fitted::{FittedScaling, Pixel, STD_EPSILON};
 pub use whitening::{Whitening, WhiteningCost};
 
-/// Over which pixels of an image one feature-wise statistic is taken.
+/// The pixels of an image that one feature-wise statistic covers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Granularity {
-    /// One number for all pixels.
+    /// One statistic for all pixels.
     #[default]
     Global,
-    /// One per colour channel.
+    /// One statistic per colour channel.
     Channel,
-    /// One per position, channel by channel.
+    /// One statistic per position in each channel.
     Pixel,
 }
 
 impl Granularity {
-    /// Number of statistics for images of this shape.
+    /// Returns the number of statistics for images of this shape.
     fn groups(self, shape: ImageShape) -> usize {
         match self {
             Self::Global => 1,
@@ -44,9 +44,9 @@ impl Granularity {
     }
 }
 
-/// Description of a scaling. Steps apply in the order of the fields.
+/// Description of a scaling. Its steps apply in the order of the fields.
 ///
-/// In TOML or JSON it is a preset's name (`"standardize"`) or a table of these fields, all optional.
+/// In TOML or JSON it is the name of a preset (`"standardize"`) or a table of these fields, all optional.
 ///
 /// # Example
 /// ```
@@ -65,25 +65,25 @@ impl Granularity {
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, remote = "Self")]
-#[allow(clippy::struct_excessive_bools)] // Keras' own fields.
+#[allow(clippy::struct_excessive_bools)] // These are Keras' fields.
 pub struct Scaling {
-    /// Factor on the bytes 0..=255: 1 leaves them, 1/255 brings them to 0..=1.
+    /// Factor for the bytes 0..=255: 1 leaves them unchanged, 1/255 maps them to 0..=1.
     pub rescale: f64,
-    /// Subtract each image's own mean.
+    /// Whether to subtract each image's own mean.
     pub samplewise_center: bool,
-    /// Divide each image by its own standard deviation; needs `samplewise_center`.
+    /// Whether to divide each image by its own standard deviation; needs `samplewise_center`.
     pub samplewise_std_normalization: bool,
-    /// Subtract the mean of the train split.
+    /// Whether to subtract the mean of the train split.
     pub featurewise_center: bool,
-    /// Divide by the standard deviation of the train split; needs `featurewise_center`.
+    /// Whether to divide by the standard deviation of the train split; needs `featurewise_center`.
     pub featurewise_std_normalization: bool,
-    /// What one feature-wise statistic covers.
+    /// The pixels that one feature-wise statistic covers.
     pub granularity: Granularity,
-    /// Decorrelate the pixels by ZCA whitening; needs `featurewise_center`, and takes the place of
+    /// Whether to decorrelate the pixels by ZCA whitening; needs `featurewise_center`, and replaces
     /// `featurewise_std_normalization`.
     pub zca_whitening: bool,
-    /// What is added to the eigenvalues (variances along the principal directions, in squared units of the
-    /// rescaled pixels) before whitening divides by their square roots.
+    /// Number added to the eigenvalues before whitening divides by their square roots. The eigenvalues are variances
+    /// along the principal directions, in squared units of the rescaled pixels.
     pub zca_epsilon: f64,
 }
 
@@ -102,7 +102,7 @@ impl Default for Scaling {
     }
 }
 
-/// The presets, in the order they are listed to users.
+/// Returns the presets in the order in which users see them.
 fn presets() -> [(&'static str, Scaling); 8] {
     let base = Scaling::default;
     let normalize = Scaling { rescale: 1.0 / 255.0, ..base() };
@@ -120,10 +120,10 @@ fn presets() -> [(&'static str, Scaling); 8] {
     ]
 }
 
-/// Name of every scaling that is no preset.
+/// Name of every scaling that is not a preset.
 pub const CUSTOM: &str = "custom";
 
-/// Names of the presets.
+/// Returns the names of the presets.
 pub fn preset_names() -> Vec<&'static str> {
     presets().map(|(name, _)| name).to_vec()
 }
@@ -140,7 +140,7 @@ impl FromStr for Scaling {
 }
 
 impl Scaling {
-    /// The name of the preset that this is, or [`CUSTOM`].
+    /// Returns the name of the preset that is equal to this scaling, or [`CUSTOM`].
     pub fn name(&self) -> &'static str {
         presets().iter().find_map(|(name, preset)| (preset == self).then_some(*name)).unwrap_or(CUSTOM)
     }
@@ -160,9 +160,7 @@ impl Scaling {
             return invalid("zca_whitening needs featurewise_center = true");
         }
         if self.zca_whitening && self.featurewise_std_normalization {
-            return invalid(
-                "zca_whitening takes the place of featurewise_std_normalization; keep one of them",
-            );
+            return invalid("zca_whitening replaces featurewise_std_normalization; keep one of them");
         }
         if !(1e-12..=1e12).contains(&self.zca_epsilon) {
             return invalid("zca_epsilon must be a number from 1e-12 to 1e12");
@@ -170,10 +168,10 @@ impl Scaling {
         // A setting without effect is usually a mistake.
         let default = Self::default();
         if self.granularity != default.granularity && !self.featurewise_center {
-            return invalid("granularity is of the feature-wise steps: it needs featurewise_center = true");
+            return invalid("granularity needs featurewise_center = true");
         }
         if self.zca_epsilon.to_bits() != default.zca_epsilon.to_bits() && !self.zca_whitening {
-            return invalid("zca_epsilon is of the whitening: it needs zca_whitening = true");
+            return invalid("zca_epsilon needs zca_whitening = true");
         }
         Ok(())
     }

@@ -1,6 +1,8 @@
-//! ZCA whitening: x ↦ x·U·diag(1/√(s + ε))·Uᵀ, where U·diag(s)·Uᵀ is the second moment of the centred train
-//! images, as in Keras' `ImageDataGenerator.fit`; A. Krizhevsky, "Learning Multiple Layers of Features from
-//! Tiny Images" (2009), appendix A. In `f64`: in `f32` rounding would drown the small eigenvalues.
+//! ZCA whitening: x ↦ x·U·diag(1/√(s + ε))·Uᵀ, where U·diag(s)·Uᵀ is the second moment of the centred training images,
+//! as in Keras' `ImageDataGenerator.fit`. Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny
+//! Images" (2009), appendix A.
+//!
+//! All computations are in `f64`: in `f32`, rounding errors would be larger than the small eigenvalues.
 
 use std::{
     fmt,
@@ -17,19 +19,21 @@ use rayon::prelude::*;
 use super::Scaling;
 use crate::{DataError, Progress, ScalingError, images::ImageShape, memory};
 
-/// Columns of a matrix that one thread works on, and images that one product whitens. Fixed, because the
-/// shape of a product may decide its bits.
+/// Number of columns of a matrix that one thread computes. It is fixed because the shape of a product may affect its
+/// last bits.
 const COLUMNS: usize = 64;
+
+/// Number of images that one product whitens, fixed for the same reason.
 const IMAGES: usize = 32;
 
-/// The matrix that whitens centred images, for images of d values each.
+/// A matrix that whitens centred images of d values each.
 #[derive(Clone)]
 pub struct Whitening {
-    /// d of them, ascending.
+    /// d numbers, ascending.
     pub(super) eigenvalues: Vec<f64>,
     /// d×d, symmetric.
     pub(super) matrix: Vec<f64>,
-    /// The matrix where it was first asked for, in `f32`, without autodiff.
+    /// A copy of the matrix on the first device that needed it, in `f32`, without autodiff.
     on_device: Arc<OnceLock<(Device, Tensor<2>)>>,
 }
 
@@ -51,18 +55,18 @@ impl Whitening {
         Self { eigenvalues, matrix, on_device: Arc::default() }
     }
 
-    /// Variances along the principal directions of the centred train images, ascending, in squared units of
-    /// the pixels before whitening.
+    /// Returns the variances along the principal directions of the centred training images, ascending, in squared units
+    /// of the pixels before whitening.
     pub fn eigenvalues(&self) -> &[f64] {
         &self.eigenvalues
     }
 
-    /// The d×d matrix, symmetric.
+    /// Returns the symmetric d×d matrix.
     pub fn matrix(&self) -> &[f64] {
         &self.matrix
     }
 
-    /// The matrix in `f32` on a device, where it is kept for the next batch.
+    /// Returns the matrix in `f32` on a device. The copy on the first device is kept for the next batch.
     pub(crate) fn matrix_on(&self, device: &Device) -> Tensor<2> {
         let place = || {
             let values = self.eigenvalues.len();
@@ -70,7 +74,7 @@ impl Whitening {
             let matrix = Tensor::from_data(TensorData::new(matrix, [values, values]), device);
             if device.is_autodiff() { matrix.inner() } else { matrix }
         };
-        // Devices are equal whether with autodiff or without.
+        // Devices compare equal with and without autodiff.
         let (kept_on, kept) = self.on_device.get_or_init(|| (device.clone(), place()));
         let matrix = if kept_on == device { kept.clone() } else { place() };
         if device.is_autodiff() { Tensor::from_inner(matrix) } else { matrix }
@@ -97,7 +101,7 @@ impl Whitening {
     }
 }
 
-/// Σ x·xᵀ and Σ x over images of d values.
+/// The sums Σ x·xᵀ and Σ x over images of d values.
 pub(super) struct SecondMoment {
     values: usize,
     images: usize,
@@ -111,7 +115,7 @@ impl SecondMoment {
         Self { values, images: 0, products: vec![0.0; values * values], sums: vec![0.0; values] }
     }
 
-    /// Takes in whole images.
+    /// Adds complete images.
     pub(super) fn add(&mut self, images: &[f64]) {
         self.images += images.len() / self.values;
         for image in images.chunks_exact(self.values) {
@@ -122,8 +126,8 @@ impl SecondMoment {
         add_products(&mut self.products, images, self.values);
     }
 
-    /// The whitening for images of which `mean` (one per value, in rescaled units) is subtracted after
-    /// the values that were summed have been multiplied by `unit`.
+    /// Computes the whitening for images that are first multiplied by `unit` and then reduced by `mean`, which has one
+    /// number per value, in rescaled units. The sums are over the original values.
     pub(super) fn whitening(
         mut self,
         mean: &[f64],
@@ -137,7 +141,7 @@ impl SecondMoment {
         };
         let (d, count) = (self.values, self.images as f64);
         let averages: Vec<f64> = self.sums.iter().map(|sum| unit * sum / count).collect();
-        // Σ (x − μ)(x − μ)ᵀ / n, where μ may be one number for many positions.
+        // Σ (x − μ)(x − μ)ᵀ / n, where several positions may share one μ.
         self.products.par_chunks_mut(d).enumerate().for_each(|(column, products)| {
             for (row, product) in products.iter_mut().enumerate().skip(column) {
                 *product = unit * unit * *product / count
@@ -146,15 +150,15 @@ impl SecondMoment {
                     + mean[row] * mean[column];
             }
         });
-        go_on("finding the eigenvectors of zca_whitening")?;
+        go_on("computing the eigenvectors for zca_whitening")?;
         let eigen = SelfAdjointEigen::new(MatRef::from_column_major_slice(&self.products, d, d), Side::Lower);
         drop(self.products);
         let eigen = eigen
             .map_err(|_| ScalingError::Invalid("the eigenvalues for zca_whitening do not converge".into()))?;
-        // What is below zero is rounding.
+        // Numbers below zero are rounding errors.
         let eigenvalues: Vec<f64> = (0..d).map(|index| eigen.S()[index].max(0.0)).collect();
 
-        go_on("multiplying the eigenvectors of zca_whitening")?;
+        go_on("multiplying the eigenvectors for zca_whitening")?;
         // W = A·Aᵀ with A = U·diag((s + ε)^(−1/4)).
         let mut roots = vec![0.0; d * d];
         roots.par_chunks_mut(d).enumerate().for_each(|(column, root)| {
@@ -176,7 +180,7 @@ impl SecondMoment {
     }
 }
 
-/// Adds x·xᵀ of each x, `values` long, to the lower triangle of a square matrix, column by column.
+/// Adds x·xᵀ for each vector x of `values` numbers to the lower triangle of a square matrix, column by column.
 fn add_products(matrix: &mut [f64], vectors: &[f64], values: usize) {
     let vectors = MatRef::from_column_major_slice(vectors, values, vectors.len() / values);
     matrix.par_chunks_mut(COLUMNS * values).enumerate().for_each(|(part, columns)| {
@@ -193,21 +197,21 @@ fn add_products(matrix: &mut [f64], vectors: &[f64], values: usize) {
     });
 }
 
-/// What fitting a ZCA whitening takes.
+/// The cost of fitting a ZCA whitening.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WhiteningCost {
-    /// Values per image: the side of the matrix.
+    /// Number of values per image: the side of the matrix.
     pub values: usize,
-    /// Number of train images.
+    /// Number of training images.
     pub images: usize,
-    /// Most memory at a time, in bytes.
+    /// Peak memory, in bytes.
     pub bytes: u64,
-    /// Time on this machine, in seconds: a rough estimate.
+    /// Rough estimate of the time on this machine, in seconds.
     pub seconds: f64,
 }
 
 impl Scaling {
-    /// What fitting will cost, if it has a whitening.
+    /// Returns the cost of fitting the whitening, if the scaling has one.
     pub fn whitening_cost(&self, shape: ImageShape, images: usize) -> Option<WhiteningCost> {
         self.zca_whitening.then(|| WhiteningCost::of(shape.pixels(), images))
     }
@@ -216,23 +220,24 @@ impl Scaling {
 impl WhiteningCost {
     fn of(values: usize, images: usize) -> Self {
         let side = values as f64;
-        // Sums, eigenvectors, their workspace, the roots or the result; and one block of images as f64.
+        // Matrices for the sums, the eigenvectors, their workspace, and the roots or the result; and one block of
+        // images as `f64`.
         let bytes = 5 * 8 * (values as u64).pow(2) + (64 << 20);
-        // Rates of a core of 2024: products run in parallel, the eigenproblem does not.
+        // Speeds of a core of 2024. Products run in parallel, the eigenproblem does not.
         let products = images as f64 * side * side / (20e9 * rayon::current_num_threads() as f64);
         Self { values, images, bytes, seconds: products + 3e-10 * side.powi(3) }
     }
 
-    /// Whether there are too few images to know the variance along every direction: along the others
-    /// whitening multiplies what it has never seen by 1/√ε.
+    /// Returns whether there are too few images to measure the variance along every direction. Along a direction
+    /// without variance, whitening multiplies by 1/√ε.
     pub fn lacks_images(&self) -> bool {
         self.images <= self.values
     }
 
-    /// Refuses what does not fit.
+    /// Checks that fitting fits in memory.
     ///
     /// # Errors
-    /// When it takes more memory than is free.
+    /// When fitting needs more memory than is free.
     pub fn check_memory(&self) -> Result<(), ScalingError> {
         let available = memory::available();
         if self.bytes <= available {

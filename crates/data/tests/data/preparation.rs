@@ -1,4 +1,4 @@
-//! Photographs, prepared as MNIST's digits.
+//! Photos, prepared like MNIST's digits.
 
 use data_encoding::HEXLOWER;
 use image::{GrayImage, Luma};
@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 type Prepared = [u8; 784];
 
-/// How much ink a seven has at a point, in units of its height: two strokes with soft edges.
+/// Returns the amount of ink, from 0 to 1, of a seven at a point. It has two strokes with soft edges; its height is 1.
 fn seven(x: f64, y: f64) -> f64 {
     let distance = |[ax, ay]: [f64; 2], [bx, by]: [f64; 2]| {
         let (dx, dy) = (bx - ax, by - ay);
@@ -19,7 +19,7 @@ fn seven(x: f64, y: f64) -> f64 {
     ((0.08 - nearest) / 0.02).clamp(0.0, 1.0)
 }
 
-/// A page with a seven of `height` pixels whose upper left corner is at `at`; brightness of paper and ink.
+/// Draws a page with a seven of `height` pixels. Its upper left corner is at `at`; `paper` and `ink` are brightnesses.
 fn page(
     size: [u32; 2],
     at: [f64; 2],
@@ -45,7 +45,7 @@ fn mean_difference(a: &Prepared, b: &Prepared) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / 784.0
 }
 
-/// Row and column of the centre of mass, counted from 0.
+/// Returns the row and column of the centre of mass, counted from 0.
 fn centre_of_mass(image: &Prepared) -> [f64; 2] {
     let total: f64 = image.iter().map(|&byte| f64::from(byte)).sum();
     let moment = |position: fn(usize) -> usize| {
@@ -54,7 +54,7 @@ fn centre_of_mass(image: &Prepared) -> [f64; 2] {
     [moment(|i| i / 28), moment(|i| i % 28)]
 }
 
-/// Rows and columns that the ink takes.
+/// Returns the numbers of rows and columns with ink.
 fn extent(image: &Prepared) -> [usize; 2] {
     let of = |position: fn(usize) -> usize| {
         let inked = || (0..784).filter(|&i| image[i] > 0).map(position);
@@ -64,7 +64,7 @@ fn extent(image: &Prepared) -> [usize; 2] {
 }
 
 #[test]
-fn place_size_and_light_make_nearly_no_difference() {
+fn position_size_and_light_hardly_change_the_result() {
     let corner = black_on_white([200, 120], [130.0, 20.0], 80.0);
     let larger = black_on_white([700, 600], [100.0, 80.0], 400.0);
     let inverted = page([150, 150], [50.0, 30.0], 80.0, |_, _| 0.0, |_, _| 255.0);
@@ -85,15 +85,15 @@ fn place_size_and_light_make_nearly_no_difference() {
         assert!(difference < 2.0, "{name}: {difference} of 255");
     }
     let upside_down = prepare(&image::imageops::rotate180(&black_on_white([150, 150], [50.0, 30.0], 80.0)));
-    assert!(mean_difference(&upside_down.unwrap(), &reference()) > 20.0, "other digits do differ");
+    assert!(mean_difference(&upside_down.unwrap(), &reference()) > 20.0, "an upside-down digit differs");
 }
 
 #[test]
-fn ink_fits_the_box_and_its_mass_lies_at_the_centre() {
+fn ink_fits_the_box_and_its_mass_is_centred() {
     let image = reference();
     let [height, width] = extent(&image);
     assert_eq!(height, 20);
-    assert!((12..=14).contains(&width), "{width}: its strokes take 0.76 of 1.16");
+    assert!((12..=14).contains(&width), "{width}: the strokes are 0.76 wide and 1.16 high");
     for position in centre_of_mass(&image) {
         assert!((position - 14.0).abs() <= 0.5, "{position}");
     }
@@ -102,15 +102,15 @@ fn ink_fits_the_box_and_its_mass_lies_at_the_centre() {
 }
 
 #[test]
-fn strokes_that_are_wide_fit_the_box_too() {
+fn wide_strokes_fit_the_box() {
     let line = GrayImage::from_fn(300, 50, |x, y| Luma([if x > 9 && x < 290 && y == 25 { 0 } else { 255 }]));
     let image = prepare(&line).unwrap();
     assert_eq!(extent(&image), [1, 20]);
-    assert_eq!(image.iter().max(), Some(&255), "thin as it is");
+    assert_eq!(image.iter().max(), Some(&255), "a thin stroke becomes as bright as any other");
 }
 
 #[test]
-fn specks_are_dropped_and_strokes_of_their_own_are_kept() {
+fn specks_are_dropped_and_separate_strokes_are_kept() {
     let mut picture = black_on_white([150, 150], [50.0, 30.0], 80.0);
     for (x, y) in [(3, 3), (145, 10), (20, 140), (21, 141)] {
         picture.put_pixel(x, y, Luma([0]));
@@ -141,7 +141,7 @@ fn picture_without_ink_is_an_error() {
 }
 
 proptest! {
-    /// Whatever the picture, it is an error or an image with a digit of 20 pixels on its longer side.
+    /// Any picture is either refused or becomes an image with a digit of at most 20 by 20 pixels.
     #[test]
     fn any_picture_is_prepared_or_refused(width in 1_u32..40, height in 1_u32..40, seed in any::<[u8; 40]>()) {
         let value = |x: u32, y: u32| Luma([seed[x as usize].wrapping_mul(seed[y as usize] | 1)]);
@@ -167,8 +167,8 @@ struct GoldenCase {
     prepared: String,
 }
 
-/// `scripts/golden_preparation.py` does the same with NumPy, SciPy and Pillow. A byte is rounded once here and
-/// once there, so that two may differ by one.
+/// Values from `scripts/golden_preparation.py`, which uses NumPy, SciPy and Pillow. Both sides round once, so bytes may
+/// differ by one.
 #[test]
 fn agrees_with_pillow_and_scipy() {
     let golden: Golden = serde_json::from_str(include_str!("../golden/preparation.json")).unwrap();

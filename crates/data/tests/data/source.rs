@@ -1,4 +1,4 @@
-//! Getting MNIST: the order of the sources, and a cache that is whole or untouched.
+//! Sources of MNIST: their order, and a cache that is either complete or untouched.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -20,7 +20,7 @@ const NAMES: [&str; 4] = [
     "t10k-labels-idx1-ubyte",
 ];
 
-/// The four files of MNIST, rebuilt from what was loaded.
+/// Returns the four files of MNIST, rebuilt from the loaded images and labels.
 fn mnist_files() -> [Vec<u8>; 4] {
     let bytes = |labels: &[u32]| labels.iter().map(|&label| label as u8).collect::<Vec<u8>>();
     let file = |magic: u32, dimensions: &[usize], values: &[u8]| {
@@ -37,7 +37,7 @@ fn mnist_files() -> [Vec<u8>; 4] {
     ]
 }
 
-/// A mirror on this machine that sends `files[i]` under `NAMES[i].gz`, each cut to `keep` bytes.
+/// Starts a mirror on this machine that serves `files[i]` as `NAMES[i].gz`, truncated to `keep[i]` bytes.
 fn mirror(files: [Vec<u8>; 4], keep: [usize; 4]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -53,7 +53,7 @@ fn mirror(files: [Vec<u8>; 4], keep: [usize; 4]) -> String {
                 files[file].len()
             );
             let body = &files[file][..keep[file].min(files[file].len())];
-            // A reader that has had enough hangs up; that is no failure of the mirror.
+            // A client that stops a download closes the connection, which is not an error here.
             let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
         }
     });
@@ -86,7 +86,7 @@ impl Remote {
 }
 
 #[test]
-fn mirror_fills_the_cache_and_the_cache_needs_no_mirror() {
+fn mirror_fills_the_cache_which_then_works_offline() {
     let remote = Remote::new(vec![mirror(mnist_files(), [usize::MAX; 4])]);
     let fetched = remote.source().fetch(&mut *go_on()).unwrap();
     assert_eq!(fetched.source, remote.mirrors[0]);
@@ -101,7 +101,7 @@ fn mirror_fills_the_cache_and_the_cache_needs_no_mirror() {
 }
 
 #[test]
-fn download_that_stops_half_way_leaves_the_cache_as_it_was() {
+fn truncated_download_leaves_the_cache_untouched() {
     let remote = Remote::new(vec![mirror(mnist_files(), [usize::MAX, usize::MAX, 3_000_000, usize::MAX])]);
     let error = remote.source().fetch(&mut *go_on()).unwrap_err();
     assert!(error.to_string().contains("t10k-images-idx3-ubyte.gz"), "{error}");
@@ -109,7 +109,7 @@ fn download_that_stops_half_way_leaves_the_cache_as_it_was() {
 }
 
 #[test]
-fn wrong_bytes_from_a_mirror_are_refused_and_the_next_mirror_is_tried() {
+fn file_with_a_wrong_checksum_is_refused_and_the_next_mirror_is_tried() {
     let mut forged = mnist_files();
     forged[3][100] ^= 1;
     let remote =
@@ -123,7 +123,7 @@ fn wrong_bytes_from_a_mirror_are_refused_and_the_next_mirror_is_tried() {
 }
 
 #[test]
-fn damaged_cache_is_fetched_anew() {
+fn damaged_cache_is_downloaded_again() {
     let remote = Remote::new(vec![mirror(mnist_files(), [usize::MAX; 4])]);
     remote.source().fetch(&mut *go_on()).unwrap();
     for damaged in ["t10k-labels-idx1-ubyte.gz", "t10k-labels-idx1-ubyte"] {
@@ -149,7 +149,7 @@ fn error_lists_what_was_tried_and_why_each_failed() {
 
 #[cfg(unix)]
 #[test]
-fn npm_that_fails_is_quoted() {
+fn error_quotes_npm_when_it_fails() {
     use std::os::unix::fs::PermissionsExt;
     let mut remote = Remote::new(vec![]);
     remote.npm = remote.cache.path().join("npm");
@@ -161,7 +161,7 @@ fn npm_that_fails_is_quoted() {
 }
 
 #[test]
-fn stopping_a_download_leaves_the_cache_as_it_was() {
+fn stopped_download_leaves_the_cache_untouched() {
     let remote = Remote::new(vec![mirror(mnist_files(), [usize::MAX; 4])]);
     let mut calls = 0;
     let error = remote.source().fetch(&mut |_, _, _| {
@@ -174,7 +174,7 @@ fn stopping_a_download_leaves_the_cache_as_it_was() {
 }
 
 #[test]
-fn own_folder_is_never_replaced_by_a_fetch() {
+fn errors_in_the_users_folder_start_no_download() {
     let folder = tempdir().unwrap();
     let fetch = |path: &Path| Source::new(DatasetKind::Mnist, Some(path.to_owned())).fetch(&mut *go_on());
     let missing = folder.path().join("missing");
@@ -183,7 +183,7 @@ fn own_folder_is_never_replaced_by_a_fetch() {
 
     let error = fetch(folder.path()).unwrap_err();
     assert!(matches!(error, DataError::NoFile { name: "train-images-idx3-ubyte", .. }), "{error}");
-    let words = "holds neither train-images-idx3-ubyte nor train-images-idx3-ubyte.gz";
+    let words = "contains neither train-images-idx3-ubyte nor train-images-idx3-ubyte.gz";
     assert!(error.to_string().ends_with(words), "{error}");
 
     write_idx_folder(folder.path());
@@ -193,10 +193,13 @@ fn own_folder_is_never_replaced_by_a_fetch() {
 }
 
 #[test]
-fn other_data_than_mnist_needs_a_folder() {
+fn data_sets_other_than_mnist_need_a_folder() {
     for (kind, words) in [
         (DatasetKind::Idx, "a data set of kind `idx` needs a data folder that contains the four IDX files"),
-        (DatasetKind::Folder, "a data set of kind `folder` needs a data folder that contains train/<class>/"),
+        (
+            DatasetKind::Folder,
+            "a data set of kind `folder` needs a data folder that contains pictures in train/<class>/",
+        ),
     ] {
         let error = Source::new(kind, None).fetch(&mut *go_on()).unwrap_err();
         assert!(matches!(error, DataError::NeedsFolder(found) if found == kind), "{error}");
@@ -205,7 +208,7 @@ fn other_data_than_mnist_needs_a_folder() {
 }
 
 #[test]
-fn verifying_a_cache_that_was_never_filled_says_so() {
+fn verifying_an_empty_cache_is_an_error() {
     let remote = Remote::new(vec![]);
     let error = remote.source().verify(&mut *go_on()).unwrap_err();
     assert!(matches!(&error, DataError::NoCache(path) if *path == remote.cache()), "{error}");
@@ -214,9 +217,9 @@ fn verifying_a_cache_that_was_never_filled_says_so() {
     assert!(matches!(error, DataError::NotCached { name: "train-images-idx3-ubyte", .. }), "{error}");
 }
 
-/// Programs add hints of their own; here a flag would mean nothing to most callers.
+/// Programs add their own hints. For most callers of the library, a flag would have no meaning.
 #[test]
-fn messages_name_no_flag() {
+fn error_messages_do_not_name_flags() {
     let remote = Remote::new(vec![]);
     let folder = tempdir().unwrap();
     write_idx_folder(folder.path());

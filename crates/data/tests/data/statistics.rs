@@ -1,4 +1,4 @@
-//! Statistics: exact on bytes, mergeable, and those of the real MNIST.
+//! Statistics: exact for bytes, mergeable, and equal to the known values for MNIST.
 
 use mnist_data::{Moments, PixelSums};
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::{all_pixels, mnist};
 
 #[test]
-fn mnist_statistics_are_those_of_the_tutorial_to_the_last_digit() {
+fn mnist_statistics_equal_those_of_the_tutorial_to_the_last_digit() {
     let [train, test] = [&mnist().train, &mnist().test].map(|images| PixelSums::of(&all_pixels(images)));
     assert_eq!((train.count, test.count), (60_000 * 784, 10_000 * 784));
     assert_eq!((train.mean(), train.std()), (33.318421449829934, 78.56748998339799));
@@ -27,9 +27,9 @@ struct GoldenCase {
     std: f64,
 }
 
-/// Values from scripts/golden_pixel_sums.py: many are nearly in the middle between two doubles.
+/// Values from scripts/golden_pixel_sums.py. Many are close to the midpoint between two doubles.
 #[test]
-fn std_is_that_of_exact_arithmetic_rounded_once() {
+fn std_equals_exact_arithmetic_rounded_once() {
     let golden: Golden = serde_json::from_str(include_str!("../golden/pixel_sums.json")).unwrap();
     assert_eq!(golden.cases.len(), 50);
     for GoldenCase { count, sum, sum_of_squares, std } in golden.cases {
@@ -40,12 +40,12 @@ fn std_is_that_of_exact_arithmetic_rounded_once() {
 
 #[test]
 #[should_panic(expected = "divide by zero")]
-fn std_of_no_pixel_panics() {
+fn std_of_no_pixels_panics() {
     PixelSums::default().std();
 }
 
-/// Checks that no other double is nearer to √d / n than `std`, with d = n·Σx² − (Σx)². With `std` = m·2⁻ᵉ, that
-/// is (2m − 1)²·n² < d·4ᵉ⁺¹ < (2m + 1)²·n².
+/// Checks that no other double is nearer to √d / n than `std`, with d = n·Σx² − (Σx)². With `std` = m·2⁻ᵉ, this means
+/// (2m − 1)²·n² < d·4ᵉ⁺¹ < (2m + 1)²·n².
 fn check_correctly_rounded(sums: PixelSums) -> Result<(), TestCaseError> {
     let [count, sum, squares] = [sums.count, sums.sum, sums.sum_of_squares].map(u128::from);
     let d = count * squares - sum * sum;
@@ -78,7 +78,7 @@ fn mnist_has_60000_and_10000_images_of_28_by_28_in_10_classes() {
 }
 
 #[test]
-fn grouped_sums_are_those_of_their_pixels() {
+fn grouped_sums_equal_the_sums_of_their_pixels() {
     let grouped = |pixels: &[u8], image, groups| {
         let mut sums = vec![PixelSums::default(); groups];
         let (first, rest) = pixels.split_at(image);
@@ -93,7 +93,7 @@ fn grouped_sums_are_those_of_their_pixels() {
     assert_eq!(grouped(&pixels, 2, 1), [PixelSums::of(&pixels)]);
     let [top, bottom] = grouped(&[1, 3, 10, 30, 1, 3, 10, 30], 4, 2)[..] else { panic!("two groups") };
     assert_eq!((top.count, top.sum, bottom.sum), (4, 8, 80));
-    // More positions than one thread works on at a time.
+    // More positions than one thread sums at a time.
     let images: Vec<u8> = (0..3 * 1000_u32).map(|i| (i * 37 % 251) as u8).collect();
     for (position, sums) in grouped(&images, 1000, 1000).into_iter().enumerate() {
         let column: Vec<u8> = images.iter().skip(position).step_by(1000).copied().collect();
@@ -103,12 +103,12 @@ fn grouped_sums_are_those_of_their_pixels() {
 
 proptest! {
     #[test]
-    fn merged_sums_equal_whole_ones(pixels: Vec<u8>, at: prop::sample::Index) {
+    fn merged_sums_equal_the_sums_of_all_pixels(pixels: Vec<u8>, at: prop::sample::Index) {
         let (a, b) = pixels.split_at(at.index(pixels.len() + 1));
         prop_assert_eq!(PixelSums::of(a).merge(PixelSums::of(b)), PixelSums::of(&pixels));
     }
 
-    /// As many pixels as leave room for the check in 128 bits.
+    /// Up to 999 pixels, so that the check fits in 128 bits.
     #[test]
     fn std_is_the_nearest_double(pixels in prop::collection::vec(0_u8.., 1..1000)) {
         check_correctly_rounded(PixelSums::of(&pixels))?;
@@ -131,21 +131,21 @@ proptest! {
     }
 
     #[test]
-    fn equal_pixels_have_no_spread(pixel: u8, count in 1_usize..5000) {
+    fn equal_pixels_have_std_0(pixel: u8, count in 1_usize..5000) {
         let sums = PixelSums::of(&vec![pixel; count]);
         prop_assert_eq!((sums.mean(), sums.std()), (f64::from(pixel), 0.0));
     }
 
     #[test]
-    fn merged_moments_equal_whole_ones(
+    fn merged_moments_equal_the_moments_of_all_values(
         values in prop::collection::vec(-300.0_f32..300.0, 2..500),
         at: prop::sample::Index,
     ) {
         let (a, b) = values.split_at(at.index(values.len() + 1));
         let of = |values: &[f32]| Moments::of(values.iter().map(|&value| f64::from(value)));
-        let (merged, whole) = (of(a).merge(of(b)), of(&values));
-        prop_assert!((merged.mean() - whole.mean()).abs() < 1e-10, "{merged:?} and {whole:?}");
-        prop_assert!((merged.std() - whole.std()).abs() < 1e-10, "{merged:?} and {whole:?}");
-        prop_assert_eq!((merged.min(), merged.max()), (whole.min(), whole.max()));
+        let (merged, all) = (of(a).merge(of(b)), of(&values));
+        prop_assert!((merged.mean() - all.mean()).abs() < 1e-10, "{merged:?} and {all:?}");
+        prop_assert!((merged.std() - all.std()).abs() < 1e-10, "{merged:?} and {all:?}");
+        prop_assert_eq!((merged.min(), merged.max()), (all.min(), all.max()));
     }
 }

@@ -1,4 +1,5 @@
-//! The gradient of the input: each window's gradients, times the weights, added at the winners' patches.
+//! The gradient of the input. For each window and output channel, the output's gradient times the channel's
+//! weights is added to the winner's patch.
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -9,8 +10,9 @@ use crate::{
     instruction_set::InstructionSet,
 };
 
-/// Gradient of the input. The weights must be finite: a gradient that is known to be zero is not
-/// multiplied.
+/// Returns the gradient of the input.
+///
+/// The weights must be finite, because zero gradients are skipped, not multiplied.
 pub(crate) fn input_gradient(
     instructions: InstructionSet,
     geometry: &Geometry,
@@ -34,7 +36,7 @@ pub(crate) fn input_gradient(
     })
 }
 
-/// The weights as `[channels_out, 3, 3 × channels_in]`, the rows padded to whole registers.
+/// The weights as `[channels_out, 3, 3 × channels_in]`, with each row padded to full registers.
 struct PackedWeights {
     weights: Vec<Line>,
     row: usize,
@@ -60,18 +62,18 @@ impl PackedWeights {
     }
 }
 
-/// One image.
+/// The computation for one image.
 struct InputGradient<'a> {
     geometry: &'a Geometry,
     corners: &'a [usize],
     weights: &'a PackedWeights,
     winners: &'a [u8],
     output_gradient: &'a [f32],
-    /// The gradient of the image, zeros at first.
+    /// The gradient of the image, initially zero.
     image_gradient: &'a mut [f32],
 }
 
-/// A gradient that is not zero, and where the weights of its channel start.
+/// A nonzero output gradient, and the index at which its channel's weights start.
 #[derive(Debug, Clone, Copy, Default)]
 struct Arrival {
     filter: usize,
@@ -85,7 +87,7 @@ impl WithSimd for InputGradient<'_> {
     fn with_simd<S: Simd>(mut self, simd: S) {
         let channels_out = self.geometry.channels_out;
         let shifts: [usize; POSITIONS] = self.geometry.shifts();
-        // One list per position that can win, and one for the dead.
+        // One list per position that can win, and one for channels without a winner (`DEAD`).
         let mut arrivals = vec![Arrival::default(); (POSITIONS + 1) * (channels_out + 1)];
         for (window, &corner) in self.corners.iter().enumerate() {
             let mut counts = [0; POSITIONS + 1];
@@ -95,7 +97,7 @@ impl WithSimd for InputGradient<'_> {
                 winners.iter().zip(&self.output_gradient[outputs]).enumerate()
             {
                 let list = usize::from(winner.min(DEAD));
-                // Written always and counted sometimes, without a branch to mispredict.
+                // Writes every gradient but counts only nonzero ones: a branch would often be mispredicted.
                 arrivals[list * (channels_out + 1) + counts[list]] =
                     Arrival { filter: channel * KERNEL * self.weights.row, gradient };
                 counts[list] += usize::from(gradient != 0.0);
@@ -117,7 +119,8 @@ impl InputGradient<'_> {
         let mut register = 0;
         while register < registers {
             let start = register * S::F32_LANES;
-            // Three rows of six registers are 18 sums, of four are 12: what fits beside the rest.
+            // Three rows of six registers are 18 sums; three rows of four are 12. More sums would not fit into
+            // 32 or 16 registers beside the operands.
             register += match registers - register {
                 6.. if S::REGISTER_COUNT >= 32 => self.add_registers::<S, 6>(simd, patch, start, arrivals),
                 4.. => self.add_registers::<S, 4>(simd, patch, start, arrivals),
@@ -130,7 +133,7 @@ impl InputGradient<'_> {
         }
     }
 
-    /// `REGISTERS` whole registers of the three patch rows, from value `start` of a row on.
+    /// Adds `REGISTERS` full registers of each of the three patch rows, from value `start` of a row on.
     #[inline(always)]
     #[expect(unsafe_code, reason = "an innermost loop, see `load`")]
     fn add_registers<S: Simd, const REGISTERS: usize>(
@@ -146,8 +149,8 @@ impl InputGradient<'_> {
         assert!(start + REGISTERS * S::F32_LANES <= self.geometry.patch_row());
         assert!(patch + (KERNEL - 1) * row + self.geometry.patch_row() <= self.image_gradient.len());
         let mut sums = [[simd.splat_f32s(0.0); REGISTERS]; KERNEL];
-        // SAFETY: the registers end inside a patch's row, hence inside a row of the weights, and the
-        // patch inside the image: asserted above. An arrival's filter is one of the packed ones.
+        // SAFETY: by the assertions, the registers end inside a patch row, which is no longer than a row of the
+        // weights, and the patch ends inside the image. Each arrival's `filter` is the start of a packed filter.
         unsafe {
             for &Arrival { filter, gradient } in arrivals {
                 let gradient = simd.splat_f32s(gradient);
@@ -171,7 +174,7 @@ impl InputGradient<'_> {
         REGISTERS
     }
 
-    /// What is left of the patch rows from value `start` on, less than a register.
+    /// Adds the rest of the patch rows, from value `start` on. The rest is shorter than a register.
     #[inline(always)]
     fn add_rest<S: Simd>(&mut self, simd: S, patch: usize, start: usize, arrivals: &[Arrival]) {
         let row = self.geometry.row();

@@ -1,8 +1,7 @@
-//! The kernels against their definition in f64, on every instruction set of this machine: so these agree
-//! with one another, too.
+//! Comparison of the kernels with their definition in f64, on every instruction set that this machine supports.
 //!
-//! Blocks of small integers have no rounding at all, so there everything is compared exactly: every tie
-//! and every NaN. Blocks of other values are compared up to rounding.
+//! Blocks of small integers have no rounding, so their results are compared exactly, including ties and NaN. The
+//! results of other blocks are compared up to rounding.
 
 use std::array::from_fn;
 
@@ -15,18 +14,19 @@ use super::*;
 use crate::aligned::AlignedVec;
 use difference::difference;
 
-// The integration tests use it too.
+// The integration tests use this module too.
 #[path = "../../tests/difference/mod.rs"]
 mod difference;
 
-/// Rounding that is allowed, as a part of the largest sum of magnitudes in the tensor. Not of the value
-/// itself: summands of both signs cancel, their rounding does not. The worst seen is a quarter of this.
+/// Allowed rounding error, relative to the largest sum of magnitudes in the tensor. It is not relative to the
+/// value itself, because summands of opposite sign cancel but their rounding errors do not. The largest observed
+/// error is a quarter of this.
 const TOLERANCE: f64 = 1e-6;
-/// A power of two, so that it rounds nothing, and beyond what Winograd's algorithm takes.
+/// A factor that makes values too large for Winograd's algorithm. A power of two, so the products are exact.
 const TOO_LARGE_FOR_WINOGRAD: f32 = (1_u64 << 60) as f32;
 const NOT_FINITE: [f32; 3] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
 
-/// A block and its values.
+/// A block with its values.
 #[derive(Clone)]
 struct Block {
     geometry: Geometry,
@@ -36,7 +36,7 @@ struct Block {
     output_gradient: Vec<f32>,
 }
 
-/// All that the kernels give.
+/// The results of all kernels for a block.
 struct Results {
     output: Vec<f32>,
     winners: Vec<u8>,
@@ -67,7 +67,7 @@ impl Results {
         }
     }
 
-    /// What a block gives if its windows let nothing through.
+    /// Returns the results of a block if ReLU makes all its windows zero.
     fn nothing(block: &Block) -> Self {
         let Block { input, weight, bias, output_gradient, .. } = block;
         let [output, input_gradient, weight_gradient, bias_gradient] =
@@ -76,7 +76,7 @@ impl Results {
         Self { output, winners, input_gradient, weight_gradient, bias_gradient }
     }
 
-    /// Describes the first tensor that differs by a bit: NaN is equal to itself, and -0 is not 0.
+    /// Describes the first tensor that differs in any bit. NaN equals itself, but -0 does not equal 0.
     fn difference_in_bits(&self, expected: &Self) -> Option<String> {
         let same_bits = |a: f32, b: f32| a.to_bits() == b.to_bits();
         [
@@ -98,7 +98,7 @@ fn first_winner_other_than(ours: &[u8], expected: &[u8]) -> Option<String> {
     Some(format!("winner {place} is {}, expected {}", ours[place], expected[place]))
 }
 
-/// A block's outputs with their channels last, however they were left.
+/// Returns a block's outputs with their channels last.
 fn outputs(geometry: &Geometry, outputs: &AlignedVec) -> Vec<f32> {
     let (windows, channels) = (geometry.windows(), geometry.channels_out);
     if geometry.output_is_channels_last() {
@@ -113,7 +113,7 @@ fn outputs(geometry: &Geometry, outputs: &AlignedVec) -> Vec<f32> {
     values
 }
 
-/// A sum of products, and the sum of their magnitudes, to which the rounding is proportional.
+/// A sum of products and the sum of their magnitudes, to which the rounding error is proportional.
 #[derive(Clone, Copy, Default)]
 struct Sum {
     value: f64,
@@ -128,7 +128,7 @@ impl Sum {
     }
 }
 
-/// The gradients of a block, by definition.
+/// The gradients of a block by definition.
 struct Gradients {
     input: Vec<Sum>,
     weight: Vec<Sum>,
@@ -147,7 +147,7 @@ impl Block {
         }
     }
 
-    /// Values between -1 and 1; a quarter of the gradients that arrive are zero.
+    /// Creates a block of values between -1 and 1. A quarter of the output's gradients are zero.
     fn random(geometry: Geometry, seed: u64) -> Self {
         let mut generator = ChaCha8Rng::seed_from_u64(seed);
         let mut block = Self::new(geometry, || generator.random_range(-1.0..1.0));
@@ -159,14 +159,14 @@ impl Block {
         block
     }
 
-    /// Integers from -2 to 2, whose sums of products are exact, and often equal.
+    /// Creates a block of integers from -2 to 2. Their sums of products are exact and often equal.
     fn of_integers(geometry: Geometry, seed: u64) -> Self {
         let mut generator = ChaCha8Rng::seed_from_u64(seed);
         Self::new(geometry, || generator.random_range(-2_i8..=2).into())
     }
 
-    /// The block itself, and its like for the algorithm that takes values of any size. Below eight input
-    /// channels both go to that one.
+    /// Returns the block, and a copy with values that only the direct algorithm can process. With fewer than
+    /// eight input channels, both use the direct algorithm.
     fn for_both_algorithms(self) -> [Self; 2] {
         let mut large = self.clone();
         large.input.iter_mut().chain(&mut large.bias).for_each(|value| *value *= TOO_LARGE_FOR_WINOGRAD);
@@ -178,8 +178,8 @@ impl Block {
         Results::of(instructions, geometry, input, weight, bias, output_gradient)
     }
 
-    /// For each tap of the convolution's result at `position` of an output's window: where its pixel lies
-    /// in the input, and its weight in the weights.
+    /// Returns, for each tap of the convolution at `position` of an output's window, the index of its pixel in
+    /// the input and the index of its weight.
     fn taps(&self, output: usize, position: usize) -> impl Iterator<Item = (usize, usize)> {
         let Geometry { height, width, channels_in, channels_out, .. } = self.geometry;
         let [window, channel] = [output / channels_out, output % channels_out];
@@ -194,7 +194,7 @@ impl Block {
         })
     }
 
-    /// For each output, the convolution's results in its window, by definition.
+    /// Returns the convolution's results in each output's window, by definition.
     fn windows(&self) -> Vec<[Sum; POSITIONS]> {
         let window = |output| {
             from_fn(|position| {
@@ -209,7 +209,7 @@ impl Block {
         (0..self.output_gradient.len()).map(window).collect()
     }
 
-    /// The gradients by definition, where these positions won.
+    /// Returns the gradients by definition, if these positions won.
     fn gradients(&self, winners: &[u8]) -> Gradients {
         let zeros = |like: &[f32]| vec![Sum::default(); like.len()];
         let mut gradients =
@@ -226,7 +226,7 @@ impl Block {
     }
 }
 
-/// ReLU and max-pool by definition: the result, and which position won.
+/// Applies ReLU and max-pool by definition. Returns the result and the position that won.
 fn pooled(window: &[Sum; POSITIONS]) -> (f64, u8) {
     let mut largest = (0.0, DEAD);
     for (position, &Sum { value, .. }) in (0..).zip(window) {
@@ -237,7 +237,7 @@ fn pooled(window: &[Sum; POSITIONS]) -> (f64, u8) {
     largest
 }
 
-/// How much rounding these sums may have in f32.
+/// Returns the rounding error that is allowed for these sums in f32.
 fn tolerance<'a>(sums: impl IntoIterator<Item = &'a Sum>) -> f64 {
     TOLERANCE * sums.into_iter().fold(0.0, |largest, sum| sum.magnitude.max(largest))
 }
@@ -247,11 +247,11 @@ fn assert_close(ours: &[f32], expected: &[Sum], what: &str) {
     assert_eq!(ours.len(), expected.len(), "{what}");
     for (place, (&ours, expected)) in ours.iter().zip(expected).enumerate() {
         let error = (f64::from(ours) - expected.value).abs();
-        assert!(error <= tolerance, "{what}, value {place}: {ours} and {}, off by {error:e}", expected.value);
+        assert!(error <= tolerance, "{what} {place}: {ours}, expected {}, error {error:e}", expected.value);
     }
 }
 
-/// Equal values: NaN is equal to NaN, and -0 to 0.
+/// Asserts that values are equal. NaN equals NaN, and -0 equals 0.
 fn assert_equal(ours: &[f32], expected: impl ExactSizeIterator<Item = f64>, what: &str) {
     let number = |value: f64| (!value.is_nan()).then_some(value);
     assert_eq!(ours.len(), expected.len(), "{what}");
@@ -260,7 +260,8 @@ fn assert_equal(ours: &[f32], expected: impl ExactSizeIterator<Item = f64>, what
     }
 }
 
-/// The forward pass up to rounding; the winner is the largest up to rounding.
+/// Asserts that a forward pass matches the definition up to rounding. The winner may be any position whose value
+/// is the largest up to rounding.
 fn assert_forward_close(results: &Results, windows: &[[Sum; POSITIONS]]) {
     let tolerance = tolerance(windows.as_flattened());
     assert_eq!((results.output.len(), results.winners.len()), (windows.len(), windows.len()));
@@ -268,10 +269,10 @@ fn assert_forward_close(results: &Results, windows: &[[Sum; POSITIONS]]) {
     for (place, ((&ours, &winner), window)) in ours.zip(windows).enumerate() {
         let (expected, _) = pooled(window);
         let error = (f64::from(ours) - expected).abs();
-        assert!(error <= tolerance, "output, value {place}: {ours} and {expected}, off by {error:e}");
+        assert!(error <= tolerance, "output {place}: {ours}, expected {expected}, error {error:e}");
         let won = if winner == DEAD { 0.0 } else { window[usize::from(winner)].value };
         let error = (won - expected).abs();
-        assert!(error <= 2.0 * tolerance, "winner {place} is {winner}: {won} of {expected}");
+        assert!(error <= 2.0 * tolerance, "winner {place} is {winner} with {won}, expected {expected}");
     }
 }
 
@@ -290,7 +291,7 @@ fn assert_forward_equal(results: &Results, windows: &[[Sum; POSITIONS]]) {
     assert_eq!(first_winner_other_than(&results.winners, &winners), None);
 }
 
-/// Sizes that reach every remainder of rows, registers and parts.
+/// Sizes that cover every remainder of rows, registers and weight-gradient parts.
 fn geometries() -> impl Strategy<Value = Geometry> {
     let batch = prop_oneof![9 => 1..=9_usize, 1 => Just(17_usize)];
     let channels_in = prop::sample::select(vec![1, 2, 3, 5, 7, 8, 16, 17, 32, 33]);
@@ -306,7 +307,7 @@ fn geometries() -> impl Strategy<Value = Geometry> {
     )
 }
 
-/// Every weight-gradient part has images, and rows and columns are left over.
+/// Returns sizes with several images per weight-gradient part, and an odd last row that the max-pool drops.
 fn geometry(channels_in: usize, channels_out: usize) -> Geometry {
     Geometry { batch: 17, height: 9, width: 12, channels_in, channels_out }
 }
@@ -315,7 +316,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn results_are_those_of_the_definition_up_to_rounding(geometry in geometries(), seed: u64) {
+    fn results_match_the_definition_up_to_rounding(geometry in geometries(), seed: u64) {
         for block in Block::random(geometry, seed).for_both_algorithms() {
             for instructions in InstructionSet::available() {
                 assert_close_to_definition(&block, instructions);
@@ -324,7 +325,7 @@ proptest! {
     }
 
     #[test]
-    fn results_without_rounding_are_exact_and_the_first_of_equal_values_wins(
+    fn integer_results_are_exact_and_the_first_of_equal_values_wins(
         geometry in geometries(),
         seed: u64,
     ) {
@@ -346,7 +347,7 @@ proptest! {
     }
 
     #[test]
-    fn nan_and_infinity_go_where_the_definition_sends_them(
+    fn nan_and_infinity_propagate_as_in_the_definition(
         geometry in geometries(),
         seed: u64,
         places in prop::collection::vec(
@@ -366,7 +367,7 @@ proptest! {
     }
 
     #[test]
-    fn inference_gives_the_bits_of_training(geometry in geometries(), seed: u64) {
+    fn inference_equals_training_bit_for_bit(geometry in geometries(), seed: u64) {
         for block in Block::random(geometry, seed).for_both_algorithms() {
             let Block { geometry, input, weight, bias, .. } = &block;
             for instructions in InstructionSet::available() {
@@ -380,11 +381,11 @@ proptest! {
 }
 
 #[test]
-fn equal_neighbours_stay_equal() {
+fn the_first_of_equal_neighbours_wins() {
     for channels_in in [1, 7, 8, 33] {
         let geometry = geometry(channels_in, 40);
         let Geometry { height, width, .. } = geometry;
-        // Along which axes the pixels vary, and which positions then have an equal one before them.
+        // The axes along which the pixels vary, and the positions that never win because an earlier one is equal.
         for (rows_vary, columns_vary, never) in
             [(false, false, [1, 2, 3].as_slice()), (true, false, &[1, 3]), (false, true, &[2, 3])]
         {
@@ -399,10 +400,10 @@ fn equal_neighbours_stay_equal() {
             for block in block.for_both_algorithms() {
                 for instructions in InstructionSet::available() {
                     let winners = block.run(instructions).winners;
-                    assert!(winners.iter().any(|&winner| winner != DEAD), "all {} are dead", winners.len());
+                    assert!(winners.iter().any(|&winner| winner != DEAD), "no window has a winner");
                     let wrong = winners.iter().position(|winner| never.contains(winner));
                     let wrong = wrong.map(|place| (place, winners[place]));
-                    assert_eq!(wrong, None, "a later position won; {channels_in} channels");
+                    assert_eq!(wrong, None, "a later equal position won, {channels_in} input channels");
                 }
             }
         }
@@ -420,19 +421,23 @@ fn the_last_nan_of_a_window_wins() {
             InstructionSet::available().into_iter().flat_map(move |instructions| {
                 let results = block.run(instructions);
                 let number = results.output.iter().find(|value| !value.is_nan());
-                assert_eq!(number, None, "pixel {nan_at} is NaN");
+                assert_eq!(number, None, "every output depends on pixel {nan_at}, so all must be NaN");
                 results.winners
             })
         };
-        // A corner of the patch is seen by one position, its inner pixels by all four.
+        // One position depends on a corner of the patch, all four on its inner pixels.
         for (nan_at, winner) in [(0, 0), (3, 1), (12, 2), (15, 3), (5, 3), (1, 1), (4, 2)] {
-            assert_eq!(winners(nan_at).find(|&ours| ours != winner), None, "pixel {nan_at}, not {winner}");
+            assert_eq!(
+                winners(nan_at).find(|&ours| ours != winner),
+                None,
+                "NaN at pixel {nan_at}: expected winner {winner}"
+            );
         }
     }
 }
 
 #[test]
-fn nan_in_one_image_changes_no_bit_of_the_others() {
+fn nan_in_one_image_does_not_change_the_others() {
     let geometry = geometry(16, 40);
     let block = Block::random(geometry, 1);
     let mut damaged = block.clone();
@@ -442,7 +447,7 @@ fn nan_in_one_image_changes_no_bit_of_the_others() {
         let images = ours.chunks(geometry.output_len()).zip(damaged.chunks(geometry.output_len()));
         for (image, (ours, damaged)) in images.enumerate() {
             if image == 1 {
-                assert!(damaged.iter().any(|value| value.is_nan()), "NaN goes on to the output");
+                assert!(damaged.iter().any(|value| value.is_nan()), "NaN must reach the output");
                 continue;
             }
             let same_bits = |a: f32, b: f32| a.to_bits() == b.to_bits();
@@ -452,7 +457,7 @@ fn nan_in_one_image_changes_no_bit_of_the_others() {
 }
 
 #[test]
-fn windows_that_let_nothing_through_have_no_gradient() {
+fn windows_that_relu_makes_zero_have_no_gradient() {
     for (channels_in, value) in [(1, 0.5), (8, 0.5), (1, f32::NAN), (8, f32::INFINITY)] {
         let mut block = Block::random(geometry(channels_in, 17), 1);
         block.bias.fill(-1e4);
@@ -460,13 +465,17 @@ fn windows_that_let_nothing_through_have_no_gradient() {
         for instructions in InstructionSet::available() {
             let results = block.run(instructions);
             let expected = Results::nothing(&block);
-            assert_eq!(results.difference_in_bits(&expected), None, "{channels_in} channels, {value}");
+            assert_eq!(
+                results.difference_in_bits(&expected),
+                None,
+                "{channels_in} channels, gradient {value}"
+            );
         }
     }
 }
 
 #[test]
-fn values_just_small_enough_for_winograd_do_not_overflow() {
+fn the_largest_values_for_winograd_do_not_overflow() {
     let geometry = geometry(33, 17);
     let mut generator = ChaCha8Rng::seed_from_u64(1);
     let block = Block::new(geometry, || if generator.random() { 9.99e14 } else { -9.99e14 });
@@ -485,14 +494,14 @@ fn results_do_not_depend_on_the_number_of_threads() {
                 let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                 let results = pool.install(|| block.run(instructions));
                 let difference = results.difference_in_bits(&expected);
-                assert_eq!(difference, None, "{channels_in} channels, {threads} threads");
+                assert_eq!(difference, None, "{channels_in} input channels, {threads} threads");
             }
         }
     }
 }
 
 #[test]
-fn results_do_not_depend_on_where_the_values_lie_in_memory() {
+fn results_do_not_depend_on_memory_alignment() {
     for channels_in in [3, 16] {
         let block = Block::random(geometry(channels_in, 40), 1);
         let Block { geometry, input, weight, bias, output_gradient } = &block;
@@ -505,22 +514,22 @@ fn results_do_not_depend_on_where_the_values_lie_in_memory() {
                     tensors.each_ref().map(|values| &values[offset..]);
                 let results = Results::of(instructions, geometry, input, weight, bias, output_gradient);
                 let difference = results.difference_in_bits(&expected);
-                assert_eq!(difference, None, "{channels_in} channels, offset {offset}");
+                assert_eq!(difference, None, "{channels_in} input channels, offset {offset}");
             }
         }
     }
 }
 
 #[test]
-fn one_value_that_is_not_finite_is_found_wherever_it_is() {
+fn all_finite_detects_a_single_nan_or_infinity_at_any_index() {
     let len = (1 << 15) + 5;
     for instructions in InstructionSet::available() {
-        assert!(all_finite(instructions, &vec![f32::MAX; len]), "the largest number is finite");
+        assert!(all_finite(instructions, &vec![f32::MAX; len]), "f32::MAX is finite");
         for value in NOT_FINITE {
             for at in [0, 1, 17, (1 << 14) - 1, 1 << 14, len - 1] {
                 let mut values = vec![0.0; len];
                 values[at] = value;
-                assert!(!all_finite(instructions, &values), "{value} at {at}");
+                assert!(!all_finite(instructions, &values), "{value} at index {at} was not detected");
             }
         }
     }

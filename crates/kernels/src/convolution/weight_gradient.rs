@@ -1,5 +1,5 @@
-//! The gradients of the weights and the bias: for each window and output channel, the winning
-//! position's 3×3 patch times the gradient that arrived there.
+//! The gradients of the weights and the bias. For each window and output channel, the winner's 3×3 patch times
+//! the output's gradient is added to the channel's weight gradient.
 
 use std::ops::Range;
 
@@ -15,11 +15,12 @@ use crate::{
     instruction_set::InstructionSet,
 };
 
-/// Output channels of a task: a whole register of every instruction set.
+/// Output channels per task: they fill complete registers on every instruction set.
 const CHANNELS: usize = Line::FLOATS;
 
-/// Gradients of the weights and of the bias. The input must be finite: a gradient that is known to be
-/// zero is not multiplied.
+/// Returns the gradients of the weights and the bias.
+///
+/// The input must be finite, because zero gradients are skipped, not multiplied.
 pub(crate) fn weight_gradient(
     instructions: InstructionSet,
     geometry: &Geometry,
@@ -78,8 +79,8 @@ pub(crate) fn weight_gradient(
     (weight, bias)
 }
 
-/// How the sums of one output channel are laid out: three patch rows, each padded to whole registers,
-/// then the bias.
+/// The memory layout of one output channel's sums: three patch rows, each padded to full registers, then the
+/// bias.
 #[derive(Debug, Clone, Copy)]
 struct Filter {
     channels_in: usize,
@@ -97,7 +98,7 @@ impl Filter {
         Self { channels_in, row, bias, len: bias + Line::FLOATS, taps: channels_in * TAPS }
     }
 
-    /// Adds sums to weights, `[channels_in, 3, 3]`.
+    /// Adds the sums of a channel to its weights, `[channels_in, 3, 3]`.
     fn add_to(&self, weights: &mut [f32], sums: &[f32]) {
         for (tap, run) in
             (0..TAPS).map(|tap| (tap, tap / KERNEL * self.row + tap % KERNEL * self.channels_in))
@@ -109,7 +110,7 @@ impl Filter {
     }
 }
 
-/// Adds what one image gives a task's output channels to their sums.
+/// The computation for one image, which adds its gradients to the sums of a task's output channels.
 struct WeightGradient<'a> {
     geometry: &'a Geometry,
     corners: &'a [usize],
@@ -135,7 +136,7 @@ impl WithSimd for WeightGradient<'_> {
     }
 }
 
-/// A gradient that is not zero, and where its patch starts in the image.
+/// A nonzero output gradient, and the index at which its patch starts in the image.
 #[derive(Debug, Clone, Copy, Default)]
 struct Arrival {
     patch: usize,
@@ -160,8 +161,8 @@ impl WeightGradient<'_> {
         }
     }
 
-    /// For many input channels: one output channel's sums stay in registers while the patches of all
-    /// its gradients stream by.
+    /// Adds the gradients of the weights for many input channels. The sums of one output channel stay in
+    /// registers while the patches of all its gradients are read.
     #[inline(always)]
     fn add_along_rows<S: Simd>(&mut self, simd: S) {
         let shifts: [usize; 8] = self.geometry.shifts();
@@ -171,7 +172,8 @@ impl WeightGradient<'_> {
             for (window, &corner) in self.corners.iter().enumerate() {
                 let output = window * self.geometry.channels_out + channel;
                 let (winner, gradient) = (self.winners[output], self.output_gradient[output]);
-                // Written always and counted sometimes: a branch here would be mispredicted half the time.
+                // Writes every gradient but counts only the winners' nonzero ones: a branch would be
+                // mispredicted half the time.
                 arrivals[count] = Arrival { patch: corner + shifts[usize::from(winner & 7)], gradient };
                 count += usize::from(winner != DEAD && gradient != 0.0);
             }
@@ -181,7 +183,8 @@ impl WeightGradient<'_> {
             let mut register = 0;
             while register < registers {
                 let start = register * S::F32_LANES;
-                // Three rows of six registers are 18 sums, of four are 12: what fits beside the rest.
+                // Three rows of six registers are 18 sums; three rows of four are 12. More sums would not fit
+                // into 32 or 16 registers beside the operands.
                 register += match registers - register {
                     6.. if S::REGISTER_COUNT >= 32 => {
                         self.add_registers::<S, 6>(simd, index, start, arrivals)
@@ -197,7 +200,7 @@ impl WeightGradient<'_> {
         }
     }
 
-    /// `REGISTERS` whole registers of the three patch rows, from value `start` of a row on.
+    /// Adds `REGISTERS` full registers of each of the three patch rows, from value `start` of a row on.
     #[inline(always)]
     #[expect(unsafe_code, reason = "an innermost loop, see `load`")]
     fn add_registers<S: Simd, const REGISTERS: usize>(
@@ -212,8 +215,8 @@ impl WeightGradient<'_> {
         let filter = &mut self.sums[index * self.filter.len..][..self.filter.len];
         assert!(start + REGISTERS * S::F32_LANES <= self.geometry.patch_row().min(stride));
         let mut sums = [[simd.splat_f32s(0.0); REGISTERS]; KERNEL];
-        // SAFETY: a patch, whatever its window and position, lies inside the image, and the asserted
-        // end of the registers inside a patch's row and a filter's row.
+        // SAFETY: the patch of every window and position is inside the image. By the assertion, the registers
+        // end inside a patch row and inside a filter row.
         unsafe {
             for kernel_row in 0..KERNEL {
                 for register in 0..REGISTERS {
@@ -242,7 +245,7 @@ impl WeightGradient<'_> {
         REGISTERS
     }
 
-    /// What is left of the patch rows from value `start` on, less than a register.
+    /// Adds the rest of the patch rows, from value `start` on. The rest is shorter than a register.
     #[inline(always)]
     fn add_rest<S: Simd>(&mut self, simd: S, index: usize, start: usize, arrivals: &[Arrival]) {
         let row = self.geometry.row();
@@ -263,8 +266,9 @@ impl WeightGradient<'_> {
         }
     }
 
-    /// For few input channels, whose patch rows would leave most of a register empty: a register of
-    /// output channels at a time, each position with the gradients of the channels in which it won.
+    /// Adds the gradients of the weights for few input channels, whose patch rows would leave most of a register
+    /// empty. A register contains a value for each of several output channels instead. Each position adds the
+    /// gradients of the channels in which it won.
     #[inline(always)]
     fn add_across_channels<S: Simd>(&mut self, simd: S) {
         let &Geometry { channels_in, channels_out, .. } = self.geometry;
@@ -309,13 +313,13 @@ impl WeightGradient<'_> {
     }
 }
 
-/// A register of winners; lanes beyond the slice are dead.
+/// Widens winners to a register. Lanes beyond the end of the slice are [`DEAD`].
 #[inline(always)]
 #[expect(unsafe_code, reason = "makes a register of lanes")]
 fn widen<S: Simd>(_simd: S, winners: &[u8]) -> S::u32s {
     let mut lanes = [u32::from(DEAD); Line::FLOATS];
     if winners.len() == S::F32_LANES {
-        // The same loop with a length that the compiler knows.
+        // The same loop as below, but the compiler knows its length.
         for lane in 0..S::F32_LANES {
             lanes[lane] = u32::from(winners[lane]);
         }

@@ -1,6 +1,7 @@
-//! Comparison of tensors that says in words what differs, where, and by how much.
+//! Comparison of tensors with a message that describes what differs, where, and by how much.
 
-/// Describes how `ours` differs from the expected values, where `same` tells which two values count as equal.
+/// Describes how `ours` differs from the expected values, or returns `None` if it does not. Two values count as
+/// equal if `same` returns true.
 pub fn difference(
     what: &str,
     ours: &[f32],
@@ -16,7 +17,7 @@ pub fn difference(
     let (place, (ours, expected)) = differing.first()?;
     let largest = differing.iter().map(|(_, (ours, expected))| (*ours - *expected).abs()).fold(0.0, f32::max);
     Some(format!(
-        "{what}: {} of {count} values differ, by {largest:e} at most; value {place} is {ours:?}, expected {expected:?}",
+        "{what}: {} of {count} values differ, by at most {largest:e}; value {place} is {ours:?}, expected {expected:?}",
         differing.len(),
     ))
 }

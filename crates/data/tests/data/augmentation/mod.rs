@@ -1,4 +1,4 @@
-//! Augmentation: one transform, as it is drawn, and from files.
+//! Augmentation: random draws, descriptions in files, and single transforms.
 
 mod transform;
 
@@ -13,7 +13,7 @@ use serde::Deserialize;
 const SHAPE: ImageShape = ImageShape { channels: 1, height: 28, width: 28 };
 const FILL_MODES: [FillMode; 4] = [FillMode::Nearest, FillMode::Constant, FillMode::Reflect, FillMode::Wrap];
 
-/// Applies a transform to one grey image, filling with 0 where the fill mode has a value of its own.
+/// Applies a transform to one grayscale image. [`FillMode::Constant`] fills with 0.
 fn apply(transform: Transform, [height, width]: [usize; 2], pixels: &[u8], fill_mode: FillMode) -> Vec<f32> {
     let mut augmented = Vec::new();
     let shape = ImageShape { channels: 1, height, width };
@@ -21,7 +21,7 @@ fn apply(transform: Transform, [height, width]: [usize; 2], pixels: &[u8], fill_
     augmented
 }
 
-/// Everything on, each number in a range of its own.
+/// Returns an augmentation with everything switched on and a different range for each number.
 fn everything() -> Augmentation {
     Augmentation {
         rotation_range: 30.0,
@@ -37,11 +37,11 @@ fn everything() -> Augmentation {
     }
 }
 
-/// One of a transform's numbers.
+/// A function that returns one number of a transform.
 type Number = fn(&Transform) -> f64;
 
 #[test]
-fn drawn_numbers_fill_their_ranges_evenly() {
+fn drawn_numbers_are_uniform_over_their_ranges() {
     let shape = ImageShape { channels: 1, height: 40, width: 28 };
     let draws: Vec<_> = (0..10_000).map(|image| everything().draw(shape, 1, 1, image)).collect();
     let numbers: [(&str, [f64; 2], Number); 8] = [
@@ -67,7 +67,7 @@ fn drawn_numbers_fill_their_ranges_evenly() {
 }
 
 #[test]
-fn shift_range_is_a_fraction_below_1_and_pixels_from_1_on() {
+fn shift_range_is_a_fraction_if_below_1_and_pixels_otherwise() {
     for (range, pixels) in [(0.5, 14.0), (1.0, 1.0), (1.5, 1.5)] {
         let shift =
             Augmentation { width_shift_range: range, height_shift_range: range, ..Augmentation::default() };
@@ -82,7 +82,7 @@ fn shift_range_is_a_fraction_below_1_and_pixels_from_1_on() {
 }
 
 #[test]
-fn half_of_the_images_are_flipped_and_none_if_not_asked() {
+fn each_flip_changes_half_of_the_images_and_none_when_switched_off() {
     let draws: Vec<_> = (0..10_000).map(|image| everything().draw(SHAPE, 1, 1, image)).collect();
     for flips in [[true, false], [false, true], [true, true], [false, false]] {
         let count =
@@ -98,7 +98,7 @@ fn half_of_the_images_are_flipped_and_none_if_not_asked() {
 }
 
 #[test]
-fn draw_depends_on_seed_epoch_and_image_alone() {
+fn draw_depends_only_on_seed_epoch_and_image() {
     let ones = Augmentation {
         rotation_range: 1.0,
         width_shift_range: 1.0,
@@ -123,7 +123,7 @@ fn draw_depends_on_seed_epoch_and_image_alone() {
 }
 
 #[test]
-fn numbers_do_not_depend_on_what_else_is_switched_on() {
+fn drawn_numbers_do_not_depend_on_other_augmentations() {
     let all = everything().draw(SHAPE, 1, 2, 3);
     let rotation = Augmentation { rotation_range: 30.0, ..Augmentation::default() };
     assert_eq!(rotation.draw(SHAPE, 1, 2, 3), Transform { theta: all.theta, ..Transform::default() });
@@ -132,9 +132,9 @@ fn numbers_do_not_depend_on_what_else_is_switched_on() {
     assert_eq!(brightness.draw(SHAPE, 1, 2, 3), expected);
 }
 
-/// The trainer shuffles an epoch's images with the stream of that number, under the same seed.
+/// Training shuffles an epoch's images with the same seed and the stream of the epoch's number.
 #[test]
-fn numbers_are_not_those_that_shuffle_the_images() {
+fn draws_and_shuffling_use_different_random_numbers() {
     let unit = Augmentation { rotation_range: 1.0, ..Augmentation::default() };
     for epoch in 0..5 {
         let mut generator = ChaCha8Rng::seed_from_u64(1);
@@ -148,7 +148,7 @@ fn numbers_are_not_those_that_shuffle_the_images() {
 }
 
 #[test]
-fn what_is_not_asked_for_is_not_drawn() {
+fn identity_draws_no_changes_and_each_augmentation_draws_some() {
     let nothing = Augmentation { fill_mode: FillMode::Constant, cval: 7.0, ..Augmentation::default() };
     assert!(nothing.is_identity(), "{nothing:?}");
     for image in 0..100 {
@@ -183,7 +183,7 @@ fn parse(fields: &str) -> Result<Augmentation, String> {
 }
 
 #[test]
-fn table_describes_an_augmentation() {
+fn augmentation_is_read_from_a_table_and_written_back() {
     assert_eq!(parse("").unwrap(), Augmentation::default());
     let described = parse(
         "rotation_range = 30\nwidth_shift_range = 0.25\nheight_shift_range = 3\nshear_range = 10
@@ -205,27 +205,30 @@ fn table_describes_an_augmentation() {
 }
 
 #[test]
-fn wrong_field_is_an_error_that_names_it() {
+fn invalid_field_is_an_error_that_names_it() {
     for (wrong, reason) in [
         ("rotation = 3", "unknown field `rotation`"),
-        ("rotation_range = -1", "rotation_range must be a number from 0 up to 1000000"),
+        ("rotation_range = -1", "rotation_range must be a number from 0 to 1000000"),
         ("rotation_range = inf", "rotation_range must be"),
         ("width_shift_range = nan", "width_shift_range must be"),
         ("height_shift_range = 1e7", "height_shift_range must be"),
         ("shear_range = -0.5", "shear_range must be"),
         ("channel_shift_range = -3", "channel_shift_range must be"),
-        ("zoom_range = 1", "zoom_range must be [low, high] above 0"),
+        ("zoom_range = 1", "zoom_range must be a number from 0 to below 1, or [low, high] with 0 < low"),
         ("zoom_range = -0.1", "zoom_range must be"),
         ("zoom_range = nan", "zoom_range must be"),
         ("zoom_range = [1.2, 0.8]", "zoom_range must be"),
         ("zoom_range = [0, 1]", "zoom_range must be"),
         ("zoom_range = [1]", "zoom_range must be a number or [low, high]"),
         ("zoom_range = [1, 2, 3]", "zoom_range must be a number or [low, high]"),
-        ("brightness_range = [1.2, 0.8]", "brightness_range must be [low, high] from 0"),
+        (
+            "brightness_range = [1.2, 0.8]",
+            "brightness_range must be [low, high] with 0 <= low <= high <= 1000000",
+        ),
         ("brightness_range = [-0.1, 1]", "brightness_range must be"),
         ("brightness_range = [0, inf]", "brightness_range must be"),
         ("brightness_range = 0.5", "brightness_range = 0.5"),
-        ("cval = nan", "cval must be"),
+        ("cval = nan", "cval must be a number from -1000000 to 1000000"),
         ("fill_mode = 'mirror'", "unknown variant `mirror`"),
     ] {
         let error = parse(wrong).unwrap_err();
@@ -235,7 +238,7 @@ fn wrong_field_is_an_error_that_names_it() {
 
 proptest! {
     #[test]
-    fn no_augmentation_leaves_the_range_of_bytes(
+    fn augmented_pixels_stay_in_the_range_of_bytes(
         ranges in prop::array::uniform7(prop_oneof![Just(0.0), 0.0..60.0, 0.0..1e6]),
         fill_mode in prop::sample::select(FILL_MODES.to_vec()),
         sides in prop::array::uniform2(1_usize..6),

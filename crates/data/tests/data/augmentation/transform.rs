@@ -1,4 +1,4 @@
-//! One transform with its numbers given: against Keras, and at the edges.
+//! Transforms with given numbers, compared with Keras and checked at the edges of the image.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ struct GoldenCase {
     transformed: Vec<f64>,
 }
 
-/// Keras' parameters by name; what is left out changes nothing.
+/// Creates a transform from Keras' parameters by name. Missing parameters change nothing.
 fn transform(parameters: &BTreeMap<String, f64>) -> Transform {
     let mut transform = Transform::default();
     for (name, &value) in parameters {
@@ -72,16 +72,20 @@ fn every_parameter_transforms_as_in_keras_with_every_fill_mode() {
         for GoldenCase { parameters, fill_mode, cval, transformed } in image.cases {
             let mut augmented = vec![-1.0];
             transform(&parameters).apply(&pixels, shape, fill_mode, cval, &mut augmented);
-            assert_eq!(augmented[..1], [-1.0; 1][..], "what was there before stays");
+            assert_eq!(augmented[..1], [-1.0; 1][..], "existing values are unchanged");
             assert_close(&augmented[1..], &transformed, &format!("{name}, {fill_mode:?}, {parameters:?}"));
             cases += 1;
         }
     }
-    assert_eq!(cases, 2 * (10 * 4 + 8), "each image, affine transforms with four fill modes, and others");
+    assert_eq!(
+        cases,
+        2 * (10 * 4 + 8),
+        "for each image: ten affine transforms with four fill modes, and eight others"
+    );
 }
 
 #[test]
-fn default_transform_gives_the_bytes() {
+fn default_transform_changes_nothing() {
     let bytes: Vec<u8> = (0..=255).collect();
     let augmented = apply(Transform::default(), [16, 16], &bytes, FillMode::Constant);
     assert_eq!(augmented, bytes.iter().copied().map(f32::from).collect::<Vec<_>>());
@@ -99,7 +103,7 @@ fn flips_reverse_columns_and_rows() {
     assert_eq!(flip(true, true), [6.0, 5.0, 4.0, 3.0, 2.0, 1.0]);
 }
 
-/// Keras' `test_deterministic_transform`: two of these pixels lie on the very edge of the image.
+/// Keras' `test_deterministic_transform`. Two of these pixels are exactly on the edge of the image.
 #[test]
 fn square_of_ones_turns_by_45_degrees_as_in_keras() {
     let transform = Transform { theta: 45.0, ..Transform::default() };
@@ -108,7 +112,7 @@ fn square_of_ones_turns_by_45_degrees_as_in_keras() {
 }
 
 #[test]
-fn quarter_turn_is_clockwise_about_the_pixel_past_the_middle() {
+fn quarter_turn_is_clockwise_around_the_pixel_past_the_middle() {
     let transform = Transform { theta: 90.0, ..Transform::default() };
     let turned = apply(transform, [4, 4], &(1..=16).collect::<Vec<u8>>(), FillMode::Nearest);
     let expected = [13, 13, 13, 9, 14, 14, 14, 10, 15, 15, 15, 11, 16, 16, 16, 12].map(f64::from);
@@ -117,7 +121,7 @@ fn quarter_turn_is_clockwise_about_the_pixel_past_the_middle() {
 
 /// The centre of Keras' `transform_matrix_offset_center`.
 #[test]
-fn pixel_past_the_middle_stays_in_its_place() {
+fn pixel_past_the_middle_does_not_move() {
     let pixels: Vec<u8> = (0..35).map(|index| index * 7).collect();
     for (theta, shear, zx, zy) in [(33.0, 0.0, 1.0, 1.0), (0.0, 25.0, 1.0, 1.0), (0.0, 0.0, 0.6, 2.5)] {
         let transform = Transform { theta, shear, zx, zy, ..Transform::default() };
@@ -129,18 +133,18 @@ fn pixel_past_the_middle_stays_in_its_place() {
 }
 
 #[test]
-fn shift_of_one_pixel_moves_the_picture() {
-    let picture = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+fn shift_of_one_pixel_moves_the_image() {
+    let image = [1, 2, 3, 4, 5, 6, 7, 8, 9];
     let shift =
-        |tx, ty| apply(Transform { tx, ty, ..Transform::default() }, [3, 3], &picture, FillMode::Constant);
+        |tx, ty| apply(Transform { tx, ty, ..Transform::default() }, [3, 3], &image, FillMode::Constant);
     assert_eq!(shift(1.0, 0.0), [4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 0.0, 0.0, 0.0], "up");
     assert_eq!(shift(-1.0, 0.0), [0.0, 0.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0], "down");
     assert_eq!(shift(0.0, 1.0), [2.0, 3.0, 0.0, 5.0, 6.0, 0.0, 8.0, 9.0, 0.0], "left");
     assert_eq!(shift(0.0, -1.0), [0.0, 1.0, 2.0, 0.0, 4.0, 5.0, 0.0, 7.0, 8.0], "right");
 }
 
-/// Keras' documented patterns, but for `wrap`: there it says abcd|abcd|abcd, and SciPy takes both ends for
-/// one place.
+/// The patterns in Keras' documentation, except for `wrap`: Keras documents abcd|abcd|abcd, but SciPy puts both ends in
+/// the same place.
 #[test]
 fn fill_modes_continue_the_image_past_every_edge() {
     let letters = |pixels: Vec<f32>| -> String { pixels.iter().map(|&pixel| pixel as u8 as char).collect() };
@@ -160,7 +164,7 @@ fn fill_modes_continue_the_image_past_every_edge() {
 }
 
 #[test]
-fn channel_shift_stays_between_the_smallest_and_the_largest_pixel() {
+fn channel_shift_clamps_to_the_smallest_and_largest_pixel() {
     let shift = |channel_shift_intensity| {
         let transform = Transform { channel_shift_intensity, ..Transform::default() };
         apply(transform, [1, 3], &[10, 100, 200], FillMode::Nearest)

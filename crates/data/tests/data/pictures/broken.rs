@@ -1,4 +1,4 @@
-//! Pictures that are broken, too large, or unlike the first one.
+//! Pictures that are broken, too large, or different from the first one.
 
 use std::{
     fs,
@@ -10,81 +10,81 @@ use image::{ImageFormat, Rgb, RgbImage};
 use mnist_data::{ColorMode, pictures};
 
 use super::{
-    AS_THEY_ARE, assert_says, decode, encoded, first, folder, in_colors, open, png, resized, save, write,
+    AS_THEY_ARE, assert_error, decode, encoded, first, folder, in_colors, open, png, resized, save, write,
 };
 
 #[test]
 fn picture_of_another_size_is_refused_before_it_is_decoded() {
     let folder = folder();
-    // Its header is whole, its pixels are not.
+    // Its header is complete, but its pixels are missing.
     let path = write(folder.path(), "train/b/0.png", &png(5, 4, 8, 0, &[], &[0]));
     let error = decode(&open(&folder).unwrap(), 1).unwrap_err();
-    let words = "is 4x5 pixels, but the first train picture is 2x3; bring all pictures to one size";
-    assert_says(&error, &path, words);
+    let words = "is 4x5 pixels, but the first training picture is 2x3; resize all pictures to one size";
+    assert_error(&error, &path, words);
 }
 
 #[test]
-fn grey_among_colours_is_refused_unless_told_what_to_do() {
+fn rgb_among_grayscale_is_refused_without_a_color_mode() {
     let folder = folder();
     let path = save(folder.path(), "train/b/0.png", RgbImage::from_pixel(3, 2, Rgb([9, 9, 9])));
     let error = decode(&open(&folder).unwrap(), 1).unwrap_err();
-    let words = "is rgb, but the first train picture is grayscale; bring all pictures to one color mode";
-    assert_says(&error, &path, words);
+    let words = "is rgb, but the first training picture is grayscale; convert all pictures to one color mode";
+    assert_error(&error, &path, words);
     let found = pictures::open(folder.path(), in_colors(ColorMode::Grayscale)).unwrap();
     assert_eq!(decode(&found, 1).unwrap(), [9; 6]);
 }
 
 #[test]
-fn huge_picture_is_refused_from_its_header() {
+fn huge_picture_is_refused_by_its_header() {
     let folder = folder();
     let path = write(folder.path(), "train/b/0.png", &png(100_000, 100_000, 16, 6, &[], &[0]));
     for options in [AS_THEY_ARE, resized("28x28")] {
         let started = Instant::now();
         let error = decode(&pictures::open(folder.path(), options).unwrap(), 1).unwrap_err();
-        assert_says(&error, &path, "100000x100000 is too large");
+        assert_error(&error, &path, "100000x100000 is too large");
         assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
     }
 }
 
 #[test]
-fn file_larger_than_any_picture_is_not_read() {
+fn file_larger_than_1_gib_is_not_read() {
     let folder = folder();
     let path = folder.path().join("train/b/0.png");
-    // A hole: it takes no space on the disk.
+    // A sparse file: it takes no space on disk.
     fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
-    assert_says(&decode(&open(&folder).unwrap(), 1).unwrap_err(), &path, "larger than 1 GiB");
+    assert_error(&decode(&open(&folder).unwrap(), 1).unwrap_err(), &path, "larger than 1 GiB");
 }
 
 #[test]
-fn file_without_a_picture_in_it_is_refused() {
+fn file_that_is_not_a_picture_is_refused() {
     for bytes in [&b""[..], b"text", b"GIF89a\x01\0\x01\0\0\0\0;", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"] {
         let folder = folder();
         let path = write(folder.path(), "train/b/0.png", bytes);
-        assert_says(&decode(&open(&folder).unwrap(), 1).unwrap_err(), &path, "cannot be decoded");
+        assert_error(&decode(&open(&folder).unwrap(), 1).unwrap_err(), &path, "cannot decode");
         let path = write(folder.path(), "train/a/0.png", bytes);
-        assert_says(&open(&folder).unwrap_err(), &path, "cannot be decoded");
+        assert_error(&open(&folder).unwrap_err(), &path, "cannot decode");
     }
 }
 
 #[test]
-fn cut_off_picture_is_refused() {
+fn truncated_picture_is_refused() {
     for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Bmp, ImageFormat::WebP] {
-        let whole = encoded(format);
+        let complete = encoded(format);
         let folder = folder();
-        let path = write(folder.path(), "train/a/0.png", &whole);
+        let path = write(folder.path(), "train/a/0.png", &complete);
         first(&folder, AS_THEY_ARE).unwrap();
-        for kept in [whole.len() / 2, whole.len() * 9 / 10] {
-            fs::write(&path, &whole[..kept]).unwrap();
+        for kept in [complete.len() / 2, complete.len() * 9 / 10] {
+            fs::write(&path, &complete[..kept]).unwrap();
             let error = first(&folder, AS_THEY_ARE).expect_err(&format!("{kept} bytes of {format:?}"));
-            assert_says(&error, &path, "cannot be decoded");
+            assert_error(&error, &path, "cannot decode");
         }
     }
-    // Pillow refuses this one too.
+    // Pillow refuses this file too.
     let jpeg = encoded(ImageFormat::Jpeg);
     let folder = folder();
     let path = write(folder.path(), "train/a/0.jpg", &jpeg[..jpeg.len() - 1]);
     fs::remove_file(folder.path().join("train/a/0.png")).unwrap();
-    assert_says(&open(&folder).unwrap_err(), &path, "ends before");
+    assert_error(&open(&folder).unwrap_err(), &path, "ends before");
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn damaged_png_is_refused() {
     bytes[middle] ^= 1;
     let folder = folder();
     let path = write(folder.path(), "train/a/0.png", &bytes);
-    assert_says(&first(&folder, AS_THEY_ARE).unwrap_err(), &path, "cannot be decoded");
+    assert_error(&first(&folder, AS_THEY_ARE).unwrap_err(), &path, "cannot decode");
 }
 
 /// Pillow 13.0: `Image.new("CMYK", (2, 2), (1, 2, 3, 4)).save(file, "JPEG")`.
@@ -106,20 +106,20 @@ const CMYK: &str = "\
     1tfY2drh4uPk5ebn6Onq8fLz9PX29/j5+v/aAA4EQwBNAFkASwAAPwD36vfa98r3uv/Z";
 
 #[test]
-fn jpeg_of_four_inks_is_refused() {
+fn cmyk_jpeg_is_refused() {
     let cmyk = BASE64.decode(CMYK.as_bytes()).unwrap();
     let folder = folder();
     let path = write(folder.path(), "train/a/0.png", &cmyk);
-    assert_says(&open(&folder).unwrap_err(), &path, "CMYK");
+    assert_error(&open(&folder).unwrap_err(), &path, "CMYK");
 }
 
 #[test]
-fn picture_that_went_away_or_became_a_folder_is_refused() {
+fn picture_removed_or_replaced_by_a_folder_is_refused() {
     let folder = folder();
     let found = open(&folder).unwrap();
     let path = folder.path().join("train/b/0.png");
     fs::remove_file(&path).unwrap();
-    assert_says(&decode(&found, 1).unwrap_err(), &path, "cannot read");
+    assert_error(&decode(&found, 1).unwrap_err(), &path, "cannot read");
     fs::create_dir(&path).unwrap();
-    assert_says(&decode(&found, 1).unwrap_err(), &path, "cannot read");
+    assert_error(&decode(&found, 1).unwrap_err(), &path, "cannot read");
 }

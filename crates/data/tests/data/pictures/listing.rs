@@ -1,4 +1,4 @@
-//! Which pictures are found, in which order, and what may not lie among them.
+//! Which pictures are found, in which order, and which folders are refused.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use image::GrayImage;
 use mnist_data::{DataError, pictures};
 use tempfile::tempdir;
 
-use super::{AS_THEY_ARE, assert_says, folder, open, save, write};
+use super::{AS_THEY_ARE, assert_error, folder, open, save, write};
 
 #[test]
 fn classes_are_the_sorted_folders_of_train() {
@@ -17,12 +17,12 @@ fn classes_are_the_sorted_folders_of_train() {
     let found = open(&folder).unwrap();
     assert_eq!(found.class_names, ["10", "9", "Z", "a", "b"]);
     assert_eq!(found.train.1, [0, 1, 2, 3, 4]);
-    assert_eq!(found.test.1, [1, 3, 4], "test has no picture of some classes");
+    assert_eq!(found.test.1, [1, 3, 4], "some classes have no test pictures");
     assert_eq!(found.test.0.path(0), folder.path().join("test/9/x.PNG"));
 }
 
 #[test]
-fn pictures_of_a_class_are_sorted_by_path_whatever_the_file_system_says() {
+fn pictures_of_a_class_are_sorted_by_path() {
     let folder = folder();
     for name in ["9", "1", "sub/5", "10", "sub/deep/7", "Z"] {
         save(folder.path(), &format!("train/a/{name}.png"), GrayImage::new(3, 2));
@@ -44,7 +44,7 @@ fn classes_are_interleaved_in_proportion_to_their_sizes() {
     for i in 1..3 {
         save(folder.path(), &format!("train/c/{i}.png"), GrayImage::new(3, 2));
     }
-    // Of a (1 picture) at 1/2; of b (6) at 1/12, 3/12, …; of c (2) at 1/4 and 3/4: ties go to the first.
+    // Class a (1 picture) is at 1/2; b (6) at 1/12, 3/12, …; c (2) at 1/4 and 3/4. In a tie, the first class is first.
     let found = open(&folder).unwrap();
     assert_eq!(found.train.1, [1, 1, 2, 1, 0, 1, 1, 2, 1]);
     let names: Vec<_> = (0..9).map(|i| found.train.0.path(i)).collect();
@@ -53,7 +53,7 @@ fn classes_are_interleaved_in_proportion_to_their_sizes() {
 }
 
 #[test]
-fn hidden_files_and_those_that_windows_leaves_are_passed_over() {
+fn hidden_files_and_files_created_by_windows_are_skipped() {
     let folder = folder();
     for name in
         ["train/.hidden/x.txt", "train/a/.x.txt", "train/thumbs.DB", "test/b/Desktop.ini", "train/.y.png"]
@@ -69,13 +69,13 @@ fn missing_split_is_refused_with_the_layout() {
         let folder = folder();
         fs::remove_dir_all(folder.path().join(split)).unwrap();
         let error = open(&folder).unwrap_err();
-        assert_says(&error, folder.path(), "train/<class>/*.png and test/<class>/*.png");
+        assert_error(&error, folder.path(), "train/<class>/*.png and test/<class>/*.png");
         assert!(error.to_string().contains(&format!("`{split}`")), "{error}");
     }
     let missing = tempdir().unwrap().path().join("missing");
     let error = pictures::open(&missing, AS_THEY_ARE).unwrap_err();
     assert!(matches!(&error, DataError::NoFolder(path) if *path == missing), "{error}");
-    assert_says(&error, &missing, "does not exist or is not a folder");
+    assert_error(&error, &missing, "does not exist or is not a folder");
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn split_without_classes_is_refused() {
     let test = folder.path().join("test");
     fs::remove_dir_all(&test).unwrap();
     fs::create_dir(&test).unwrap();
-    assert_says(&open(&folder).unwrap_err(), &test, "no class folders");
+    assert_error(&open(&folder).unwrap_err(), &test, "has no class folders");
 }
 
 #[test]
@@ -94,32 +94,32 @@ fn empty_class_is_refused() {
         let class = folder.path().join(class);
         let _ = fs::remove_dir_all(&class);
         fs::create_dir_all(class.join("sub.png")).unwrap();
-        assert_says(&open(&folder).unwrap_err(), &class, "holds no picture");
+        assert_error(&open(&folder).unwrap_err(), &class, "contains no pictures");
     }
 }
 
 #[test]
-fn test_class_that_train_lacks_is_refused() {
+fn test_class_without_training_pictures_is_refused() {
     let folder = folder();
     save(folder.path(), "test/c/0.png", GrayImage::new(3, 2));
     let error = open(&folder).unwrap_err();
-    assert_says(&error, &folder.path().join("test/c"), "no such class");
+    assert_error(&error, &folder.path().join("test/c"), "no such class");
 }
 
 #[test]
-fn file_that_is_no_picture_is_refused() {
+fn file_without_the_name_of_a_picture_is_refused() {
     for name in ["train/a/notes.txt", "test/b/sub/x.gif", "train/b/png"] {
         let folder = folder();
         let path = write(folder.path(), name, b"?");
-        assert_says(&open(&folder).unwrap_err(), &path, "is no picture");
+        assert_error(&open(&folder).unwrap_err(), &path, "is not a supported picture");
     }
 }
 
 #[test]
-fn file_beside_the_class_folders_is_refused() {
+fn file_outside_the_class_folders_is_refused() {
     let folder = folder();
     let path = save(folder.path(), "train/x.png", GrayImage::new(3, 2));
-    assert_says(&open(&folder).unwrap_err(), &path, "beside the class folders");
+    assert_error(&open(&folder).unwrap_err(), &path, "is outside the class folders");
 }
 
 #[cfg(target_os = "linux")]
@@ -128,12 +128,12 @@ fn class_name_that_is_not_utf_8_is_refused() {
     use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
     let folder = folder();
     fs::create_dir(folder.path().join("train").join(OsStr::from_bytes(b"caf\xe9"))).unwrap();
-    assert_says(&open(&folder).unwrap_err(), &folder.path().join("train/caf\u{fffd}"), "UTF-8");
+    assert_error(&open(&folder).unwrap_err(), &folder.path().join("train/caf\u{fffd}"), "UTF-8");
 }
 
 #[cfg(unix)]
 #[test]
-fn links_are_followed_and_a_dangling_one_and_a_loop_are_refused() {
+fn links_are_followed_and_dangling_links_and_loops_are_refused() {
     use std::os::unix::fs::symlink;
     let folder = folder();
     let train = folder.path().join("train");
@@ -144,10 +144,10 @@ fn links_are_followed_and_a_dangling_one_and_a_loop_are_refused() {
 
     let dangling = train.join("a/2.png");
     symlink("nowhere", &dangling).unwrap();
-    assert_says(&open(&folder).unwrap_err(), &dangling, "cannot read");
+    assert_error(&open(&folder).unwrap_err(), &dangling, "cannot read");
     fs::remove_file(dangling).unwrap();
 
     let back = train.join("b/back");
     symlink("../b", &back).unwrap();
-    assert_says(&open(&folder).unwrap_err(), &back, "links back to");
+    assert_error(&open(&folder).unwrap_err(), &back, "links back to");
 }

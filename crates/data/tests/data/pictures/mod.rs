@@ -20,7 +20,7 @@ use tempfile::{TempDir, tempdir};
 
 const AS_THEY_ARE: PictureOptions = PictureOptions { resize: None, color_mode: None };
 
-/// A folder with one 2×3 grey picture in each of `train/a`, `train/b`, `test/a` and `test/b`.
+/// Creates a folder with one grayscale picture of 2×3 pixels in each of `train/a`, `train/b`, `test/a` and `test/b`.
 fn folder() -> TempDir {
     let folder = tempdir().unwrap();
     for picture in ["train/a/0.png", "train/b/0.png", "test/a/0.png", "test/b/0.png"] {
@@ -29,7 +29,7 @@ fn folder() -> TempDir {
     folder
 }
 
-/// A folder in which the first train picture is `picture`.
+/// Creates a folder whose first training picture is `picture`.
 fn folder_with(name: &str, picture: impl Into<DynamicImage>) -> TempDir {
     let folder = folder();
     fs::remove_file(folder.path().join("train/a/0.png")).unwrap();
@@ -55,7 +55,7 @@ fn open(folder: &TempDir) -> Result<PictureFolder, DataError> {
     pictures::open(folder.path(), AS_THEY_ARE)
 }
 
-/// The pixels of train picture 0.
+/// Decodes the first training picture.
 fn first(folder: &TempDir, options: PictureOptions) -> Result<Vec<u8>, DataError> {
     decode(&pictures::open(folder.path(), options)?, 0)
 }
@@ -74,14 +74,14 @@ fn resized(size: &str) -> PictureOptions {
     PictureOptions { resize: Some(size.parse().unwrap()), ..AS_THEY_ARE }
 }
 
-/// Checks that an error is one line that names `path` and says `words`.
-fn assert_says(error: &DataError, path: &Path, words: &str) {
+/// Checks that an error is one line that contains `path` and `words`.
+fn assert_error(error: &DataError, path: &Path, words: &str) {
     let text = error.to_string();
     assert!(text.contains(path.to_str().unwrap()) && text.contains(words), "{text}");
     assert_eq!(text.lines().count(), 1, "{text}");
 }
 
-/// A PNG file by hand: header, chunks, compressed pixels (each row after its filter byte).
+/// Returns a PNG file made from parts: header, chunks, compressed pixels (each row after its filter byte).
 fn png(width: u32, height: u32, depth: u8, color: u8, chunks: &[(&[u8], &[u8])], rows: &[u8]) -> Vec<u8> {
     let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
     let mut chunk = |name: &[u8], data: &[u8]| {
@@ -104,7 +104,7 @@ fn png(width: u32, height: u32, depth: u8, color: u8, chunks: &[(&[u8], &[u8])],
     file
 }
 
-/// A file of a picture without plain areas, of 40×40 pixels.
+/// Returns the file of a picture of 40×40 pixels without uniform areas.
 fn encoded(format: ImageFormat) -> Vec<u8> {
     let picture =
         RgbImage::from_fn(40, 40, |x, y| Rgb([x * 37 + y * 91, x * y * 17, x ^ (y * 5)].map(|v| v as u8)));
@@ -113,9 +113,9 @@ fn encoded(format: ImageFormat) -> Vec<u8> {
     file.into_inner()
 }
 
-/// The same JPEG file, but to be turned by 90° clockwise before it is looked at.
+/// Adds an EXIF orientation to a JPEG file: viewers turn it clockwise by 90°.
 fn turned_in_exif(jpeg: &[u8]) -> Vec<u8> {
-    // APP1, its length, then a TIFF header and one entry: orientation (0x112), a short, 6: turned by 90°.
+    // APP1, its length, then a TIFF header and one entry: orientation (0x112), a short, with the value 6 for 90°.
     let exif = b"\xff\xe1\0\x22Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
     [&jpeg[..2], exif, &jpeg[2..]].concat()
 }

@@ -1,4 +1,4 @@
-//! What becomes of pixels.
+//! How pictures are converted to pixels.
 
 use std::io::Cursor;
 
@@ -14,14 +14,14 @@ use super::{
 };
 
 #[test]
-fn grey_pixels_come_back_as_they_were() {
+fn grayscale_pixels_are_unchanged() {
     let folder = folder();
     assert_eq!(open(&folder).unwrap().train.0.shape().to_string(), "1×2×3");
     assert_eq!(first(&folder, AS_THEY_ARE).unwrap(), [1, 2, 3, 4, 5, 6]);
 }
 
 #[test]
-fn colours_are_put_into_planes() {
+fn rgb_pixels_become_three_channels() {
     let folder = folder_with("0.bmp", RgbImage::from_raw(1, 2, vec![1, 2, 3, 4, 5, 6]).unwrap());
     assert_eq!(open(&folder).unwrap().train.0.shape().to_string(), "3×2×1");
     for name in ["0.bmp", "0.png", "0.webp"] {
@@ -31,7 +31,7 @@ fn colours_are_put_into_planes() {
 }
 
 #[test]
-fn jpeg_is_decoded_and_told_by_its_content() {
+fn jpeg_is_recognized_by_its_content() {
     let folder = folder();
     write(folder.path(), "train/a/0.png", &encoded(ImageFormat::Jpeg));
     let pixels = first(&folder, AS_THEY_ARE).unwrap();
@@ -49,16 +49,16 @@ fn alpha_is_dropped() {
 }
 
 #[test]
-fn palette_counts_as_the_colours_in_it() {
+fn palette_is_replaced_by_its_colours() {
     let folder = folder();
-    // One row of the palette's entries 1, 0, 2.
+    // One row with the palette's entries 1, 0 and 2.
     let file = png(3, 1, 8, 3, &[(b"PLTE", &[1, 2, 3, 4, 5, 6, 7, 8, 9])], &[0, 1, 0, 2]);
     write(folder.path(), "train/a/0.png", &file);
     assert_eq!(first(&folder, AS_THEY_ARE).unwrap(), [4, 1, 7, 5, 2, 8, 6, 3, 9]);
 }
 
 #[test]
-fn bits_become_black_and_white() {
+fn one_bit_pixels_become_0_and_255() {
     let folder = folder();
     write(folder.path(), "train/a/0.png", &png(4, 1, 1, 0, &[], &[0, 0b0110_0000]));
     assert_eq!(first(&folder, AS_THEY_ARE).unwrap(), [0, 255, 255, 0]);
@@ -66,7 +66,7 @@ fn bits_become_black_and_white() {
 
 #[test]
 fn sixteen_bits_are_rounded_to_eight() {
-    // 255/65535 of each: 0; 128.498 → 0; 128.5 → 1; 256.5 → 1; 257 × 200 → 200; all.
+    // Each is multiplied by 255/65535 and rounded; 128.5 of 65,535 is the limit between 0 and 1.
     let values = vec![0, 128, 129, 385, 257 * 200, 65535];
     let grey = ImageBuffer::<Luma<u16>, _>::from_raw(6, 1, values.clone()).unwrap();
     assert_eq!(first(&folder_with("0.png", grey), AS_THEY_ARE).unwrap(), [0, 0, 1, 1, 200, 255]);
@@ -75,7 +75,7 @@ fn sixteen_bits_are_rounded_to_eight() {
 }
 
 #[test]
-fn colours_become_the_grey_that_pillow_makes_of_them() {
+fn rgb_becomes_the_grayscale_of_pillow() {
     // Pillow 13.0: Image.new("RGB", (1, 1), color).convert("L").getpixel((0, 0))
     let pillow = [
         ([255, 0, 0], 76),
@@ -94,13 +94,13 @@ fn colours_become_the_grey_that_pillow_makes_of_them() {
 }
 
 #[test]
-fn grey_becomes_three_equal_channels() {
+fn grayscale_becomes_three_equal_channels() {
     let rgb = first(&folder(), in_colors(ColorMode::Rgb)).unwrap();
     assert_eq!(rgb, [1, 2, 3, 4, 5, 6].repeat(3));
 }
 
 #[test]
-fn resizing_is_pillows_bilinear() {
+fn resizing_matches_pillows_bilinear() {
     let picture = [0, 50, 100, 150, 10, 60, 110, 160, 20, 70, 120, 170, 30, 80, 130, 255];
     let folder = folder_with("0.png", GrayImage::from_raw(4, 4, picture.to_vec()).unwrap());
     // Pillow 13.0: Image.fromarray(picture).resize((width, height), Image.BILINEAR)
@@ -110,13 +110,13 @@ fn resizing_is_pillows_bilinear() {
         let pixels = first(&folder, resized(size)).unwrap();
         assert_eq!(pixels.len(), pillow.len());
         let close = pixels.iter().zip(pillow).all(|(&a, &b)| a.abs_diff(b) <= 1);
-        assert!(close, "{size}: {pixels:?}, Pillow has {pillow:?}");
+        assert!(close, "{size}: {pixels:?}, but Pillow computes {pillow:?}");
     }
-    assert_eq!(first(&folder, resized("4x4")).unwrap(), picture, "the size it has");
+    assert_eq!(first(&folder, resized("4x4")).unwrap(), picture, "its own size");
 }
 
 #[test]
-fn picture_of_one_colour_keeps_it_when_resized() {
+fn resizing_keeps_a_uniform_colour() {
     let folder = folder_with("0.png", RgbImage::from_pixel(7, 11, Rgb([3, 200, 255])));
     let found = pictures::open(folder.path(), resized("5x4")).unwrap();
     assert_eq!(found.train.0.shape().to_string(), "3×5×4");
@@ -124,7 +124,7 @@ fn picture_of_one_colour_keeps_it_when_resized() {
 }
 
 #[test]
-fn orientation_in_exif_is_ignored() {
+fn exif_orientation_is_ignored() {
     let plain = encoded(ImageFormat::Jpeg);
     let turned = turned_in_exif(&plain);
     let mut decoder = JpegDecoder::new(Cursor::new(&turned)).unwrap();

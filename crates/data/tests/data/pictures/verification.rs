@@ -1,4 +1,4 @@
-//! All pictures are looked at before a training starts.
+//! The check of all pictures before training starts.
 
 use std::{fmt::Write as _, fs, ops::ControlFlow};
 
@@ -7,11 +7,11 @@ use image::{GrayImage, Luma};
 use mnist_data::DataError;
 use sha2::{Digest, Sha256};
 
-use super::{assert_says, folder, open, save, write};
+use super::{assert_error, folder, open, save, write};
 use crate::go_on;
 
 #[test]
-fn sum_is_that_of_what_sha256sum_prints() {
+fn sum_is_the_sha256_of_the_output_of_sha256sum() {
     let folder = folder();
     for i in 1..40_u8 {
         save(folder.path(), &format!("train/a/sub {i}/é.png"), GrayImage::from_pixel(3, 2, Luma([i])));
@@ -34,7 +34,7 @@ fn sum_is_that_of_what_sha256sum_prints() {
 }
 
 #[test]
-fn broken_picture_is_found_before_a_training_and_the_first_one_is_named() {
+fn first_broken_picture_is_reported() {
     let folder = folder();
     for i in 1..50 {
         save(folder.path(), &format!("train/b/{i:02}.png"), GrayImage::new(3, 2));
@@ -43,7 +43,7 @@ fn broken_picture_is_found_before_a_training_and_the_first_one_is_named() {
     write(folder.path(), "train/b/40.png", b"text");
     for _ in 0..20 {
         let error = open(&folder).unwrap().train.0.verify(&mut *go_on()).unwrap_err();
-        assert_says(&error, &first, "cannot be decoded");
+        assert_error(&error, &first, "cannot decode");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Descriptions from TOML, fitted scalings to and from `scaling.json`.
+//! Descriptions in TOML, and fitted scalings in `scaling.json`.
 
 use data_encoding::BASE64;
 use mnist_data::{FittedScaling, Scaling};
@@ -8,7 +8,7 @@ use super::{fit_on, preset};
 use crate::{images, mnist};
 
 #[test]
-fn name_or_table_describes_a_scaling() {
+fn scaling_is_read_from_a_name_or_a_table() {
     #[derive(Deserialize)]
     struct Config {
         scaling: Scaling,
@@ -29,12 +29,12 @@ fn name_or_table_describes_a_scaling() {
         ("[scaling]\nzca_whitening = true", "zca_whitening needs featurewise_center"),
         (
             "[scaling]\nfeaturewise_center = true\nfeaturewise_std_normalization = true\nzca_whitening = true",
-            "zca_whitening takes the place of featurewise_std_normalization",
+            "zca_whitening replaces featurewise_std_normalization",
         ),
         ("[scaling]\nzca_epsilon = 0", "zca_epsilon must be"),
         ("[scaling]\nrescale = 1e38", "rescale must be"),
-        ("[scaling]\nzca_epsilon = 0.1", "it needs zca_whitening"),
-        ("[scaling]\ngranularity = 'pixel'", "it needs featurewise_center"),
+        ("[scaling]\nzca_epsilon = 0.1", "zca_epsilon needs zca_whitening"),
+        ("[scaling]\ngranularity = 'pixel'", "granularity needs featurewise_center"),
     ] {
         let error = parse(wrong).unwrap_err().to_string();
         assert!(error.contains(reason), "{wrong}: {error}");
@@ -42,7 +42,7 @@ fn name_or_table_describes_a_scaling() {
 }
 
 #[test]
-fn scaling_survives_its_file_to_the_last_bit() {
+fn file_keeps_every_bit_of_a_fitted_scaling() {
     for name in mnist_data::scaling::preset_names() {
         let fitted = fit_on(&preset(name), &mnist().train);
         let file = serde_json::to_string(&fitted).unwrap();
@@ -61,20 +61,20 @@ fn damaged_scaling_file_is_refused() {
     };
     for (pointer, value, words) in [
         ("/version", 1.into(), "version 1"),
-        ("/shape/height", 0.into(), "no image is"),
-        ("/shape/height", u64::MAX.into(), "no image is"),
+        ("/shape/height", 0.into(), "is not the shape of an image"),
+        ("/shape/height", u64::MAX.into(), "is not the shape of an image"),
         ("/mean", serde_json::Value::Null, "mean is missing"),
         ("/std", serde_json::json!([1.0, 1.0]), "std has 2 values"),
-        ("/std/0", (-1.0).into(), "std holds"),
-        ("/description/featurewise_std_normalization", false.into(), "no use"),
+        ("/std/0", (-1.0).into(), "std contains a negative number"),
+        ("/description/featurewise_std_normalization", false.into(), "the description does not use"),
         ("/shape/width", "2".into(), "invalid type"),
     ] {
         let error = damage(pointer, value);
         assert!(error.contains(words), "{pointer}: {error}");
     }
-    let of_the_future = serde_json::json!({"version": 3, "palette": []});
-    let error = serde_json::from_value::<FittedScaling>(of_the_future).unwrap_err().to_string();
-    assert!(error.contains("version 3, this program reads 2"), "{error}");
+    let future_version = serde_json::json!({"version": 3, "palette": []});
+    let error = serde_json::from_value::<FittedScaling>(future_version).unwrap_err().to_string();
+    assert!(error.contains("version 3, but this program reads version 2"), "{error}");
     let not_a_number = file.to_string().replace("1.5", "NaN");
     let error = serde_json::from_str::<FittedScaling>(&not_a_number).unwrap_err().to_string();
     assert!(error.contains("expected value at line 1"), "{error}");
@@ -96,10 +96,10 @@ fn damaged_whitening_is_refused() {
     for (pointer, value, words) in [
         ("/zca", serde_json::Value::Null, "zca is missing"),
         ("/zca/eigenvalues", serde_json::json!([1.0]), "as many rows and columns"),
-        ("/zca/matrix", "what?".into(), "is no base64"),
+        ("/zca/matrix", "what?".into(), "is not base64"),
         ("/zca/matrix", matrix(&[1.0; 3]), "as many rows and columns"),
         ("/zca/matrix", matrix(&[1.0, 0.0, 0.0, f64::NAN]), "not finite"),
-        ("/description/zca_whitening", false.into(), "no use"),
+        ("/description/zca_whitening", false.into(), "the description does not use"),
     ] {
         let error = damage(pointer, value);
         assert!(error.contains(words), "{pointer}: {error}");

@@ -1,4 +1,4 @@
-//! Scalings as Keras does them: values from scripts/golden_scaling.py, and what Keras' own tests hold.
+//! Scalings compared with Keras: values from scripts/golden_scaling.py, and Keras' own tests.
 
 use mnist_data::{Granularity, ImageShape, Scaling};
 use serde::Deserialize;
@@ -36,12 +36,12 @@ impl GoldenCase {
     }
 }
 
-/// Values from scripts/golden_scaling.py.
+/// Reads the values from scripts/golden_scaling.py.
 fn golden() -> Vec<GoldenSet> {
     serde_json::from_str::<Golden>(include_str!("../../golden/scaling.json")).unwrap().sets
 }
 
-/// No difference is larger than `tolerance`, relative to the value or, for smaller ones, to `floor`.
+/// Checks that no difference is larger than `tolerance` times the value, or times `floor` if the value is smaller.
 fn assert_close(ours: &[f64], theirs: &[f64], tolerance: f64, floor: f64, what: &str) {
     assert_eq!(ours.len(), theirs.len(), "{what}");
     for (ours, theirs) in ours.iter().zip(theirs) {
@@ -49,7 +49,7 @@ fn assert_close(ours: &[f64], theirs: &[f64], tolerance: f64, floor: f64, what: 
     }
 }
 
-/// Fits and scales as the golden cases that are `wanted` do, and counts them.
+/// Compares the fit and the scaled pixels with each golden case that is `wanted`, and returns the number of cases.
 fn check_golden(wanted: impl Fn(&GoldenCase) -> bool) -> usize {
     let mut cases = 0;
     for set in golden() {
@@ -57,14 +57,14 @@ fn check_golden(wanted: impl Fn(&GoldenCase) -> bool) -> usize {
         for case in set.cases.iter().filter(|case| wanted(case)) {
             let what = format!("{}, {}", set.name, case.scaling);
             let fitted = fit(&serde_json::from_value(case.scaling.clone()).unwrap(), shape, &set.pixels);
-            // Sums of bytes are exact; those of real numbers depend on their order.
+            // Sums of bytes are exact; sums of real numbers depend on their order.
             let tolerance = if case.has("samplewise_center") { 1e-9 } else { 1e-12 };
             for (ours, theirs) in [(fitted.mean(), &case.mean), (fitted.std(), &case.std)] {
                 assert_eq!(ours.is_some(), theirs.is_some(), "{what}");
                 let (ours, theirs) = (ours.unwrap_or_default(), theirs.as_deref().unwrap_or_default());
                 assert_close(ours, theirs, tolerance, 1e-3, &what);
             }
-            // Values that are small beside the others are differences of large ones.
+            // Values much smaller than the others are differences of large ones, so the floor depends on the largest.
             let tolerance = if case.has("zca_whitening") { 1e-5 } else { 1e-6 };
             for (pixels, theirs) in [(&set.pixels, &case.scaled), (&set.test_pixels, &case.scaled_test)] {
                 assert_close(&scale(&fitted, pixels), theirs, tolerance, 0.01 * largest(theirs), &what);
@@ -75,20 +75,20 @@ fn check_golden(wanted: impl Fn(&GoldenCase) -> bool) -> usize {
     cases
 }
 
-/// Number of sets of images in the file.
+/// Number of sets of images among the golden values.
 const GOLDEN_SETS: usize = 4;
 
 #[test]
-fn samplewise_or_featurewise_steps_scale_as_keras_does() {
+fn samplewise_or_featurewise_steps_match_keras() {
     let cases = check_golden(|case| {
         !(case.has("zca_whitening") || case.has("samplewise_center") && case.has("featurewise_center"))
     });
-    // With and without rescale: no step, two sample-wise ones, two feature-wise ones in each granularity.
+    // With and without rescale: no step, two sample-wise steps, two feature-wise steps in each granularity.
     assert_eq!(cases, GOLDEN_SETS * 2 * (1 + 2 + 2 * 3));
 }
 
 #[test]
-fn samplewise_then_featurewise_steps_scale_as_two_generators_one_after_the_other() {
+fn samplewise_then_featurewise_steps_match_two_keras_generators_in_sequence() {
     let cases = check_golden(|case| {
         !case.has("zca_whitening") && case.has("samplewise_center") && case.has("featurewise_center")
     });
@@ -96,9 +96,9 @@ fn samplewise_then_featurewise_steps_scale_as_two_generators_one_after_the_other
 }
 
 #[test]
-fn whitening_scales_as_keras_formula_does() {
+fn whitening_matches_keras_formula() {
     let cases = check_golden(|case| case.has("zca_whitening"));
-    // Bytes with one ε, rescaled ones with three; alone or after two sample-wise steps; each granularity.
+    // Bytes with one ε and rescaled bytes with three, alone or after one of two sample-wise steps, in each granularity.
     assert_eq!(cases, GOLDEN_SETS * (1 + 3) * (1 + 2) * 3);
 }
 
@@ -115,7 +115,7 @@ fn every_preset_is_among_the_golden_cases() {
 
 /// Keras' `test_fit_rescale`.
 #[test]
-fn statistics_are_of_rescaled_pixels() {
+fn statistics_describe_rescaled_pixels() {
     for channels in [1, 3, 4] {
         let shape = ImageShape { channels, height: 6, width: 7 };
         let pixels = noise(8 * shape.pixels());
@@ -143,9 +143,9 @@ fn statistics_are_of_rescaled_pixels() {
     }
 }
 
-/// Keras' `test_batch_standardize`. Unlike Keras, which takes one sample-wise mean over a whole batch.
+/// Keras' `test_batch_standardize`. Unlike here, Keras takes one sample-wise mean over a whole batch.
 #[test]
-fn images_scale_together_as_they_do_alone() {
+fn images_are_scaled_alike_in_a_batch_and_alone() {
     let shape = ImageShape { channels: 3, height: 3, width: 4 };
     let pixels = noise(9 * shape.pixels());
     for scaling in descriptions() {
@@ -156,7 +156,7 @@ fn images_scale_together_as_they_do_alone() {
 
 /// Keras' `test_image_data_generator_fit`: more pixels than images, and more images than pixels.
 #[test]
-fn steps_of_all_kinds_fit_together_on_grey_and_on_colour() {
+fn all_steps_together_fit_on_grayscale_and_on_rgb() {
     for (channels, side) in [(1, 10), (3, 10), (1, 4)] {
         let shape = ImageShape { channels, height: side, width: side };
         let pixels = noise(32 * shape.pixels());

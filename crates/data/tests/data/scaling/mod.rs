@@ -1,4 +1,4 @@
-//! Scalings: described, fitted, applied, saved.
+//! Scalings: descriptions, fitting, application and files.
 
 mod file;
 mod keras;
@@ -18,7 +18,7 @@ fn preset(name: &str) -> Scaling {
     name.parse().unwrap()
 }
 
-/// Statistics of these train images, N×C×H×W.
+/// Fits a scaling on these training images, N×C×H×W.
 fn fit(scaling: &Scaling, shape: ImageShape, pixels: &[u8]) -> FittedScaling {
     let labels = vec![0; pixels.len() / shape.pixels()];
     fit_on(scaling, &Images::new(shape, pixels.to_vec(), labels))
@@ -32,19 +32,19 @@ fn moments(fitted: &FittedScaling, images: &Images) -> Moments {
     fitted.moments(images, &mut *go_on()).unwrap()
 }
 
-/// Images, N×C×H×W, scaled one by one.
+/// Scales images, N×C×H×W, one by one.
 fn scale(fitted: &FittedScaling, pixels: &[u8]) -> Vec<f64> {
     let images = pixels.chunks_exact(fitted.shape().pixels());
     images.flat_map(|image| fitted.scale(&[image])).map(f64::from).collect()
 }
 
-/// Images, N×C×H×W, scaled in one go.
+/// Scales images, N×C×H×W, in one call.
 fn scale_together(fitted: &FittedScaling, pixels: &[u8]) -> Vec<f64> {
     let images: Vec<&[u8]> = pixels.chunks_exact(fitted.shape().pixels()).collect();
     fitted.scale(&images).into_iter().map(f64::from).collect()
 }
 
-/// Mean and population standard deviation.
+/// Returns the mean and the population standard deviation.
 fn mean_and_std(values: &[f64]) -> (f64, f64) {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
@@ -55,7 +55,7 @@ fn largest(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |largest, value| value.abs().max(largest))
 }
 
-/// The first place where two lists differ, with both values there.
+/// Returns the first position where two lists differ, and both values there.
 fn first_difference<T: Copy + PartialEq>(a: Option<&[T]>, b: Option<&[T]>) -> Option<(usize, T, T)> {
     let [a, b] = [a, b].map(Option::unwrap_or_default);
     assert_eq!(a.len(), b.len());
@@ -63,14 +63,14 @@ fn first_difference<T: Copy + PartialEq>(a: Option<&[T]>, b: Option<&[T]>) -> Op
     Some((place, a[place], b[place]))
 }
 
-/// Bytes without a pattern, the same each time.
+/// Returns random bytes, the same in each call.
 fn noise(count: usize) -> Vec<u8> {
     let mut bytes = vec![0; count];
     ChaCha8Rng::seed_from_u64(1).fill_bytes(&mut bytes);
     bytes
 }
 
-/// All descriptions that do not contradict themselves, with the default ε.
+/// Returns all valid descriptions with the default ε.
 fn descriptions() -> Vec<Scaling> {
     let mut descriptions = Vec::new();
     for rescale in [1.0, 1.0 / 255.0] {
@@ -100,7 +100,7 @@ fn descriptions() -> Vec<Scaling> {
 }
 
 #[test]
-fn mnist_is_centred_and_standardised_as_the_tutorial_confirms() {
+fn mnist_after_scaling_has_the_statistics_of_the_tutorial() {
     let train = &mnist().train;
     let centred = moments(&fit_on(&preset("center"), train), train);
     assert!(centred.mean().abs() < 2e-6, "{}", centred.mean());
@@ -112,24 +112,24 @@ fn mnist_is_centred_and_standardised_as_the_tutorial_confirms() {
 }
 
 #[test]
-fn test_images_are_scaled_with_statistics_of_the_train_images() {
+fn test_images_are_scaled_with_the_statistics_of_the_training_images() {
     let fitted = fit_on(&preset("center"), &images(1, 2, vec![10, 30]));
     assert_eq!(scale(&fitted, &[100, 200]), [80.0, 180.0]);
 }
 
 #[test]
-fn no_image_to_fit_on_is_an_error() {
+fn fitting_on_no_images_is_an_error() {
     let nothing = images(1, 2, vec![1, 2]).first(0);
     for name in ["none", "center"] {
         let error = preset(name).fit(&nothing, &mut *go_on()).unwrap_err();
         assert!(matches!(error, ScalingError::NoTrainImages), "{error}");
-        assert_eq!(error.to_string(), "there are no train images to fit the statistics on");
+        assert_eq!(error.to_string(), "there are no training images to fit the statistics on");
     }
 }
 
 #[test]
 fn statistics_have_the_same_bits_for_any_number_of_threads() {
-    // More than one block of images.
+    // More images than one block contains.
     let train = mnist().train.first(6000);
     let samples = Scaling { featurewise_center: true, ..preset("sample-standardize") };
     for scaling in [
@@ -158,7 +158,7 @@ fn statistics_have_the_same_bits_for_any_number_of_threads() {
 }
 
 #[test]
-fn fitting_stops_when_it_is_told_to() {
+fn progress_can_stop_fitting() {
     let stopped = preset("center").fit(&mnist().train, &mut |_, done, all| {
         assert_eq!(all, Some(60_000 * 784));
         if done > 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -168,11 +168,11 @@ fn fitting_stops_when_it_is_told_to() {
 }
 
 #[test]
-fn whitening_that_does_not_fit_in_memory_is_refused_before_it_is_tried() {
+fn whitening_that_does_not_fit_in_memory_is_refused_before_it_starts() {
     let shape = ImageShape { channels: 3, height: 4000, width: 4000 };
     let train = Images::new(shape, vec![0; shape.pixels()], vec![0]);
     let error = preset("zca").fit(&train, &mut *go_on()).unwrap_err();
     assert!(matches!(error, ScalingError::TooLarge { values: 48_000_000, .. }), "{error}");
-    assert!(error.to_string().contains("takes 92160000.1 GB of memory, but "), "{error}");
+    assert!(error.to_string().contains("needs 92160000.1 GB of memory, but only "), "{error}");
     assert!(error.to_string().ends_with("use smaller images or another scaling"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! What holds for all images.
+//! Properties of scalings that hold for all images.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::{descriptions, fit, fit_on, largest, mean_and_std, moments, preset, scale};
 use crate::{all_pixels, images};
 
-/// The values of a split, N×C×H×W, that each feature-wise statistic covers.
+/// Returns the values of a split, N×C×H×W, that each feature-wise statistic covers.
 fn groups(values: &[f64], shape: ImageShape, granularity: Granularity) -> Vec<Vec<f64>> {
     let run = shape.pixels() / group_count(shape, granularity);
     let mut groups = vec![Vec::new(); group_count(shape, granularity)];
@@ -27,7 +27,7 @@ fn group_count(shape: ImageShape, granularity: Granularity) -> usize {
     }
 }
 
-/// What the sample-wise steps subtract from an image's bytes, and what they divide by.
+/// Returns the number that the sample-wise steps subtract from the rescaled pixels of an image, and their divisor.
 fn sample_step(scaling: &Scaling, image: &[u8]) -> (f64, f64) {
     let rescaled: Vec<f64> = image.iter().map(|&byte| scaling.rescale * f64::from(byte)).collect();
     let (mean, std) = mean_and_std(&rescaled);
@@ -35,7 +35,7 @@ fn sample_step(scaling: &Scaling, image: &[u8]) -> (f64, f64) {
     (if scaling.samplewise_center { mean } else { 0.0 }, divisor)
 }
 
-/// What the feature-wise steps subtract from each pixel of an image, and what they divide by.
+/// Returns the number that the feature-wise steps subtract from each pixel of an image, and their divisor.
 fn feature_step(fitted: &FittedScaling) -> Vec<(f64, f64)> {
     let run = fitted.shape().pixels() / group_count(fitted.shape(), fitted.scaling().granularity);
     let of = |pixel: usize| {
@@ -45,7 +45,7 @@ fn feature_step(fitted: &FittedScaling) -> Vec<(f64, f64)> {
     (0..fitted.shape().pixels()).map(of).collect()
 }
 
-/// A d×d matrix, row by row: Aᵀ·B / n of two n×d ones.
+/// Returns the d×d matrix Aᵀ·B / n of two n×d matrices, row by row.
 fn moment(a: &[f64], b: &[f64], d: usize) -> Vec<f64> {
     let mut moment = vec![0.0; d * d];
     for (a, b) in a.chunks_exact(d).zip(b.chunks_exact(d)) {
@@ -61,7 +61,7 @@ fn small_images(count: Range<usize>) -> impl Strategy<Value = Images> {
         .prop_map(|pixels| images(3, 4, pixels.into_iter().flatten().collect()))
 }
 
-/// Grey or colour images of one to nine positions, N×C×H×W.
+/// Generates grayscale or RGB images of one to nine positions, N×C×H×W.
 fn shaped_pixels(count: Range<usize>) -> impl Strategy<Value = (ImageShape, Vec<u8>)> {
     let shape = (prop::sample::select(vec![1, 3]), 1..=3_usize, 1..=3_usize)
         .prop_map(|(channels, height, width)| ImageShape { channels, height, width });
@@ -71,7 +71,7 @@ fn shaped_pixels(count: Range<usize>) -> impl Strategy<Value = (ImageShape, Vec<
 
 proptest! {
     #[test]
-    fn no_scaling_makes_a_number_that_is_none((shape, pixels) in shaped_pixels(1..6), constant: u8) {
+    fn scaled_pixels_are_finite((shape, pixels) in shaped_pixels(1..6), constant: u8) {
         let image = vec![constant; shape.pixels()];
         let constant = image.repeat(2);
         let among_others = [&image[..], &pixels].concat();
@@ -85,7 +85,7 @@ proptest! {
     }
 
     #[test]
-    fn centred_pixels_have_mean_0_and_standardised_ones_std_1((shape, pixels) in shaped_pixels(1..8)) {
+    fn centred_pixels_have_mean_0_and_standardised_pixels_std_1((shape, pixels) in shaped_pixels(1..8)) {
         for scaling in descriptions().into_iter().filter(|it| it.featurewise_center && !it.zca_whitening) {
             let fitted = fit(&scaling, shape, &pixels);
             let scaled = groups(&scale(&fitted, &pixels), shape, scaling.granularity);
@@ -121,7 +121,7 @@ proptest! {
     }
 
     #[test]
-    fn whitened_pixels_of_full_rank_are_uncorrelated_with_variance_1(
+    fn whitened_pixels_of_full_rank_are_uncorrelated_and_have_variance_1(
         pixels in prop::collection::vec(0_u8.., 6 * 40),
     ) {
         let shape = ImageShape { channels: 1, height: 2, width: 3 };
@@ -140,11 +140,10 @@ proptest! {
         }
     }
 
-    /// With S = Xᵀ·X / n of the centred images and Y = X·W of the whitened ones, W = (S + ε·I)^(−½) says
-    /// that Yᵀ·Y / n · (S + ε·I) = S, that Xᵀ·Y / n = S·W is symmetric, and that no number on its diagonal
-    /// is negative.
+    /// Let S = Xᵀ·X / n for the centred images X, and Y = X·W for the whitened images. W = (S + ε·I)^(−½) implies that
+    /// Yᵀ·Y / n · (S + ε·I) = S, that Xᵀ·Y / n = S·W is symmetric, and that no number on its diagonal is negative.
     #[test]
-    fn whitening_is_by_the_root_of_the_inverse_second_moment(
+    fn whitening_multiplies_by_the_inverse_root_of_the_second_moment(
         (shape, pixels) in shaped_pixels(1..12),
         exponent in -3.0..0.0,
     ) {
@@ -164,7 +163,7 @@ proptest! {
             let before = moment(&centred, &centred, d);
             let after = moment(&whitened, &whitened, d);
             let cross = moment(&centred, &whitened, d);
-            // `f32` rounds the whitened values; rounding in `f64` leaves what 1/√ε makes of 1e-14.
+            // `f32` rounds the whitened values; 1/√ε amplifies rounding errors of 1e-14 in `f64`.
             let tolerance = 1e-5 * largest(&before) + 1e-9;
             let cross_tolerance = 1e-5 * largest(&before).sqrt() + 1e-9;
             for (row, column) in (0..d).flat_map(|row| (0..d).map(move |column| (row, column))) {
@@ -181,7 +180,7 @@ proptest! {
     }
 
     #[test]
-    fn sample_wise_scaling_gives_each_image_mean_0_and_std_1(images in small_images(1..6)) {
+    fn each_image_has_mean_0_and_std_1_after_sample_wise_scaling(images in small_images(1..6)) {
         let fitted = fit_on(&preset("sample-standardize"), &images);
         for index in 0..images.len() {
             let image = images.split_at(index).1.first(1);

@@ -1,5 +1,5 @@
-//! The convolution as it is defined: a pool window's four results stay in registers until the largest is
-//! known.
+//! The direct algorithm, which follows the definition of the convolution. The four results of a pool window stay
+//! in registers until the largest is known.
 
 use std::array::from_fn;
 
@@ -11,7 +11,7 @@ use crate::{
     convolution::{Geometry, KERNEL, POOL, POSITIONS, TAPS, load, multiply_add, read},
 };
 
-/// The weights in the order in which the kernel reads them, `[3, 3, channels_in, stride]`.
+/// Returns the weights in the order in which the kernel reads them, `[3, 3, channels_in, stride]`.
 pub(super) fn pack(geometry: &Geometry, stride: usize, weight: &[f32]) -> Vec<Line> {
     let channels_in = geometry.channels_in;
     let mut weights = aligned::zeros(TAPS * channels_in * stride);
@@ -27,13 +27,13 @@ pub(super) fn pack(geometry: &Geometry, stride: usize, weight: &[f32]) -> Vec<Li
 }
 
 impl ForwardImage<'_> {
-    /// All windows, straight from the definition.
+    /// Computes all windows by the definition.
     #[inline(always)]
     pub(super) fn direct<S: Simd>(&mut self, simd: S, weights: &[f32]) {
         let channels_out = self.geometry.channels_out;
         let mut channel = 0;
         while channel < channels_out {
-            // Two windows × two registers of channels × four positions are 16 sums.
+            // Two windows × two registers of channels × four positions are 16 sums, one register each.
             let registers = if channels_out - channel > S::F32_LANES { 2 } else { 1 };
             match (registers, S::REGISTER_COUNT >= 32) {
                 (2, true) => self.channels::<S, 2, 2>(simd, weights, channel),
@@ -44,7 +44,7 @@ impl ForwardImage<'_> {
         }
     }
 
-    /// `REGISTERS` registers of output channels from `channel` on, `WINDOWS` windows at a time.
+    /// Computes `REGISTERS` registers of output channels from `channel` on, `WINDOWS` windows at a time.
     #[inline(always)]
     fn channels<S: Simd, const WINDOWS: usize, const REGISTERS: usize>(
         &mut self,
@@ -88,10 +88,10 @@ impl ForwardImage<'_> {
             }
         }
 
-        // SAFETY: the last value read of the image is the last of the patch of a window's last
-        // position, which the geometry keeps inside; the length was checked. The packed weights have
-        // 9 × channels_in rows of `stride` values, and the registers from `channel` on end within one, as
-        // they do within the bias, which is as long as a row and was sliced above.
+        // SAFETY: the last value read from the image is the last one in the patch of a window's last position.
+        // By its geometry, that patch is inside the image, whose length `with_simd` checked. The packed weights
+        // have 9 × channels_in rows of `stride` values. The registers from `channel` on end inside a row: they
+        // end inside the bias, which is as long as a row and was sliced above.
         unsafe {
             let corners: [*const f32; WINDOWS] =
                 from_fn(|window| self.input.as_ptr().add(self.corners[first + window]));

@@ -1,4 +1,4 @@
-//! The forward pass, by one of two algorithms.
+//! The forward pass, with either the direct algorithm or Winograd's.
 
 mod direct;
 mod winograd;
@@ -14,10 +14,10 @@ use crate::{
     instruction_set::InstructionSet,
 };
 
-/// From this many input channels on, Winograd's saving outweighs its transforms.
+/// Minimum number of input channels for which Winograd's savings outweigh its transforms.
 const WINOGRAD_CHANNELS: usize = 8;
 
-/// Pooled outputs, and the position in its window that each comes from (or [`DEAD`]).
+/// Returns the pooled outputs, and the position that won each window (or [`DEAD`]).
 #[expect(unsafe_code, reason = "memory is written by the threads that use it, as in `AlignedVec`")]
 pub(crate) fn forward(
     instructions: InstructionSet,
@@ -33,15 +33,15 @@ pub(crate) fn forward(
     let parts = input.par_chunks_exact(geometry.input_len()).zip_eq(memory);
     let output = AlignedVec::compute(geometry.output_len(), parts, |output, (input, winners)| {
         winners.fill(MaybeUninit::new(DEAD));
-        // SAFETY: the line above wrote all of it.
+        // SAFETY: the line above initialized the entire chunk.
         convolution.run(instructions, input, output, unsafe { winners.assume_init_mut() });
     });
-    // SAFETY: every chunk was written: `zip_eq` sees to it that there are as many as images.
+    // SAFETY: every chunk is initialized: `zip_eq` ensures that there are as many chunks as images.
     unsafe { winners.set_len(len) };
     (output, winners)
 }
 
-/// Pooled outputs alone.
+/// Returns only the pooled outputs.
 pub(crate) fn forward_without_winners(
     instructions: InstructionSet,
     geometry: &Geometry,
@@ -56,18 +56,18 @@ pub(crate) fn forward_without_winners(
     })
 }
 
-/// What all images of a batch share.
+/// The data that all images of a batch share.
 struct Convolution<'a> {
     geometry: &'a Geometry,
     corners: Vec<usize>,
     weight: &'a [f32],
-    /// The output channels, padded to whole registers.
+    /// The number of output channels, padded to full registers.
     stride: usize,
-    /// `[stride]`
+    /// The bias, padded to `[stride]`.
     bias: Vec<Line>,
-    /// The weights as Winograd's algorithm wants them, if it can be used.
+    /// The weights transformed for Winograd's algorithm, if it can be used.
     winograd: Option<Vec<Line>>,
-    /// The weights as the direct algorithm wants them, once it is used.
+    /// The weights packed for the direct algorithm, from its first use on.
     direct: OnceLock<Vec<Line>>,
 }
 
@@ -90,7 +90,7 @@ impl<'a> Convolution<'a> {
     }
 }
 
-/// One image; `winners` may be empty, then they are not kept.
+/// The computation for one image. If `winners` is empty, the winners are not stored.
 struct ForwardImage<'a> {
     convolution: &'a Convolution<'a>,
     geometry: &'a Geometry,
@@ -122,7 +122,7 @@ impl WithSimd for ForwardImage<'_> {
 }
 
 impl ForwardImage<'_> {
-    /// Writes a register of a window's results, from `channel` on.
+    /// Writes a register of a window's results, one output channel per lane, from `channel` on.
     #[inline(always)]
     #[expect(unsafe_code, reason = "reads a register's lanes")]
     fn keep<S: Simd>(&mut self, simd: S, window: usize, channel: usize, largest: S::f32s, winner: S::u32s) {
@@ -145,7 +145,7 @@ impl ForwardImage<'_> {
         unsafe { positions.as_mut_ptr().cast::<S::u32s>().write_unaligned(winner) };
         let winners = &mut self.winners[start..start + lanes];
         if lanes == S::F32_LANES {
-            // The same loop with a length that the compiler knows.
+            // The same loop as below, but the compiler knows its length.
             for lane in 0..S::F32_LANES {
                 winners[lane] = positions[lane] as u8;
             }
@@ -157,9 +157,10 @@ impl ForwardImage<'_> {
     }
 }
 
-/// ReLU and max-pool of a window's four positions, lane by lane: the largest and the position it won in.
+/// Applies ReLU and max-pool to the four positions of a window, lane by lane. Returns the largest value and the
+/// position that won (or [`DEAD`]).
 ///
-/// As in Burn's primitives, the first of equal values wins, and a NaN beats every number.
+/// As in Burn's primitives, the first of equal values wins, and NaN beats every number.
 #[inline(always)]
 fn pool<S: Simd>(simd: S, values: [S::f32s; POSITIONS]) -> (S::f32s, S::u32s) {
     let mut largest = values[0];

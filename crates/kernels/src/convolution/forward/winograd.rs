@@ -1,16 +1,19 @@
-//! The convolution by Winograd's minimal filtering F(2×2, 3×3): the four results of a pool window from
-//! 16 multiplications per pair of channels in place of 36. See [Lavin and Gray,
-//! 2016](https://arxiv.org/abs/1509.09308), whose `A`, `B`, `G` and names these are.
+//! Winograd's minimal filtering algorithm F(2×2, 3×3). It computes the four results of a pool window with 16
+//! multiplications per pair of channels instead of 36. The names, such as `A`, `B` and `G`, are those of [Lavin
+//! and Gray, 2016](https://arxiv.org/abs/1509.09308).
 //!
 //! For each window, with its 4×4 patch `d` and each filter `g`:
 //! ```text
-//! U = G g Gᵀ     V = Bᵀ d B     Y = Aᵀ (Σ over channels of U ∘ V) A
+//! U = G g Gᵀ     V = Bᵀ d B     M = Σ over channels of U ∘ V     Y = Aᵀ M A
 //! ```
-//! The sum is 16 small matrix products, one for each element of `U ∘ V`.
+//! The sums `M` are computed as 16 small matrix products, one for each element of `U ∘ V`.
 //!
-//! The transforms add and halve, so the error is a few roundings of the largest values of patch and filter
-//! (a direct sum's: of its largest products). Where a patch is the same along rows or along columns, so
-//! are the results, to the bit, and the pool's ties stay ties. Along a diagonal they may differ by rounding.
+//! # Rounding
+//! The transforms only add and halve. Their error is a few roundings of the largest values in the patch and
+//! filter, where a direct sum has a few roundings of its largest products.
+//!
+//! If a patch is constant along its rows or its columns, equal results stay equal to the bit, so ties in the
+//! max-pool stay ties. If it is constant along a diagonal, equal results may differ by rounding.
 
 use pulp::Simd;
 
@@ -20,20 +23,21 @@ use crate::{
     convolution::{Geometry, KERNEL, POOL, POSITIONS, SIDE, TAPS, load, multiply_add, read, store, write},
 };
 
-/// Elements of a patch.
+/// Number of elements in a patch.
 const ELEMENTS: usize = SIDE * SIDE;
-/// Windows whose products are summed together: with four registers of channels, 20 sums.
+/// Number of windows computed together. With four registers of channels, they have 20 sums.
 const WINDOWS: usize = 5;
 
-/// Whether the transforms cannot overflow, and meet no infinity: where the definition gives ∞, they would
-/// give ∞ − ∞.
+/// Returns whether all values are finite and too small for the transforms to overflow. Where the definition gives
+/// ∞, the transforms would compute ∞ − ∞, which is NaN.
 #[inline(always)]
 pub(super) fn is_in_range(values: &[f32]) -> bool {
-    // Without an early exit, which would keep the compiler from using vectors.
+    // An early exit would prevent vectorization.
     values.iter().fold(true, |all, value| all & (value.abs() < 1e15))
 }
 
-/// The transformed weights, `U = G g Gᵀ`, as `[4, 4, channels_in, stride]`: a line of filters at a time.
+/// Returns the transformed weights, `U = G g Gᵀ`, as `[4, 4, channels_in, stride]`. The loop transforms one cache
+/// line of filters at a time.
 pub(super) fn pack(geometry: &Geometry, stride: usize, weight: &[f32]) -> Vec<Line> {
     let channels_in = geometry.channels_in;
     let mut weights = aligned::zeros(ELEMENTS * channels_in * stride);
@@ -60,7 +64,7 @@ pub(super) fn pack(geometry: &Geometry, stride: usize, weight: &[f32]) -> Vec<Li
     weights
 }
 
-/// `G g` for a column `g` of each of a line of filters.
+/// Returns `G g` for a column `g` of each filter in a cache line of filters.
 fn transform_filter(
     a: &[f32; Line::FLOATS],
     b: &[f32; Line::FLOATS],
@@ -75,7 +79,7 @@ fn transform_filter(
 }
 
 impl ForwardImage<'_> {
-    /// All windows.
+    /// Computes all windows with Winograd's algorithm.
     #[inline(always)]
     pub(super) fn winograd<S: Simd>(&mut self, simd: S, weights: &[f32]) {
         let channels = self.geometry.channels_in.next_multiple_of(Line::FLOATS);
@@ -95,7 +99,7 @@ impl ForwardImage<'_> {
         }
     }
 
-    /// `V = Bᵀ d B` of a window, its elements `distance` apart.
+    /// Writes `V = Bᵀ d B` of a window to `target`, with its elements `distance` apart.
     #[inline(always)]
     fn transform_patch<S: Simd>(&self, simd: S, window: usize, target: &mut [f32], distance: usize) {
         let channels_in = self.geometry.channels_in;
@@ -123,7 +127,8 @@ impl ForwardImage<'_> {
         }
     }
 
-    /// `Y = Aᵀ M A` of a window, the elements of `M` `distance` apart; then bias, ReLU and max-pool.
+    /// Computes `Y = Aᵀ M A` of a window, then applies bias, ReLU and max-pool. In `products`, the elements of `M`
+    /// are `distance` apart.
     #[inline(always)]
     fn transform_products<S: Simd>(&mut self, simd: S, window: usize, products: &[f32], distance: usize) {
         let bias = aligned::floats(&self.convolution.bias);
@@ -153,7 +158,7 @@ impl ForwardImage<'_> {
     }
 }
 
-/// `Bᵀ d` for a column `d`.
+/// Returns `Bᵀ d` for a column `d`.
 #[inline(always)]
 fn transform_input<S: Simd>(simd: S, d: [S::f32s; SIDE]) -> [S::f32s; SIDE] {
     [
@@ -164,13 +169,13 @@ fn transform_input<S: Simd>(simd: S, d: [S::f32s; SIDE]) -> [S::f32s; SIDE] {
     ]
 }
 
-/// `Aᵀ m` for a column `m`.
+/// Returns `Aᵀ m` for a column `m`.
 #[inline(always)]
 fn transform_output<S: Simd>(simd: S, m: [S::f32s; SIDE]) -> [S::f32s; POOL] {
     [simd.add_f32s(simd.add_f32s(m[0], m[1]), m[2]), simd.sub_f32s(simd.sub_f32s(m[1], m[2]), m[3])]
 }
 
-/// The 16 products `[windows, channels_in] × [channels_in, channels_out]`.
+/// Computes the 16 matrix products `[windows, channels_in] × [channels_in, channels_out]`.
 #[inline(always)]
 fn multiply<S: Simd>(simd: S, channels_in: usize, patches: &[f32], weights: &[f32], products: &mut [f32]) {
     let stride = products.len() / (ELEMENTS * WINDOWS);
@@ -193,14 +198,14 @@ fn multiply<S: Simd>(simd: S, channels_in: usize, patches: &[f32], weights: &[f3
     }
 }
 
-/// What belongs to one element.
+/// Returns the values of one element.
 #[inline(always)]
 fn part(values: &[f32], element: usize) -> &[f32] {
     let len = values.len() / ELEMENTS;
     &values[element * len..][..len]
 }
 
-/// `REGISTERS` registers of output channels, from `channel` on, of one product.
+/// Computes `REGISTERS` registers of output channels, from `channel` on, of one product.
 #[inline(always)]
 #[expect(unsafe_code, reason = "an innermost loop, see `load`")]
 fn multiply_registers<S: Simd, const REGISTERS: usize>(
@@ -216,8 +221,8 @@ fn multiply_registers<S: Simd, const REGISTERS: usize>(
     assert!(channels_in <= patch_stride && weights.len() == channels_in * stride);
     assert!(channel + REGISTERS * S::F32_LANES <= stride);
     let mut sums = [[simd.splat_f32s(0.0); REGISTERS]; WINDOWS];
-    // SAFETY: by the assertions, every window has `channels_in` values of its patch, every input channel
-    // a row of `stride` weights, every window a row of `stride` products, and the registers end in it.
+    // SAFETY: by the assertions, each window has `channels_in` patch values, each input channel has a row of
+    // `stride` weights, and each window has a row of `stride` products. The registers end inside a row.
     unsafe {
         for input in 0..channels_in {
             let row = weights.as_ptr().add(input * stride + channel);
