@@ -9,12 +9,12 @@ use mnist_training::{Backend, Predictor};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [run, picture] = &arguments[..] else { return Err("name a run and a picture".into()) };
+    let [run, picture] = &arguments[..] else { return Err("expected RUN and PICTURE".into()) };
 
-    // The run's model, which carries the scaling that it was trained with.
+    // The predictor scales pixels as the run did in training.
     let predictor = Predictor::open(Path::new(run), &ModelConfig::new(), Backend::Flex)?;
 
-    // A PNG, JPEG, BMP or WebP file, or raw bytes, brought to the size that the model takes.
+    // Resizes a PNG, JPEG, BMP or WebP file to the size that the model takes. A file of raw bytes must have that size.
     let reader = PictureReader::new(predictor.trained.fitted.shape(), Fit::Resize)?;
     let pixels = reader.read(Path::new(picture))?;
 

@@ -23,7 +23,7 @@ impl Classifier for Mlp {
 fn main() -> Result<(), Box<dyn Error>> {
     let training = TrainingSettings { epochs: NonZeroU32::MIN, ..TrainingSettings::default() };
     let settings = RunSettings { seed: 1, training, scaling: "standardize".parse()? };
-    let data = ExperimentData::open_unchecked(&settings.training.dataset, &())?; // fetched once, then cached
+    let data = ExperimentData::open_unchecked(&settings.training.dataset, &())?; // downloaded once, then cached
     let fitted = fit(&settings.scaling, &data.train, &())?;
 
     let device = Backend::Flex.open()?;

@@ -1,4 +1,4 @@
-//! Backends: which were compiled in, and opening one.
+//! The backends of this build, and how to open one.
 
 use std::{fmt, num::NonZeroU32, str::FromStr};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::TrainingError;
 
-/// What computes the tensors. Each backend is a feature of this crate with the same name.
+/// A backend, which computes the tensors. Each one is a feature of this crate with the same name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Backend {
@@ -21,10 +21,10 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// All backends, in the order they are listed to users.
+    /// All backends, in the order of the help and the messages.
     pub const ALL: [Self; 3] = [Self::Flex, Self::Ndarray, Self::Wgpu];
 
-    /// Its name in settings and as a feature.
+    /// Returns the name, as in settings and features.
     pub fn name(self) -> &'static str {
         match self {
             Self::Flex => "flex",
@@ -33,27 +33,27 @@ impl Backend {
         }
     }
 
-    /// Whether it computes on a GPU.
+    /// Returns whether the backend computes on a GPU.
     pub fn is_gpu(self) -> bool {
         self == Self::Wgpu
     }
 
-    /// This machine's devices for it; `None` if this build does not include the backend.
+    /// Returns this machine's devices for the backend, or `None` if this build does not include it.
     pub fn devices(self) -> Option<Vec<Device>> {
         match self {
             #[cfg(feature = "flex")]
             Self::Flex => Some(vec![Device::flex()]),
             #[cfg(feature = "ndarray")]
-            #[allow(deprecated)] // Burn deprecates the backend, not its use while it is there.
+            #[allow(deprecated)] // Burn deprecates the whole backend, but still ships it.
             Self::Ndarray => Some(vec![Device::ndarray()]),
             #[cfg(feature = "wgpu")]
             Self::Wgpu => Some(Device::enumerate(burn::tensor::DeviceType::Wgpu).into_vec()),
-            #[allow(unreachable_patterns)] // Reached by the backends left out of this build.
+            #[allow(unreachable_patterns)] // Reachable when a backend is left out.
             _ => None,
         }
     }
 
-    /// Opens its first device.
+    /// Opens the first device.
     ///
     /// # Errors
     /// When the backend is not in this build, or finds no device.
@@ -81,17 +81,17 @@ impl FromStr for Backend {
     }
 }
 
-/// The name of a device, as people read it.
+/// Returns the readable name of a device.
 pub fn describe(device: &Device) -> String {
     let debug = format!("{device:?}");
     debug.strip_prefix("Device<").and_then(|rest| rest.strip_suffix('>')).unwrap_or(&debug).to_owned()
 }
 
-/// The CPU backend to make Burn's default device, if this build has one.
+/// Returns the CPU backend to use as Burn's default device, if this build has one.
 ///
-/// Burn loads optimizer records onto its default device, which is a GPU in a build that has `wgpu`: resuming
-/// on the CPU would then start a GPU, or panic if there is none. A program therefore sets the environment
-/// variable `BURN_DEVICE` to this backend's [`name`](Backend::name) before it starts a thread.
+/// Burn loads optimizer records onto its default device. In a build with `wgpu` that is a GPU, so resuming on the
+/// CPU would start the GPU, or panic if there is none. A program should therefore set the environment variable
+/// `BURN_DEVICE` to this backend's [`name`](Backend::name) before it starts a thread.
 pub fn default_cpu() -> Option<Backend> {
     if cfg!(feature = "flex") {
         Some(Backend::Flex)
@@ -104,18 +104,19 @@ pub fn default_cpu() -> Option<Backend> {
 
 /// Runs `work` on a pool of this many CPU threads, by default one per core.
 ///
-/// One of the pool's threads runs `work` itself. An operation then starts at once on the calling thread, and
-/// the other threads join in. The thread that prepares batches decodes and scales on a pool of the same size.
+/// One of the pool's threads runs `work` itself. An operation then starts at once on the calling thread, and the
+/// other threads join in. The thread that prepares batches decodes and scales on a second pool of the same size.
 ///
 /// # Errors
-/// When there are too many threads, the system starts none, or `work` fails.
+/// When `threads` is above 1,024, the system cannot start the threads, or `work` fails.
 pub fn in_pool<T: Send, E: From<TrainingError> + Send>(
     threads: Option<NonZeroU32>,
     work: impl FnOnce() -> Result<T, E> + Send,
 ) -> Result<T, E> {
-    /// As large as that of a main thread.
+    /// Stack size of a thread in bytes, as large as a main thread's.
     const STACK: usize = 8 << 20;
-    /// More than any machine has cores. With millions, the system would kill the process.
+    /// Largest number of threads, above any machine's number of cores. With millions, the system would kill the
+    /// process.
     const MOST: usize = 1024;
     let count = threads.map_or(0, |threads| threads.get() as usize);
     if count > MOST {

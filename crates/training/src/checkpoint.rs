@@ -1,8 +1,8 @@
-//! Checkpoints: a training between two steps, on disk.
+//! Checkpoints: the state of a run between two steps, on disk.
 //!
-//! A checkpoint is a folder under `checkpoints/`, named after its epoch and the images seen in it. It is
-//! written under another name and renamed when it is complete. Burn's records keep the ids of the parameters,
-//! which the optimizer needs to find its moments.
+//! A checkpoint is a folder under `checkpoints/`. Its name contains the epoch and the number of images already
+//! trained on in that epoch. It is written under another name and renamed when it is complete. Burn's records
+//! keep the ids of the parameters, which the optimizer needs to find its moments.
 
 use std::{
     fmt, fs,
@@ -26,11 +26,11 @@ const UNFINISHED: &str = "unfinished";
 pub fn save<M: Classifier>(checkpoints: &Path, state: &TrainingState<M>) -> Result<(), TrainingError> {
     let TrainingProgress { epochs, epoch, .. } = &state.progress;
     let name = format!("epoch-{:010}-images-{:010}", epochs.len() + 1, epoch.images);
-    let (unfinished, whole) = (checkpoints.join(UNFINISHED), checkpoints.join(name));
+    let (unfinished, complete) = (checkpoints.join(UNFINISHED), checkpoints.join(name));
     let older = list(checkpoints)?;
     let encode = || TrainingError::encode("a checkpoint");
-    // Burn keeps the last running statistics, such as those of a batch normalization, beside the module until
-    // they are asked for; its records do not ask, `valid` does.
+    // Burn moves the last running statistics, such as those of a batch normalization, into the module only when
+    // something reads them. Its records do not; `valid` does.
     drop(state.model.valid());
     let model = state.model.clone().into_record().into_bytes().map_err(encode())?;
     let optimizer = state.optimizer.into_bytes().map_err(encode())?;
@@ -43,16 +43,17 @@ pub fn save<M: Classifier>(checkpoints: &Path, state: &TrainingState<M>) -> Resu
     files::write(&unfinished.join(MODEL), &model)?;
     files::write(&unfinished.join(OPTIMIZER), &optimizer)?;
     files::write(&unfinished.join(PROGRESS), files::json(&state.progress)?.as_bytes())?;
-    if !whole.exists() {
-        fs::rename(&unfinished, &whole).map_err(in_checkpoints())?;
+    if !complete.exists() {
+        fs::rename(&unfinished, &complete).map_err(in_checkpoints())?;
     }
-    for checkpoint in older.iter().filter(|&checkpoint| *checkpoint != whole) {
+    for checkpoint in older.iter().filter(|&checkpoint| *checkpoint != complete) {
         fs::remove_dir_all(checkpoint).map_err(in_checkpoints())?;
     }
     Ok(())
 }
 
-/// Loads the newest checkpoint's weights, moments and progress into `fresh`, if there is a checkpoint.
+/// Loads the newest checkpoint's weights, moments and progress into `fresh`. Returns `fresh` unchanged if there
+/// is no checkpoint.
 ///
 /// # Errors
 /// When the checkpoint cannot be read or is damaged.
@@ -78,14 +79,14 @@ fn load<M: Classifier>(checkpoint: &Path, fresh: TrainingState<M>) -> Result<Tra
     })
 }
 
-/// Finished checkpoints, oldest first.
+/// Returns the complete checkpoints, oldest first.
 fn list(checkpoints: &Path) -> Result<Vec<PathBuf>, TrainingError> {
     if !checkpoints.exists() {
         return Ok(Vec::new());
     }
     let mut found = fs::read_dir(checkpoints)
         .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>())
-        .map_err(TrainingError::file("look into", checkpoints))?;
+        .map_err(TrainingError::file("list the files in", checkpoints))?;
     found.retain(|path| !path.ends_with(UNFINISHED));
     found.sort();
     Ok(found)

@@ -1,4 +1,4 @@
-//! The learning curve of a training: loss and accuracy over windows of a few steps.
+//! The learning curve of a run: loss and accuracy over windows of a few steps.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,31 +8,31 @@ const EARLY_STEPS: usize = 10;
 /// Points in each later epoch.
 const LATER_POINTS: usize = 20;
 
-/// An accuracy counts as reached over at least this many images: at 98%, its standard error is 0.26%.
+/// The fewest images over which an accuracy counts as reached. At 98%, its standard error is then 0.26%.
 const SETTLED_IMAGES: usize = 3000;
 
 /// A point of the curve: means over the images since the previous point.
 ///
-/// Each image is measured before the weight update that learns from it. In the first epoch, the network sees
-/// the image for the first time.
+/// Each image is measured before the weight update that learns from it. In the first epoch, the network has
+/// not seen the image before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CurvePoint {
-    /// Counted from 1.
+    /// Epoch, counted from 1.
     pub epoch: usize,
-    /// Steps since the start of the training.
+    /// Steps since the start of the run.
     pub step: usize,
-    /// Number of images averaged.
+    /// Number of images that the means cover.
     pub images: usize,
     /// Mean cross-entropy.
     pub loss: f64,
     /// Fraction classified correctly.
     pub accuracy: f64,
-    /// Time spent on training since its start, validation included.
+    /// Training time so far in seconds, including validation.
     pub seconds: f64,
 }
 
-/// Sums over some images.
+/// Sums over a set of images.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sums {
@@ -40,7 +40,7 @@ pub struct Sums {
     pub images: usize,
     /// Sum of their losses.
     pub loss: f64,
-    /// How many were classified correctly.
+    /// Number of images classified correctly.
     pub correct: usize,
 }
 
@@ -52,31 +52,31 @@ impl Sums {
         self.correct += other.correct;
     }
 
-    /// Mean loss.
+    /// Returns the mean loss.
     pub fn mean_loss(&self) -> f64 {
         self.loss / self.images as f64
     }
 
-    /// Fraction classified correctly.
+    /// Returns the fraction classified correctly.
     pub fn accuracy(&self) -> f64 {
         self.correct as f64 / self.images as f64
     }
 }
 
-/// Builds a learning curve, step by step.
+/// A learning curve that grows step by step.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CurveBuilder {
     /// The points so far.
     pub points: Vec<CurvePoint>,
-    /// Steps since the start of the training.
+    /// Steps since the start of the run.
     step: usize,
     /// Sums since the last point.
     window: Sums,
 }
 
 impl CurveBuilder {
-    /// Adds a step of `epoch` (counted from 1) that ended `seconds` after the training started.
+    /// Adds a step of `epoch` (counted from 1) that ended after `seconds` of training.
     pub fn add(&mut self, step: Sums, epoch: usize, steps_per_epoch: usize, seconds: f64) {
         self.step += 1;
         self.window.add(step);
@@ -96,7 +96,8 @@ impl CurveBuilder {
     }
 }
 
-/// The first point at which at least this fraction of the last 3,000 or more images was classified correctly.
+/// Returns the first point at which at least this fraction of the last 3,000 or more images was classified
+/// correctly.
 pub fn first_reaching(points: &[CurvePoint], accuracy: f64) -> Option<&CurvePoint> {
     (0..points.len()).find_map(|last| {
         let (mut images, mut correct) = (0, 0.0);

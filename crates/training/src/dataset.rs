@@ -1,4 +1,4 @@
-//! The images of an experiment: fetched, limited, split, and scalings fitted on them.
+//! Opens, limits and splits the images of an experiment, and fits scalings on them.
 
 use burn::data::dataset::Dataset;
 use mnist_data::{
@@ -13,24 +13,24 @@ use crate::{
 /// The images of an experiment.
 #[derive(Debug)]
 pub struct ExperimentData {
-    /// The images that the scaling is fitted on and the model is trained on.
+    /// The training images. The scaling is fitted on them too.
     pub train: Images,
     /// The validation images, if any: the last part of the train split, never trained on.
     pub validation: Option<Images>,
-    /// The test images, used once, after the training.
+    /// The test images, used once, after training.
     pub test: Images,
     /// Number of classes.
     pub classes: usize,
-    /// Their names in the order of the labels, if they have names.
+    /// Names of the classes in the order of the labels, if they have names.
     pub class_names: Option<Vec<String>>,
     /// Checksums of the data files; empty after [`open_unchecked`](Self::open_unchecked).
     pub files: Vec<FileSum>,
 }
 
 impl ExperimentData {
-    /// Opens the data set without a validation split and without checksums: to look at the images, or to train
-    /// without a run folder. A run that is to be resumed needs [`open`](Self::open), by which it notices other
-    /// data.
+    /// Opens the data set without a validation split and without checksums, to look at the images or to train
+    /// without a run folder. A run in a folder needs [`open`](Self::open): when it resumes, it compares the
+    /// checksums.
     ///
     /// # Errors
     /// When the files cannot be fetched or read, or the observer asks to stop.
@@ -42,14 +42,14 @@ impl ExperimentData {
         Self::split(splits, settings, Fraction::NONE, Vec::new())
     }
 
-    /// Opens the data set for trainings: with its validation split, and with the checksums of its files.
+    /// Opens the data set for runs, with its validation split and the checksums of its files.
     ///
-    /// This fails early rather than during a training: for images that the `network` cannot take, `scalings`
+    /// Some errors are found here rather than during training: images that the `network` cannot take, `scalings`
     /// that do not fit in memory, and pictures that cannot be decoded.
     ///
     /// # Errors
-    /// In those cases, when the files cannot be fetched or read, when the validation split leaves too little
-    /// to train on, or when the observer asks to stop.
+    /// In those cases, when the files cannot be fetched or read, when the validation split leaves no images, or
+    /// none of a class, to train on, or when the observer asks to stop.
     pub fn open(
         settings: &TrainingSettings,
         scalings: &[Scaling],
@@ -68,7 +68,7 @@ impl ExperimentData {
         Self::split(splits, &settings.dataset, settings.validation_split, sums)
     }
 
-    /// Limits the train split and splits the validation images off its end.
+    /// Limits the train split, and splits the validation images off its end.
     fn split(
         splits: Splits,
         settings: &DatasetSettings,
@@ -77,7 +77,7 @@ impl ExperimentData {
     ) -> Result<Self, TrainingError> {
         let Splits { train, test, classes, class_names } = splits;
         let train = settings.limit.map_or(train.clone(), |limit| train.first(limit.get() as usize));
-        // Keras' cut: the train part is the floor of its share.
+        // As in Keras, the number of training images is rounded down.
         let trained_on = (train.len() as f64 * (1.0 - validation_split.get())) as usize;
         let (train, validation) = train.split_at(trained_on);
         if train.is_empty() {
@@ -86,20 +86,20 @@ impl ExperimentData {
         let (in_train, in_validation) = (train.label_counts(classes), validation.label_counts(classes));
         if let Some(class) = (0..classes).find(|&class| in_train[class] == 0 && in_validation[class] > 0) {
             return Err(TrainingError::Settings(format!(
-                "`validation_split` takes all images of class {class} away from training; are the images sorted by class?"
+                "`validation_split` leaves no image of class {class} to train on; are the images sorted by class?"
             )));
         }
         let validation = (!validation.is_empty()).then_some(validation);
         Ok(Self { train, validation, test, classes, class_names, files })
     }
 
-    /// `[channels, height, width]` of every image.
+    /// Returns `[channels, height, width]` of every image.
     pub fn image(&self) -> [usize; 3] {
         dimensions(self.train.shape())
     }
 }
 
-/// The shape in the form that a [`Network`] takes.
+/// Returns the shape in the form that a [`Network`] takes.
 pub(crate) fn dimensions(shape: ImageShape) -> [usize; 3] {
     [shape.channels, shape.height, shape.width]
 }
@@ -114,15 +114,15 @@ pub fn open_splits(settings: &DatasetSettings, observer: &dyn Observer) -> Resul
 
 fn into_splits(files: Files, observer: &dyn Observer) -> Result<Splits, TrainingError> {
     if files.kind == DatasetKind::Idx {
-        // Nobody publishes checksums for these files, so show which they are.
+        // There are no published checksums to check these files against, so the user sees theirs.
         let sums = watched(observer, |progress| files.sums(progress))?;
         let named: Vec<String> = sums.iter().map(|sum| format!("{} {}", sum.name, sum.sha256)).collect();
-        observer.note(&format!("IDX data with SHA-256 sums: {}", named.join(", ")));
+        observer.note(&format!("SHA-256 sums of the IDX files: {}", named.join(", ")));
     }
     Ok(files.into_splits()?)
 }
 
-/// Reads the files of the data set; downloads them if this machine does not have them.
+/// Reads the files of the data set. Downloads those that this machine does not have.
 ///
 /// # Errors
 /// When no source has the files, a file is broken, or the observer asks to stop.
@@ -130,8 +130,8 @@ pub fn fetch(settings: &DatasetSettings, observer: &dyn Observer) -> Result<File
     Ok(watched(observer, |progress| settings.source().fetch(progress))?)
 }
 
-/// Fits a scaling on the train images. Notes the cost of a whitening, and warns of statistics from too few
-/// images.
+/// Fits a scaling on the training images. Notes the cost of a whitening. Warns of too few images for a
+/// whitening, and of standard deviations that are 0.
 ///
 /// # Errors
 /// When the images cannot be read, a whitening does not fit in memory, or the observer asks to stop.
@@ -149,7 +149,7 @@ pub fn fit(
         ));
         if cost.lacks_images() {
             observer.warning(&format!(
-                "{}: {} images do not show every direction of {} values; zca_whitening multiplies the others by {:.0}",
+                "{}: {} images cannot span all {} directions; zca_whitening multiplies the others by {:.0}",
                 scaling.name(),
                 cost.images,
                 cost.values,
@@ -158,7 +158,7 @@ pub fn fit(
         }
     }
     let fitted = watched(observer, |progress| scaling.fit(train, progress)).map_err(|cause| match cause {
-        // A data error names the file itself.
+        // A data error already names the file.
         ScalingError::Data(cause) => TrainingError::Data(cause),
         cause => TrainingError::Fit { scaling: scaling.name(), cause },
     })?;
@@ -166,7 +166,7 @@ pub fn fit(
     let constant = stds.iter().filter(|&&std| std == 0.0).count();
     if constant > 0 {
         observer.warning(&format!(
-            "{}: {constant} of {} standard deviations are 0; there, any difference from the train images is divided by 1e-6",
+            "{}: {constant} of {} standard deviations are 0; there, any difference from the training images is divided by 1e-6",
             scaling.name(),
             stds.len()
         ));

@@ -1,22 +1,22 @@
-//! Errors of trainings.
+//! The errors of this crate.
 
 use std::{fmt, io, path::PathBuf};
 
 use mnist_data::{DataError, DatasetKind, ScalingError};
 use mnist_model::NetworkError;
 
-/// Why something could not be trained, evaluated, saved or loaded.
+/// The reason why something could not be trained, evaluated, saved or loaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainingError {
-    /// An invalid setting, or settings that contradict each other.
+    /// An invalid setting, or settings that contradict each other, in words.
     #[error("{0}")]
     Settings(String),
-    /// Settings of a training without a scaling.
-    #[error("name a scaling: {}", mnist_data::scaling::preset_names().join(", "))]
+    /// Settings of a run without a scaling.
+    #[error("`scaling` is missing, expected one of: {}", mnist_data::scaling::preset_names().join(", "))]
     NoScaling,
     /// An option for pictures with another kind of data set.
-    #[error("`{key}` is for pictures, but the data set is `{kind}`")]
+    #[error("`{key}` applies only to pictures, but the data set is `{kind}`")]
     PicturesOnly {
         /// The setting.
         key: &'static str,
@@ -30,27 +30,27 @@ pub enum TrainingError {
     #[error("backend `{0}` found no graphics adapter")]
     NoDevice(&'static str),
     /// More CPU threads than a process should start.
-    #[error("{asked_for} threads are too many, the most are {most}")]
+    #[error("{asked_for} threads are too many; the maximum is {most}")]
     TooManyThreads {
-        /// Threads asked for.
+        /// The requested number of threads.
         asked_for: usize,
         /// The largest number allowed.
         most: usize,
     },
-    /// The system started no threads.
+    /// Threads that the operating system did not start.
     #[error("cannot start {0} threads")]
     Threads(usize),
     /// A file or folder that could not be read or written.
     #[error("cannot {action} {}: {cause}", path.display())]
     File {
-        /// What was tried, such as "read".
+        /// The action that failed, such as "read".
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         cause: io::Error,
     },
-    /// A file with other contents than this crate writes.
+    /// A file whose contents this crate cannot have written.
     #[error("{} is damaged: {reason}", path.display())]
     Damaged {
         /// The file or folder.
@@ -71,40 +71,40 @@ pub enum TrainingError {
     Encode {
         /// The file.
         what: &'static str,
-        /// What the encoder said.
+        /// The encoder's error.
         reason: String,
     },
     /// An output folder that contains an earlier result.
-    #[error("{} already holds a result", path.display())]
+    #[error("{} already contains a result", path.display())]
     Occupied {
         /// The folder.
         path: PathBuf,
-        /// Whether it could be resumed.
+        /// Whether it can be resumed.
         is_resumable: bool,
     },
     /// An output folder that is a file.
     #[error("{} is a file, not a folder", .0.display())]
     NotAFolder(PathBuf),
     /// An output folder with files that are not part of a result.
-    #[error("{} holds `{entry}`, which is no part of such a result", path.display())]
+    #[error("{} contains `{entry}`, which is not part of a result", path.display())]
     ForeignFile {
         /// The folder.
         path: PathBuf,
         /// The name of such a file.
         entry: String,
     },
-    /// An output folder whose file names fit, but which lacks the file that identifies a result.
-    #[error("{} holds `{entry}`, but no {mark} of a result", path.display())]
+    /// An output folder with the file names of a result, but without the file that identifies one.
+    #[error("{} is not the folder of a result: it contains `{entry}`, but no valid {mark}", path.display())]
     NotAResult {
         /// The folder.
         path: PathBuf,
-        /// The name of something in it.
+        /// The name of a file or folder in it.
         entry: String,
         /// The name of the missing file.
         mark: &'static str,
     },
-    /// Settings that differ from those in the folder to be resumed.
-    #[error("`{key}` differs from {}", path.display())]
+    /// A setting that differs from the one in the folder to be resumed.
+    #[error("`{key}` differs from the value in {}", path.display())]
     OtherSettings {
         /// The setting.
         key: String,
@@ -112,28 +112,28 @@ pub enum TrainingError {
         path: PathBuf,
     },
     /// Data files that differ from those of the folder to be resumed.
-    #[error("the data files are not those that {} began with", .0.display())]
+    #[error("the data files differ from those used in {}", .0.display())]
     OtherData(PathBuf),
-    /// A fitted scaling that differs from that of the run to be resumed.
-    #[error("{} is not what is fitted now", .0.display())]
+    /// A fitted scaling that differs from the one of the run to be resumed.
+    #[error("{} differs from the scaling fitted now", .0.display())]
     OtherFit(PathBuf),
-    /// Another process is training in the folder.
+    /// A folder in which another process is training.
     #[error("another process is training in {}", .0.display())]
     InUse(PathBuf),
     /// A run's folder that does not exist.
     #[error("the run {} does not exist or is not a folder", .0.display())]
     NoRun(PathBuf),
-    /// A run that is unfinished: it has no result.
-    #[error("{} is not a whole run: it has no result.json", .0.display())]
+    /// A run without a result, so it is unfinished.
+    #[error("{} is not a finished run: it has no result.json", .0.display())]
     Unfinished(PathBuf),
     /// A comparison's folder instead of a run's.
     #[error("{path} is a comparison, not a run: its runs are in {path}/runs", path = .0.display())]
     IsComparison(PathBuf),
-    /// A run without weights.
-    #[error("{} has no model to use: its training diverged", .0.display())]
+    /// A diverged run, which has no weights.
+    #[error("{} has no usable model: its training diverged", .0.display())]
     Diverged(PathBuf),
     /// A `scaling.json` that was changed after the training.
-    #[error("{} is not the one this run was trained with", .0.display())]
+    #[error("{} was changed after the training", .0.display())]
     ScalingChanged(PathBuf),
     /// A run that was trained with another network.
     #[error("{} was trained with the network `{found}`, not with `{expected}`", path.display())]
@@ -146,13 +146,15 @@ pub enum TrainingError {
         expected: String,
     },
     /// A model that is larger than an ONNX file can be.
-    #[error("the model takes {:.1} GB, most of it for the whitening, and an ONNX file has at most 2 GB", *.0 as f64 / 1e9)]
+    #[error("the model takes {:.1} GB, mostly for the whitening, but an ONNX file can have at most 2 GB", *.0 as f64 / 1e9)]
     OnnxTooLarge(usize),
     /// Weights of a network with other layers.
-    #[error("the weights in {} are of a network with other layers", .0.display())]
+    #[error("the weights in {} belong to a network with other layers", .0.display())]
     OtherLayers(PathBuf),
     /// A network whose output is not one logit per class.
-    #[error("the network `{network}` must give {expected:?} logits for one image, but gives {found:?}")]
+    #[error(
+        "the network `{network}` must return logits of shape {expected:?} for one image, but returns {found:?}"
+    )]
     Output {
         /// Its name.
         network: String,
@@ -169,10 +171,10 @@ pub enum TrainingError {
     Fit {
         /// Its name.
         scaling: &'static str,
-        /// What went wrong.
+        /// The error of the fit.
         cause: ScalingError,
     },
-    /// The network could not be built for the images.
+    /// A network that could not be built for the images.
     #[error(transparent)]
     Network(NetworkError),
     /// Data that could not be fetched, read or decoded.
@@ -181,19 +183,19 @@ pub enum TrainingError {
     /// A scaling that does not fit the images.
     #[error(transparent)]
     Scaling(#[from] ScalingError),
-    /// Burn could not read a tensor from the device.
+    /// A tensor that Burn could not read from the device.
     #[error("the device returned no values: {0}")]
     Device(String),
-    /// The observer asked to stop, before there was progress to save.
+    /// A request of the observer to stop, before there was progress to save.
     #[error("interrupted")]
     Interrupted,
-    /// The observer asked to stop; the progress is saved in this folder.
+    /// A request of the observer to stop. The progress is saved in this folder.
     #[error("interrupted; progress saved in {}", .0.display())]
     Resumable(PathBuf),
 }
 
 impl TrainingError {
-    /// Whether the observer asked to stop, and nothing failed.
+    /// Returns whether the observer asked to stop, and nothing failed.
     pub fn is_interrupt(&self) -> bool {
         matches!(
             self,
@@ -205,7 +207,7 @@ impl TrainingError {
         )
     }
 
-    /// Whether the settings are wrong, so that no work was started.
+    /// Returns whether the settings are wrong, so that no work was started.
     pub fn is_bad_setting(&self) -> bool {
         matches!(
             self,
@@ -221,36 +223,36 @@ impl TrainingError {
         )
     }
 
-    /// Adds to an interrupt that `folder` contains the progress. Other errors stay as they are.
+    /// Turns an interrupt into [`Resumable`](Self::Resumable) with `folder`. Other errors stay as they are.
     #[must_use]
     pub fn resumable(self, folder: PathBuf) -> Self {
         if self.is_interrupt() { Self::Resumable(folder) } else { self }
     }
 
-    /// For `map_err` on file operations: `action` failed on `path`.
+    /// Returns a function for `map_err` on file operations: `action` failed on `path`.
     pub fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |cause| Self::File { action, path, cause }
     }
 
-    /// For `map_err` on parsers: the file at `path` cannot be used.
+    /// Returns a function for `map_err` on parsers: the file at `path` is damaged.
     pub fn damaged<E: fmt::Display>(path: impl Into<PathBuf>) -> impl FnOnce(E) -> Self {
         let path = path.into();
         move |error| Self::Damaged { path, reason: one_line(&error) }
     }
 
-    /// For `map_err` on encoders: `what` could not be encoded.
+    /// Returns a function for `map_err` on encoders: `what` could not be encoded.
     pub fn encode<E: fmt::Display>(what: &'static str) -> impl FnOnce(E) -> Self {
         move |error| Self::Encode { what, reason: one_line(&error) }
     }
 
-    /// For `map_err` where Burn reads values from a device.
+    /// Wraps an error of Burn; for `map_err` where Burn reads values from a device.
     pub fn device<E: fmt::Debug>(error: E) -> Self {
         Self::Device(one_line(&format!("{error:?}")))
     }
 }
 
-/// Some libraries write messages of several lines.
+/// Returns the message of an error in one line. Some libraries write several.
 pub(crate) fn one_line(error: &impl fmt::Display) -> String {
     error.to_string().trim_end().replace('\n', "; ")
 }

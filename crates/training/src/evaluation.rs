@@ -1,4 +1,4 @@
-//! How well a model does on images that it was not trained on.
+//! Evaluation of a model on a split.
 
 use burn::{
     data::dataset::Dataset,
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Observer, TrainingError, loader, prediction::LabelledPrediction};
 
-/// Loss, accuracy and confusion matrix on one split.
+/// Loss, accuracy, confusion matrix and predictions on one split.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Number of images.
@@ -21,13 +21,13 @@ pub struct Evaluation {
     pub accuracy: f64,
     /// Images per true class (row) and predicted class (column).
     pub confusion: Vec<Vec<usize>>,
-    /// Image by image, in file order.
+    /// The prediction for each image, in file order.
     #[serde(skip)]
     pub predictions: Vec<LabelledPrediction>,
 }
 
-/// Classifies all images in file order. `model` is without autodiff, as
-/// [`valid`](burn::module::Module::valid) returns it, and on `device`.
+/// Classifies all images in file order. `model` must be on `device` and without autodiff, as
+/// [`valid`](burn::module::Module::valid) returns it.
 ///
 /// # Errors
 /// When images cannot be read, the device fails, or the observer asks to stop.

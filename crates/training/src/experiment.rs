@@ -1,4 +1,4 @@
-//! An experiment: trainings of one network on the same images, each in a run folder of its own.
+//! An experiment: runs that train one network on the same images, each in its own folder.
 
 use std::{path::Path, sync::Arc};
 
@@ -23,7 +23,7 @@ use crate::{
     weights,
 };
 
-/// What all runs of an experiment share.
+/// The network, the images and the device that all runs of an experiment share.
 #[derive(Debug)]
 pub struct Experiment<'a, N> {
     network: &'a N,
@@ -32,32 +32,32 @@ pub struct Experiment<'a, N> {
 }
 
 impl<'a, N: Network> Experiment<'a, N> {
-    /// An experiment on `device`, without autodiff.
+    /// Creates an experiment. `device` must be without autodiff.
     ///
     /// # Errors
-    /// When the network cannot take the images, or does not give one logit per class.
+    /// When the network cannot take the images, or does not return one logit per class.
     pub fn new(network: &'a N, data: &'a ExperimentData, device: Device) -> Result<Self, TrainingError> {
         network.check(data.image()).map_err(TrainingError::Network)?;
         check_output(network, data, &device)?;
         Ok(Self { network, data, device })
     }
 
-    /// The network that it trains.
+    /// Returns the network to train.
     pub fn network(&self) -> &'a N {
         self.network
     }
 
-    /// The images that it trains and tests on.
+    /// Returns the images to train and test on.
     pub fn data(&self) -> &'a ExperimentData {
         self.data
     }
 
-    /// Trains in the folder `path`, continues where an earlier attempt in it stopped, or returns its result
-    /// if it is finished. Returns `None` while another process is training in the folder.
+    /// Trains in the folder `path`. Resumes an unfinished run there, and returns the result of a finished one.
+    /// Returns `None` while another process is training in the folder.
     ///
     /// # Errors
-    /// When the folder belongs to other settings, data or statistics, a file cannot be read or written, or
-    /// the observer asks to stop: the folder then contains a checkpoint.
+    /// When the folder contains a run with other settings, data or statistics, a file cannot be read or written,
+    /// or the observer asks to stop. After a stop, the folder contains a checkpoint.
     pub fn run(
         &self,
         settings: &RunSettings,
@@ -100,7 +100,7 @@ impl<'a, N: Network> Experiment<'a, N> {
         finished.map(Some).map_err(|error| error.resumable(path.to_owned()))
     }
 
-    /// Refuses a folder of other settings, other data or another fitted scaling.
+    /// Refuses a folder whose run has other settings, other data or another fitted scaling.
     fn check_resumes(
         &self,
         settings: &RunSettings,
@@ -120,7 +120,7 @@ impl<'a, N: Network> Experiment<'a, N> {
         Ok(())
     }
 
-    /// Evaluates on the test images and writes weights and result.
+    /// Evaluates on the test images, and writes the weights and the result.
     fn conclude(
         &self,
         training: &TrainingLoop,
@@ -183,8 +183,9 @@ impl<'a, N: Network> Experiment<'a, N> {
     }
 }
 
-/// Refuses a network that does not give one logit per class: its loss would panic. Asks on the CPU if the build
-/// has one, since a GPU would tune its kernels for this one image.
+/// Refuses a network that does not return one logit per class, because computing its loss would panic.
+///
+/// The check runs on the CPU if this build has a CPU backend: a GPU would tune its kernels for this one image.
 fn check_output<N: Network>(
     network: &N,
     data: &ExperimentData,

@@ -11,69 +11,69 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::TrainingError;
 
-/// The settings, in every folder that contains a result.
+/// The file of the settings, in every folder that contains a result.
 pub const CONFIG: &str = "config.toml";
 
-/// The result, written last.
+/// The file of the result, written last.
 pub const RESULT: &str = "result.json";
 
-/// What to do with a folder that already contains a result.
+/// The action for a folder that already contains a result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Existing {
-    /// Fail, and leave it as it is.
+    /// Fail, and leave the folder unchanged.
     #[default]
     Refuse,
     /// Add what is missing.
     Resume,
-    /// Remove it and start over.
+    /// Remove the result and start over.
     Replace,
 }
 
-/// A kind of result, and how to recognise its folders.
+/// A kind of result, and how to recognize its folders.
 #[derive(Debug, Clone, Copy)]
 pub struct ResultKind {
-    /// Names of everything that such a folder may contain.
+    /// Names of all files and folders that the result can consist of.
     pub contents: &'static [&'static str],
     /// The file that identifies a result.
     pub mark: &'static str,
-    /// Whether this crate could have written the `mark` in this folder.
+    /// Returns whether the `mark` in this folder is one that this project writes.
     pub is_ours: fn(&Path) -> bool,
     /// Whether an unfinished result can be resumed.
     pub is_resumable: bool,
 }
 
-/// Where a result is going to be, before anything is written. Files of others are never touched.
+/// The folder for a result, before anything is written. Files that are not part of a result stay untouched.
 #[derive(Debug, Clone)]
 pub struct Destination(Place);
 
 #[derive(Debug, Clone)]
 enum Place {
-    /// This folder, in which a result may have files of these names.
+    /// This folder; `contents` are the names that a result in it can have.
     At { path: PathBuf, existing: Existing, contents: &'static [&'static str] },
     /// A new folder `runs/<name>-<UTC time>`.
     New { name: String },
 }
 
 impl Destination {
-    /// A new folder under `runs/` whose name begins with `name`.
+    /// Returns a new folder under `runs/` whose name begins with `name`.
     pub fn new(name: impl Into<String>) -> Self {
         Self(Place::New { name: name.into() })
     }
 
-    /// The folder `path`. It must be empty or missing, or contain a result of this kind that `existing` does not
-    /// refuse.
+    /// Returns the folder `path`. It must be empty or missing, or contain a result of this kind that `existing`
+    /// does not refuse.
     ///
     /// # Errors
-    /// When it contains anything else, or a result that shall stay.
+    /// When it contains anything else, or a result that `existing` refuses.
     pub fn at(path: PathBuf, existing: Existing, kind: &ResultKind) -> Result<Self, TrainingError> {
-        let is_empty = check_held(&path, kind)?;
+        let is_empty = check_contents(&path, kind)?;
         if !is_empty && existing == Existing::Refuse {
             return Err(TrainingError::Occupied { path, is_resumable: kind.is_resumable });
         }
         Ok(Self(Place::At { path, existing, contents: kind.contents }))
     }
 
-    /// The named folder, if its contents stay.
+    /// Returns the given folder, if its contents stay.
     pub fn keeps(&self) -> Option<&Path> {
         match &self.0 {
             Place::At { path, existing: Existing::Refuse | Existing::Resume, .. } => Some(path),
@@ -81,7 +81,7 @@ impl Destination {
         }
     }
 
-    /// The named folder, if its earlier result is to be removed.
+    /// Returns the given folder, if its earlier result will be removed.
     pub fn replaces(&self) -> Option<&Path> {
         match &self.0 {
             Place::At { path, existing: Existing::Replace, .. } => Some(path),
@@ -89,8 +89,8 @@ impl Destination {
         }
     }
 
-    /// Creates the folder, after removing the earlier result if it is to be replaced. No other process can have
-    /// taken the name of a new folder.
+    /// Creates the folder. Removes the earlier result first if it is to be replaced. A new folder gets a name that
+    /// no other process has taken.
     ///
     /// # Errors
     /// When the folder cannot be created, or something in it cannot be removed.
@@ -125,7 +125,7 @@ impl OutputFolder {
         Ok(Self { path })
     }
 
-    /// Where it is.
+    /// Returns the path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -149,15 +149,15 @@ impl OutputFolder {
     /// Writes a value as indented JSON.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When JSON cannot represent the value, or the file cannot be written.
     pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), TrainingError> {
         self.write(name, json(value)?.as_bytes())
     }
 
-    /// Writes rows as CSV under the names of their fields.
+    /// Writes rows as CSV, with the field names as the header.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When CSV cannot represent a row, or the file cannot be written.
     pub fn write_csv(&self, name: &str, rows: &[impl Serialize]) -> Result<(), TrainingError> {
         self.write(name, &csv(rows)?)
     }
@@ -178,7 +178,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), TrainingError> {
 /// Reads a value from JSON.
 ///
 /// # Errors
-/// When the file cannot be read, or is not such a value.
+/// When the file cannot be read, or does not contain such a value.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, TrainingError> {
     let text = fs::read_to_string(path).map_err(TrainingError::file("read", path))?;
     serde_json::from_str(&text).map_err(TrainingError::damaged(path))
@@ -194,7 +194,7 @@ pub fn read_csv<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, TrainingErro
     rows.map_err(TrainingError::damaged(path))
 }
 
-/// A value as indented JSON that ends with a newline.
+/// Returns a value as indented JSON that ends with a newline.
 ///
 /// # Errors
 /// When JSON cannot represent the value.
@@ -202,7 +202,7 @@ pub fn json(value: &impl Serialize) -> Result<String, TrainingError> {
     Ok(serde_json::to_string_pretty(value).map_err(TrainingError::encode("JSON"))? + "\n")
 }
 
-/// Rows as CSV under the names of their fields.
+/// Returns rows as CSV, with the field names as the header.
 ///
 /// # Errors
 /// When CSV cannot represent a row.
@@ -214,40 +214,40 @@ pub fn csv(rows: &[impl Serialize]) -> Result<Vec<u8>, TrainingError> {
     table.into_inner().map_err(TrainingError::encode("CSV"))
 }
 
-/// Whether this is one of the `contents`, or the temporary file of a process that was killed while writing
-/// one.
+/// Returns whether this is one of the `contents`, or the temporary file of a process that was killed while
+/// writing one.
 fn is_part(entry: &str, contents: &[&str]) -> bool {
     let unfinished = |name: &str| entry.strip_prefix('.')?.strip_prefix(name)?.strip_prefix('.');
     contents.iter().any(|&name| entry == name || unfinished(name).is_some())
 }
 
-/// Refuses a folder that contains anything else than a result of this kind. Returns whether it is empty or
-/// does not exist.
-fn check_held(path: &Path, kind: &ResultKind) -> Result<bool, TrainingError> {
+/// Refuses a folder that contains anything but a result of this kind. Returns whether it is empty or does not
+/// exist.
+fn check_contents(path: &Path, kind: &ResultKind) -> Result<bool, TrainingError> {
     if path.exists() && !path.is_dir() {
         return Err(TrainingError::NotAFolder(path.to_owned()));
     }
-    let held = entries(path)?;
-    if let Some(stranger) = held.iter().find(|entry| !is_part(entry, kind.contents)) {
-        return Err(TrainingError::ForeignFile { path: path.to_owned(), entry: stranger.clone() });
+    let found = entries(path)?;
+    if let Some(foreign) = found.iter().find(|entry| !is_part(entry, kind.contents)) {
+        return Err(TrainingError::ForeignFile { path: path.to_owned(), entry: foreign.clone() });
     }
-    if let Some(entry) = held.first()
+    if let Some(entry) = found.first()
         && !(kind.is_ours)(path)
     {
         let (path, entry) = (path.to_owned(), entry.clone());
         return Err(TrainingError::NotAResult { path, entry, mark: kind.mark });
     }
-    Ok(held.is_empty())
+    Ok(found.is_empty())
 }
 
-/// Names in a folder; none if it does not exist.
+/// Returns the names in a folder. The list is empty if the folder does not exist.
 fn entries(path: &Path) -> Result<Vec<String>, TrainingError> {
     if !path.exists() {
         return Ok(Vec::new());
     }
     let name = |entry: io::Result<fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
     let names = fs::read_dir(path).and_then(|entries| entries.map(name).collect());
-    names.map_err(TrainingError::file("look into", path))
+    names.map_err(TrainingError::file("list the files in", path))
 }
 
 /// Creates `runs/<name>-<UTC time>`, followed by a number if that name is taken.

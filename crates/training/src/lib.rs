@@ -1,13 +1,13 @@
 //! Trains one image classifier: settings, training loop, evaluation, checkpoints, run folder, prediction and
 //! export.
 //!
-//! The modules in the order in which a training uses them:
-//! [`settings`] → [`dataset`] (opened, split, a scaling fitted) → [`backend`] (a device) →
-//! [`training_loop`] over [`loader`]'s batches → [`evaluation`] → [`run`] (a folder) → [`predictor`] and
-//! [`export`]. [`Experiment`] does all of it for one run.
+//! The modules, in the order in which a run uses them: [`settings`] → [`dataset`] (opens and splits the images,
+//! fits a scaling) → [`backend`] (opens a device) → [`training_loop`] on the batches of [`loader`] →
+//! [`evaluation`] → [`run`] (the run's folder) → [`predictor`] and [`export`]. [`Experiment`] does the part from
+//! the training loop to the finished folder.
 //!
-//! You can train your own network: implement [`Classifier`] for the module and [`Network`] for its builder.
-//! Nothing here prints. To show progress or to stop a training, pass an [`Observer`].
+//! To train your own network, implement [`Classifier`] for the module and [`Network`] for its builder.
+//! Nothing here prints. To show progress or to stop a run, pass an [`Observer`].
 //!
 //! ```no_run
 //! use mnist_model::ModelConfig;
@@ -20,7 +20,7 @@
 //!     scaling: "standardize".parse()?,
 //!     training: TrainingSettings::default(),
 //! };
-//! let network = ModelConfig::new(); // the tutorial's CNN
+//! let network = ModelConfig::new(); // the CNN of the Keras tutorial
 //! let scalings = [settings.scaling.clone()];
 //! let data = ExperimentData::open(&settings.training, &scalings, &network, &())?;
 //! let fitted = dataset::fit(&settings.scaling, &data.train, &())?;

@@ -14,15 +14,17 @@ use mnist_data::{DataError, ImageBatch, Images, ScalingBatcher};
 
 use crate::TrainingError;
 
-/// Bytes of the batches prepared in advance; their number stays within [`AHEAD`]. Preparing 64 MNIST images
-/// takes about as long as waking a thread: with only two batches in advance, both threads sleep too often.
+/// Memory for the batches prepared in advance, in bytes.
 const AHEAD_BYTES: usize = 4 << 20;
+
+/// Fewest and most batches prepared in advance. Preparing 64 MNIST images takes about as long as waking a
+/// thread, so with only two of these batches in advance, both threads would sleep too often.
 const AHEAD: RangeInclusive<usize> = 2..=16;
 
-/// Batches of the images at the positions `order`, `batch_size` at a time; the last batch may be smaller.
+/// Returns the images at the positions `order` in batches of `batch_size`. The last batch may be smaller.
 ///
-/// One thread makes them in order, so the batches do not depend on timing. The thread ends when the iterator
-/// is dropped.
+/// One thread makes the batches in order, so they do not depend on timing. The thread ends when the iterator is
+/// dropped.
 pub fn batches(
     images: &Images,
     order: &[usize],
@@ -47,7 +49,7 @@ pub fn batches(
     receiver.into_iter()
 }
 
-/// Fails if the thread that makes batches ended too early.
+/// Returns an error if the thread that makes the batches ended too early.
 pub(crate) fn check_all_arrived(arrived: usize, expected: usize) -> Result<(), TrainingError> {
     if arrived == expected {
         return Ok(());

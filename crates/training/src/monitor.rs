@@ -1,4 +1,4 @@
-//! Shows one training to the observer and keeps its folder up to date.
+//! Reports one run to the observer, and keeps the run's folder up to date.
 
 use std::ops::ControlFlow;
 
@@ -58,10 +58,10 @@ impl<M: Classifier> Watch<M> for Monitor<'_> {
         let images = (progress.epochs.len() * self.images_per_epoch + progress.epoch.images) as u64;
         let (loss, accuracy) = (progress.epoch.mean_loss(), 100.0 * progress.epoch.accuracy());
         let now = progress.curve.points.last().map_or_else(String::new, |point| {
-            format!("now loss {:.4}, accuracy {:.2}%; ", point.loss, 100.0 * point.accuracy)
+            format!(" (now {:.4}, {:.2}%)", point.loss, 100.0 * point.accuracy)
         });
         let epoch = progress.epochs.len() + 1;
-        let message = format!("epoch {epoch}/{}: {now}so far {loss:.4}, {accuracy:.2}%", self.epochs);
+        let message = format!("epoch {epoch}/{}: loss {loss:.4}, accuracy {accuracy:.2}%{now}", self.epochs);
         self.task.at(images, None, &message);
         if self.observer.wants_stop() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }

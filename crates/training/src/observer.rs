@@ -1,10 +1,10 @@
-//! How a library tells its caller what it is doing, without knowing who listens.
+//! The observer, to which the libraries report notes, warnings and progress.
 
 use std::ops::ControlFlow;
 
-/// Receives progress, and may ask the work to stop.
+/// Receives notes, warnings and progress, and may ask the work to stop.
 ///
-/// Every method does nothing by default, and `()` is an observer that ignores everything.
+/// By default, every method does nothing. `()` is an observer that ignores everything.
 ///
 /// ```
 /// use mnist_training::Observer;
@@ -18,19 +18,19 @@ use std::ops::ControlFlow;
 /// }
 /// ```
 pub trait Observer: Sync {
-    /// A line about what is going on.
+    /// Receives one line of information.
     fn note(&self, _text: &str) {}
 
-    /// Something that is probably a mistake.
+    /// Receives a warning: something is probably a mistake.
     fn warning(&self, _text: &str) {}
 
-    /// A task begins. The returned value receives its progress, and is dropped when the task ends.
+    /// Begins a task. The returned value receives the task's progress, and is dropped when the task ends.
     fn begin(&self, _task: &Task) -> Box<dyn TaskProgress + '_> {
         Box::new(())
     }
 
-    /// Whether the work should stop after its current step. It then ends with an error for which
-    /// [`TrainingError::is_interrupt`](crate::TrainingError::is_interrupt) is true.
+    /// Returns whether the work should stop after its current step. It then ends with an error for which
+    /// [`TrainingError::is_interrupt`](crate::TrainingError::is_interrupt) returns true.
     fn wants_stop(&self) -> bool {
         false
     }
@@ -38,35 +38,35 @@ pub trait Observer: Sync {
 
 impl Observer for () {}
 
-/// Work that takes a while.
+/// A task that takes a while.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Task {
-    /// Files are fetched or read, or images are scanned: progress is in bytes.
+    /// Fetching or reading files, or scanning images. Progress is in bytes.
     Bytes,
-    /// One training: progress is in images trained on.
+    /// Training one run. Progress is in training images, counted once per epoch.
     Training {
         /// The scaling and the seed.
         name: String,
-        /// Images of all its epochs.
+        /// Number of images over all epochs.
         images: u64,
     },
-    /// All trainings of a comparison: progress is in images trained on.
+    /// Training all runs of a comparison. Progress is in training images, counted once per run and epoch.
     Trainings {
-        /// Images of all of them.
+        /// Number of images over all runs.
         images: u64,
     },
-    /// Single images: progress is in images.
+    /// Work on single images. Progress is in images.
     Images {
-        /// How many there are.
+        /// Number of images.
         images: u64,
     },
 }
 
 /// Receives the progress of one task.
 pub trait TaskProgress: Send {
-    /// `done` is in the task's unit. `total` is given if it was unknown at the start. `message` names the
-    /// current item, or describes how the task is going.
+    /// Receives the progress: `done` in the task's unit, and `total` if it was unknown at the start. `message` names
+    /// the current item, or describes how the task is going.
     fn at(&mut self, done: u64, total: Option<u64>, message: &str);
 }
 
@@ -74,7 +74,7 @@ impl TaskProgress for () {
     fn at(&mut self, _done: u64, _total: Option<u64>, _message: &str) {}
 }
 
-/// Runs work of `mnist-data` that reports bytes as a task, and stops it when the observer asks.
+/// Runs a function of `mnist-data` as a task that reports bytes, and stops it when the observer asks.
 pub fn watched<T>(observer: &dyn Observer, work: impl FnOnce(&mut mnist_data::Progress) -> T) -> T {
     let mut task = observer.begin(&Task::Bytes);
     work(&mut |name, done, total| {

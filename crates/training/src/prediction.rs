@@ -9,12 +9,12 @@ pub struct Prediction {
     pub class: usize,
     /// Softmax of the logits, in `f64`: the probability of each class.
     pub probabilities: Vec<f64>,
-    /// A score per class, before softmax.
+    /// The score of each class, before softmax.
     pub logits: Vec<f32>,
 }
 
 impl Prediction {
-    /// The prediction for these logits, one per class.
+    /// Returns the prediction for these logits, one per class.
     ///
     /// ```
     /// use mnist_training::Prediction;
@@ -53,7 +53,7 @@ pub struct LabelledPrediction {
 }
 
 impl LabelledPrediction {
-    /// Whether the prediction is correct.
+    /// Returns whether the prediction is correct.
     pub fn is_correct(&self) -> bool {
         self.label == self.predicted
     }

@@ -1,4 +1,4 @@
-//! A finished run's model, with the scaling that it was trained with.
+//! A finished run's model, with the scaling it was trained with.
 
 use std::{
     fs,
@@ -25,13 +25,13 @@ use crate::{
 /// A finished run's model without its weights: the settings, the scaling and the classes.
 #[derive(Debug, Clone)]
 pub struct TrainedModel {
-    /// The settings that it was trained with.
+    /// The settings of the run.
     pub settings: RunSettings,
-    /// The scaling, fitted on the train images.
+    /// The scaling, fitted on the training images.
     pub fitted: Arc<FittedScaling>,
     /// Number of classes.
     pub classes: usize,
-    /// Their names in the order of the labels, if they have names.
+    /// Names of the classes in the order of the labels, if they have names.
     pub class_names: Option<Vec<String>>,
     weights: PathBuf,
     folder: PathBuf,
@@ -41,7 +41,7 @@ impl TrainedModel {
     /// Reads a run's folder.
     ///
     /// # Errors
-    /// When the run does not exist, is unfinished, diverged or was edited.
+    /// When the run does not exist, is unfinished or diverged, or its files were changed.
     pub fn open(run: &Path) -> Result<Self, TrainingError> {
         if !run.is_dir() {
             return Err(TrainingError::NoRun(run.to_owned()));
@@ -73,10 +73,10 @@ impl TrainedModel {
         })
     }
 
-    /// Loads the weights onto the first device of `backend`. `network` is the one that was trained.
+    /// Loads the weights onto the first device of `backend`. `network` must be the one that was trained.
     ///
     /// # Errors
-    /// When the run names another network, its weights cannot be read, or the backend has no device.
+    /// When the run trained another network, its weights cannot be read, or the backend has no device.
     pub fn load<N: Network>(
         self,
         network: &N,
@@ -95,7 +95,7 @@ impl TrainedModel {
         Ok(Predictor { trained: self, model, batcher, device })
     }
 
-    /// The test images of a data set, if they fit the model.
+    /// Opens the test images of a data set, and checks that they fit the model.
     ///
     /// # Errors
     /// When the files cannot be read, or the images have another shape or other classes.
@@ -116,14 +116,14 @@ impl TrainedModel {
             && of_data != of_model
         {
             return Err(TrainingError::Mismatch(
-                "the classes of the data have other names than those the model was trained on".into(),
+                "the class names of the data differ from those of the model".into(),
             ));
         }
         Ok(splits.test)
     }
 }
 
-/// A trained model on a device, ready to classify images with its own scaling.
+/// A trained model on a device, with the scaling it was trained with.
 ///
 /// ```no_run
 /// use mnist_model::ModelConfig;
@@ -139,7 +139,7 @@ impl TrainedModel {
 pub struct Predictor<M> {
     /// The model's settings, scaling and classes.
     pub trained: TrainedModel,
-    /// The network, with its trained weights.
+    /// The network with its trained weights.
     pub model: M,
     batcher: ScalingBatcher,
     device: Device,
@@ -158,8 +158,8 @@ impl<M: Classifier> Predictor<M> {
         TrainedModel::open(run)?.load(network, backend)
     }
 
-    /// Classifies images, each the bytes 0..=255 of channels × height × width. The prediction for an image
-    /// does not depend on the other images.
+    /// Classifies images. Each image is channels × height × width bytes, 0..=255. Its prediction does not depend on
+    /// the other images.
     ///
     /// # Errors
     /// When an image has another number of bytes, or the device fails.
@@ -173,7 +173,7 @@ impl<M: Classifier> Predictor<M> {
         }
         let mut batch = images.to_vec();
         if let [alone] = images {
-            // For a single row, `gemm` adds in another order, so the last bits would differ.
+            // For a single row, `gemm` adds in another order, so the last bits would differ from those in a batch.
             batch.push(alone);
         }
         if batch.is_empty() {
@@ -185,8 +185,8 @@ impl<M: Classifier> Predictor<M> {
         Ok(of_image.map(Prediction::from_logits).collect())
     }
 
-    /// Evaluates the model on labelled images, which the caller has checked with
-    /// [`TrainedModel::test_images`].
+    /// Evaluates the model on labelled images. They must come from [`TrainedModel::test_images`], which checks that
+    /// they fit the model.
     ///
     /// # Errors
     /// When images cannot be read, the device fails, or the observer asks to stop.
@@ -200,7 +200,7 @@ impl<M: Classifier> Predictor<M> {
         evaluate(model, images, trained.classes, batch_size, batcher, device, observer)
     }
 
-    /// The logits of labelled images, one row per image, in one batch that the host scales.
+    /// Returns the logits of labelled images, one row per image. All images are one batch, scaled on the CPU.
     ///
     /// # Errors
     /// When images cannot be read, or the device fails.

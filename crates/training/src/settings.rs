@@ -1,7 +1,7 @@
-//! Settings: the tutorial's defaults, changed by [`Overrides`].
+//! Settings: the defaults of the Keras tutorial, changed by [`Overrides`].
 //!
-//! [`Overrides`] come from a file or a caller, and may leave out any key. They resolve to [`RunSettings`],
-//! which are complete and saved with a run.
+//! [`Overrides`] come from a file or a caller, and may leave out any key. They resolve to [`RunSettings`], which
+//! are complete and saved with the run.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Backend, TrainingError};
 
-/// A number that is checked when it is parsed.
+/// Defines a number that is checked when it is parsed.
 macro_rules! checked_number {
     ($(#[$doc:meta])* $name:ident, $condition:expr, $must:literal) => {
         $(#[$doc])*
@@ -24,7 +24,7 @@ macro_rules! checked_number {
         pub struct $name(f64);
 
         impl $name {
-            /// The number.
+            /// Returns the number.
             pub fn get(self) -> f64 {
                 self.0
             }
@@ -34,8 +34,8 @@ macro_rules! checked_number {
             type Error = String;
 
             fn try_from(value: f64) -> Result<Self, String> {
-                let is_right: fn(f64) -> bool = $condition;
-                if is_right(value) { Ok(Self(value)) } else { Err(format!(concat!("{} ", $must), value)) }
+                let is_valid: fn(f64) -> bool = $condition;
+                if is_valid(value) { Ok(Self(value)) } else { Err($must.to_owned()) }
             }
         }
 
@@ -43,7 +43,7 @@ macro_rules! checked_number {
             type Err = String;
 
             fn from_str(text: &str) -> Result<Self, String> {
-                text.parse::<f64>().map_err(|error| error.to_string())?.try_into()
+                text.parse::<f64>().map_err(|_| "must be a number".to_owned())?.try_into()
             }
         }
     };
@@ -51,7 +51,7 @@ macro_rules! checked_number {
 
 checked_number!(
     /// A finite number above 0.
-    Positive, |value| value.is_finite() && value > 0.0, "is not a finite number above 0"
+    Positive, |value| value.is_finite() && value > 0.0, "must be a finite number above 0"
 );
 checked_number!(
     /// A number of at least 0 and less than 1.
@@ -59,13 +59,13 @@ checked_number!(
 );
 
 impl Fraction {
-    /// Nothing.
+    /// The fraction 0.
     pub const NONE: Self = Self(0.0);
 }
 
-/// Settings from a configuration file or a caller; `None` for what they leave out.
+/// Settings from a configuration file or a caller. A key that is left out is `None`.
 ///
-/// One file can serve trainings and comparisons: each uses the keys that it needs.
+/// One file can serve single runs and comparisons: each uses the keys that it needs.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Overrides {
@@ -73,23 +73,23 @@ pub struct Overrides {
     pub dataset: Option<DatasetKind>,
     /// Folder of its files.
     pub data_dir: Option<PathBuf>,
-    /// The scaling of a single training.
+    /// Scaling of a single run.
     pub scaling: Option<Scaling>,
-    /// The scalings of a comparison.
+    /// Scalings of a comparison.
     pub scalings: Option<Vec<Scaling>>,
-    /// The seed of a single training.
+    /// Seed of a single run.
     pub seed: Option<u64>,
-    /// A comparison trains with the seeds 1 to this.
+    /// Number of seeds of a comparison, which trains with the seeds 1 to this number.
     pub seeds: Option<NonZeroU32>,
-    /// Passes over the train images.
+    /// Passes over the training images.
     pub epochs: Option<NonZeroU32>,
     /// Images per step.
     pub batch_size: Option<NonZeroU32>,
-    /// Adam's.
+    /// Adam's learning rate.
     pub learning_rate: Option<Positive>,
-    /// Fraction of the train split, taken from its end, to validate on.
+    /// Fraction of the train split to validate on, taken from its end.
     pub validation_split: Option<Fraction>,
-    /// Train on this many images only, the first ones.
+    /// Number of images to use of the train split: the first ones.
     pub limit: Option<NonZeroU32>,
     /// The backend that computes.
     pub backend: Option<Backend>,
@@ -97,17 +97,17 @@ pub struct Overrides {
     pub threads: Option<NonZeroU32>,
     /// Height and width to resize pictures to.
     pub resize: Option<Size>,
-    /// Whether to read pictures in grey or in colour.
+    /// Whether to read pictures in grayscale or in color.
     pub color_mode: Option<ColorMode>,
     /// Name of the network.
     pub network: Option<String>,
-    /// Random changes of the train images.
+    /// Random changes of the training images.
     pub augmentation: Option<Augmentation>,
-    /// What a comparison varies besides the scaling.
+    /// Values that a comparison varies besides the scaling.
     pub grid: Option<Grid>,
 }
 
-/// Values that a comparison combines with every scaling. For an empty list, the single value of the settings
+/// Values that a comparison combines with every scaling. If a list is empty, the single value of the settings
 /// applies.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -121,7 +121,7 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// Whether it varies nothing.
+    /// Returns whether both lists are empty.
     pub fn is_empty(&self) -> bool {
         self.learning_rate.is_empty() && self.batch_size.is_empty()
     }
@@ -131,8 +131,7 @@ impl Overrides {
     /// Reads a TOML file.
     ///
     /// # Errors
-    /// When the file cannot be read, or contains an unknown key or an invalid value: the message names the
-    /// line.
+    /// When the file cannot be read, or contains an unknown key or an invalid value. The message names the line.
     pub fn read(path: &Path) -> Result<Self, TrainingError> {
         let name = path.display();
         let text = fs::read_to_string(path).map_err(|error| {
@@ -141,14 +140,15 @@ impl Overrides {
         toml::from_str(&text).map_err(|error| {
             let before = error.span().map_or("", |span| &text[..span.start]);
             let line = before.matches('\n').count();
-            let what = text.lines().nth(line).unwrap_or_default().trim();
-            let message = error.message().replace('\n', "; ");
-            TrainingError::Settings(format!("{name}:{}: `{what}`: {message}", line + 1))
+            let quoted = shorten(text.lines().nth(line).unwrap_or_default().trim());
+            TrainingError::Settings(format!("{name}:{}: `{quoted}`: {}", line + 1, plain(error.message())))
         })
     }
 
-    /// These settings, completed by those of `below`. A single value here replaces a list in the grid of
-    /// `below`, and a list in the grid here a single value of `below`.
+    /// Returns these settings, with missing keys taken from `below`.
+    ///
+    /// A single learning rate or batch size here replaces the list in the grid of `below`. A list in the grid
+    /// here replaces the single value of `below`.
     #[must_use]
     pub fn over(self, mut below: Self) -> Self {
         if let Some(grid) = &self.grid {
@@ -187,30 +187,31 @@ impl Overrides {
     }
 }
 
-/// The data set. By default all of MNIST.
+/// The data set. The default is all of MNIST.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct DatasetSettings {
     /// Kind of data set.
     pub dataset: DatasetKind,
-    /// Folder of its files. MNIST is in the user's cache by default.
+    /// Folder of its files. By default, MNIST is in the user's cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<PathBuf>,
-    /// Train on this many images only, the first ones.
+    /// Number of images to use of the train split: the first ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<NonZeroU32>,
     /// Height and width to resize pictures to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resize: Option<Size>,
-    /// Whether to read pictures in grey or in colour.
+    /// Whether to read pictures in grayscale or in color.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub color_mode: Option<ColorMode>,
 }
 
 impl DatasetSettings {
-    /// The overrides, completed by the defaults.
+    /// Returns the overrides, with defaults for missing keys.
     ///
     /// # Errors
-    /// When a data set needs a folder and has none, or an option belongs to another kind of data set.
+    /// When the data set needs a folder and `data_dir` is missing, or an option belongs to another kind of data
+    /// set.
     pub fn resolve(overrides: &Overrides) -> Result<Self, TrainingError> {
         let dataset = overrides.dataset.unwrap_or_default();
         if dataset != DatasetKind::Mnist && overrides.data_dir.is_none() {
@@ -230,51 +231,51 @@ impl DatasetSettings {
         Ok(Self { dataset, data_dir: data_dir.transpose()?, limit: overrides.limit, resize, color_mode })
     }
 
-    /// These settings as overrides, without the limit. The options for pictures are left out if `kind` is
-    /// another kind of data set.
+    /// Returns these settings as overrides, without the limit. They contain the options for pictures only if
+    /// `kind` is `None` or [`DatasetKind::Folder`].
     pub fn as_overrides(&self, kind: Option<DatasetKind>) -> Overrides {
-        let of_pictures = kind.is_none_or(|kind| kind == DatasetKind::Folder);
+        let is_pictures = kind.is_none_or(|kind| kind == DatasetKind::Folder);
         Overrides {
             dataset: Some(self.dataset),
             data_dir: self.data_dir.clone(),
-            resize: self.resize.filter(|_| of_pictures),
-            color_mode: self.color_mode.filter(|_| of_pictures),
+            resize: self.resize.filter(|_| is_pictures),
+            color_mode: self.color_mode.filter(|_| is_pictures),
             ..Overrides::default()
         }
     }
 
-    /// The source of the files.
+    /// Returns the source of the files.
     pub fn source(&self) -> Source {
         let pictures = mnist_data::PictureOptions { resize: self.resize, color_mode: self.color_mode };
         Source::new(self.dataset, self.data_dir.clone()).with_pictures(pictures)
     }
 }
 
-/// All settings of a training except its scaling and its seed. The defaults are the tutorial's.
+/// All settings of a run except its scaling and its seed. The defaults are the tutorial's.
 #[derive(Debug, Clone, Serialize)]
 pub struct TrainingSettings {
     /// The data set.
     #[serde(flatten)]
     pub dataset: DatasetSettings,
-    /// Passes over the train images.
+    /// Passes over the training images.
     pub epochs: NonZeroU32,
     /// Images per step.
     pub batch_size: NonZeroU32,
-    /// Adam's.
+    /// Adam's learning rate.
     pub learning_rate: Positive,
-    /// Fraction of the train split, taken from its end, to validate on and never train on.
+    /// Fraction of the train split to validate on, taken from its end and never trained on.
     pub validation_split: Fraction,
     /// The backend that computes.
     pub backend: Backend,
-    /// CPU threads; by default one per core. The number changes no result. A comparison starts as many; an
-    /// [`Experiment`](crate::Experiment) uses the pool that it is called in, see
+    /// CPU threads; by default one per core. The number changes no result. A comparison starts this many. An
+    /// [`Experiment`](crate::Experiment) ignores it and uses the pool that it is called in, see
     /// [`in_pool`](crate::backend::in_pool).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<NonZeroU32>,
-    /// [`Network::name`](crate::Network::name) of the network. An experiment fills it in.
+    /// Name of the network: [`Network::name`](crate::Network::name). An experiment fills it in.
     #[serde(skip_serializing_if = "is_tutorials_network")]
     pub network: String,
-    /// Random changes of the train images.
+    /// Random changes of the training images.
     #[serde(skip_serializing_if = "Augmentation::is_identity")]
     pub augmentation: Augmentation,
 }
@@ -282,7 +283,7 @@ pub struct TrainingSettings {
 /// The tutorial's batch size.
 pub const BATCH_SIZE: NonZeroU32 = NonZeroU32::new(64).unwrap();
 
-/// Name of the tutorial's network. Files leave it out.
+/// Name of the tutorial's network. Saved settings leave it out.
 const NETWORK: &str = "cnn";
 
 fn is_tutorials_network(name: &str) -> bool {
@@ -307,7 +308,7 @@ impl Default for TrainingSettings {
 }
 
 impl TrainingSettings {
-    /// The overrides, completed by the tutorial's settings.
+    /// Returns the overrides, with the tutorial's settings for missing keys.
     ///
     /// # Errors
     /// As [`DatasetSettings::resolve`].
@@ -326,10 +327,10 @@ impl TrainingSettings {
         })
     }
 
-    /// The same settings for the network of this name.
+    /// Returns the same settings for the network of this name.
     ///
     /// # Errors
-    /// When the settings name another network than the tutorial's, and not this one.
+    /// When the settings name a network that is neither this one nor the tutorial's.
     pub fn for_network(&self, name: &str) -> Result<Self, TrainingError> {
         if self.network != name && !is_tutorials_network(&self.network) {
             return Err(TrainingError::Settings(format!(
@@ -341,30 +342,30 @@ impl TrainingSettings {
     }
 }
 
-/// The settings of one training: a run's `config.toml`.
+/// The settings of one run: its `config.toml`.
 #[derive(Debug, Clone, Serialize)]
 pub struct RunSettings {
-    /// Determines the initial weights and the order of the images.
+    /// The seed of the initial weights, the order of the images and the augmentation.
     pub seed: u64,
-    /// The settings that it shares with the other trainings of a comparison.
+    /// The settings besides seed and scaling.
     #[serde(flatten)]
     pub training: TrainingSettings,
-    /// How pixels are scaled.
+    /// The scaling of the pixels.
     pub scaling: Scaling,
 }
 
 impl RunSettings {
-    /// The overrides, completed by the tutorial's settings. The default seed is 1.
+    /// Returns the overrides, with the tutorial's settings for missing keys. The default seed is 1.
     ///
     /// # Errors
-    /// When they name no scaling; otherwise as [`DatasetSettings::resolve`].
+    /// When `scaling` is missing; otherwise as [`DatasetSettings::resolve`].
     pub fn resolve(overrides: &Overrides) -> Result<Self, TrainingError> {
         let scaling = overrides.scaling.clone().ok_or(TrainingError::NoScaling)?;
         let seed = overrides.seed.unwrap_or(1);
         Ok(Self { seed, training: TrainingSettings::resolve(overrides)?, scaling })
     }
 
-    /// Reads back what a run saved.
+    /// Reads the `config.toml` of a run.
     ///
     /// # Errors
     /// As [`Overrides::read`] and [`resolve`](Self::resolve).
@@ -372,7 +373,7 @@ impl RunSettings {
         Self::resolve(&Overrides::read(path)?)
     }
 
-    /// The TOML to save.
+    /// Returns the contents of `config.toml`.
     ///
     /// # Errors
     /// When a number is too large for TOML.
@@ -380,7 +381,7 @@ impl RunSettings {
         toml::to_string(self).map_err(TrainingError::encode("config.toml"))
     }
 
-    /// All settings that the result depends on.
+    /// Returns the settings that the result depends on.
     ///
     /// # Errors
     /// When a number is too large for TOML.
@@ -394,8 +395,8 @@ impl RunSettings {
 /// Keys that do not change the result.
 const WITHOUT_EFFECT: [&str; 2] = ["threads", "data_dir"];
 
-/// Refuses settings that differ from those saved at `path`, if that file exists. The keys in `may_differ`,
-/// and keys that do not change the result, are ignored.
+/// Refuses settings that differ from those saved at `path`, if that file exists. Ignores the keys in `may_differ`
+/// and the keys that do not change the result.
 ///
 /// # Errors
 /// When a key differs (the error names it), or the file cannot be read.
@@ -411,11 +412,11 @@ pub fn check_unchanged(path: &Path, current: &str, may_differ: &[&str]) -> Resul
     }
 }
 
-/// The first key in which two saved settings differ. The keys in `may_differ`, and keys that do not change
-/// the result, are ignored.
+/// Returns the first key in which two saved settings differ. Ignores the keys in `may_differ` and the keys that
+/// do not change the result.
 ///
 /// # Errors
-/// When one of them is not TOML.
+/// When one of the texts is not TOML.
 pub fn first_difference(
     saved: &str,
     current: &str,
@@ -427,4 +428,73 @@ pub fn first_difference(
         .filter(|key| !WITHOUT_EFFECT.contains(&key.as_str()) && !may_differ.contains(&key.as_str()))
         .find(|&key| saved.get(key) != current.get(key))
         .cloned())
+}
+
+/// Returns a text from a file, cut after 60 characters.
+fn shorten(text: &str) -> String {
+    const MOST: usize = 60;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// Rewrites a message of the TOML parser without the names of Rust types and serde's terms.
+fn plain(message: &str) -> String {
+    for (start, kind) in [("unknown field `", "key"), ("unknown variant `", "value")] {
+        if let Some((name, expected)) =
+            message.strip_prefix(start).and_then(|rest| rest.split_once("`, expected "))
+        {
+            return unknown(kind, name, expected);
+        }
+    }
+    match message {
+        "wanted string or table" => return "must be a string".to_owned(),
+        "integer number overflowed" | "floating-point number overflowed" => {
+            return "the number is too large".to_owned();
+        }
+        _ => {}
+    }
+    let starts = ["invalid type: ", "invalid value: ", "invalid length "];
+    let is_mismatch = starts.iter().any(|start| message.starts_with(start));
+    let Some((found, expected)) = message.rsplit_once(", expected ").filter(|_| is_mismatch) else {
+        return message.replace('\n', "; ");
+    };
+    let expected = match expected {
+        "a nonzero u32" => "a whole number from 1 to 4294967295",
+        // TOML has no larger integers.
+        "u64" => "a whole number from 0 to 9223372036854775807",
+        "f64" => "a number",
+        "a boolean" => "true or false",
+        "path string" => "a string",
+        "a sequence" => "a list",
+        "an array of length 2" => "a list of two numbers",
+        "struct Augmentation" | "struct Grid" => "a table",
+        other => other,
+    };
+    let is = |kind: &str| found.starts_with(&format!("invalid type: {kind}"));
+    let but_not = if is("string") {
+        ", not a string"
+    } else if expected == "a string" && (is("integer") || is("floating point")) {
+        ", not a number"
+    } else {
+        ""
+    };
+    format!("must be {expected}{but_not}")
+}
+
+/// Returns the message for an unknown key or value: with the most similar known name, or with all `expected` names
+/// if no name is similar.
+fn unknown(kind: &str, name: &str, expected: &str) -> String {
+    /// From this similarity on, clap suggests a flag.
+    const SIMILAR: f64 = 0.7;
+    let similarity =
+        |known| if (name, known) == ("lr", "learning_rate") { 1.0 } else { strsim::jaro(name, known) };
+    let known = expected.split('`').skip(1).step_by(2).map(|known| (similarity(known), known));
+    let closest = known.max_by(|(a, _), (b, _)| a.total_cmp(b)).filter(|(score, _)| *score > SIMILAR);
+    let name = shorten(name);
+    match closest {
+        Some((_, known)) => format!("unknown {kind} `{name}`; did you mean `{known}`?"),
+        None => format!("unknown {kind} `{name}`, expected {expected}"),
+    }
 }

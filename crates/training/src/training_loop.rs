@@ -1,4 +1,4 @@
-//! The training loop.
+//! The training loop: Adam steps over shuffled batches, epoch by epoch.
 
 use std::{ops::ControlFlow, sync::Arc, time::Instant};
 
@@ -21,43 +21,43 @@ use crate::{
     loader,
 };
 
-/// Everything that a training uses.
+/// The settings, images and device of one run.
 pub struct TrainingLoop<'a> {
     /// The settings.
     pub settings: &'a RunSettings,
-    /// Images to train on.
+    /// The training images.
     pub train: &'a Images,
-    /// Images to validate on after each epoch.
+    /// The images to validate on after each epoch.
     pub validation: Option<&'a Images>,
     /// Number of classes.
     pub classes: usize,
-    /// Scales the images of every split; the loop adds the augmentation of the train images.
+    /// Scales the images of every split. The loop adds the augmentation of the training images.
     pub batcher: ScalingBatcher,
-    /// Where to compute, without autodiff.
+    /// The device, without autodiff.
     pub device: Device,
-    /// Asked during validation whether to stop.
+    /// The observer, which may stop the run during validation.
     pub observer: &'a dyn Observer,
 }
 
-/// The state of a training between two steps. The remaining steps depend on nothing else.
+/// The state of a run between two steps. The remaining steps depend on no other state.
 pub struct TrainingState<M> {
     /// The network, with its weights on an autodiff device.
     pub model: M,
-    /// Adam, with its moments.
+    /// Adam with its moments.
     pub optimizer: ModuleOptimizer,
-    /// Its progress.
+    /// The finished epochs, the sums of the current one and the learning curve.
     pub progress: TrainingProgress,
 }
 
-/// The progress of a training.
+/// The progress of a run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingProgress {
     /// Finished epochs.
     pub epochs: Vec<EpochMetrics>,
-    /// Sums over the images of the epoch in progress, measured before each weight update.
+    /// Sums over the images of the current epoch, measured before each weight update.
     pub epoch: Sums,
-    /// Time spent on the epoch in progress, in seconds.
+    /// Training time of the current epoch, in seconds.
     pub epoch_seconds: f64,
     /// The learning curve so far.
     pub curve: CurveBuilder,
@@ -68,7 +68,7 @@ pub struct TrainingProgress {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EpochMetrics {
-    /// Counted from 1.
+    /// Epoch, counted from 1.
     pub epoch: usize,
     /// Mean cross-entropy.
     pub train_loss: f64,
@@ -78,32 +78,32 @@ pub struct EpochMetrics {
     pub validation_loss: Option<f64>,
     /// Fraction of the validation images classified correctly after the epoch.
     pub validation_accuracy: Option<f64>,
-    /// Time spent on it, validation included.
+    /// Training time of the epoch in seconds, including validation.
     pub seconds: f64,
 }
 
-/// How a training ended.
+/// How the training of a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// After its last epoch.
+    /// The last epoch is finished.
     Finished,
     /// The loss became infinite or NaN.
     Diverged,
-    /// The watcher stopped it, between two steps.
+    /// [`Watch`] stopped it between two steps, or the observer during validation.
     Stopped,
 }
 
-/// Called between steps and between epochs. `()` does nothing.
+/// Callbacks after each step and each epoch. `()` does nothing.
 pub trait Watch<M> {
-    /// After each step; may stop the training.
+    /// Called after each step. Returns whether to go on.
     fn step(&mut self, _progress: &TrainingProgress) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
 
-    /// After each epoch, with the state between two epochs.
+    /// Called after each epoch.
     ///
     /// # Errors
-    /// Any error, which ends the training.
+    /// Any error; it ends the run.
     fn epoch(&mut self, _state: &TrainingState<M>) -> Result<(), TrainingError> {
         Ok(())
     }
@@ -111,12 +111,12 @@ pub trait Watch<M> {
 
 impl<M> Watch<M> for () {}
 
-// Adam's, as in Keras.
+// Keras' defaults for Adam.
 const BETA_1: f32 = 0.9;
 const BETA_2: f32 = 0.999;
 const EPSILON: f32 = 1e-7;
 
-/// Adam with Keras' decay rates and ε, computed by the kernels of this project or by Burn's primitives.
+/// Returns Adam with Keras' decay rates and ε, computed by this project's kernels or by Burn's primitives.
 pub fn adam(kernels: Kernels) -> ModuleOptimizer {
     match kernels {
         Kernels::Fused => Adam::new(BETA_1, BETA_2, EPSILON).init(),
@@ -127,13 +127,13 @@ pub fn adam(kernels: Kernels) -> ModuleOptimizer {
 }
 
 impl<M: Classifier> TrainingState<M> {
-    /// A training before its first step, with [`adam`]. `model` was built on an autodiff device.
+    /// Returns the state before the first step, with [`adam`]. `model` must be on an autodiff device.
     pub fn new(model: M) -> Self {
         Self { model, optimizer: adam(Kernels::Fused), progress: TrainingProgress::default() }
     }
 }
 
-/// One training step. Returns the network after it, and the logits and the loss before it.
+/// Trains one step. Returns the network after the update, and the logits and the loss before it.
 pub fn step<M: Classifier>(
     model: M,
     optimizer: &mut ModuleOptimizer,
@@ -146,7 +146,7 @@ pub fn step<M: Classifier>(
 }
 
 impl<'a> TrainingLoop<'a> {
-    /// A loop over the data of an experiment. With `settings` for a GPU, it whitens on `device`.
+    /// Creates a loop over an experiment's data. If the settings choose a GPU, the whitening runs on `device`.
     pub fn new(
         settings: &'a RunSettings,
         data: &'a ExperimentData,
@@ -166,7 +166,8 @@ impl<'a> TrainingLoop<'a> {
         }
     }
 
-    /// Evaluates a [`valid`](burn::module::Module::valid) model on images, scaled as the train images are.
+    /// Evaluates a model on images, with the scaling of the training images. The model must be without autodiff,
+    /// as [`valid`](burn::module::Module::valid) returns it.
     ///
     /// # Errors
     /// When images cannot be read, the device fails, or the observer asks to stop.
@@ -176,7 +177,8 @@ impl<'a> TrainingLoop<'a> {
         evaluate(model, images, *classes, batch_size, batcher, device, *observer)
     }
 
-    /// Trains from `state` to the last epoch, unless it diverges or `watch` stops it.
+    /// Trains from `state` to the last epoch. Ends earlier if the loss diverges, or if `watch` or the observer stops
+    /// the run.
     ///
     /// # Errors
     /// When images cannot be read, or `watch` fails.
@@ -199,7 +201,7 @@ impl<'a> TrainingLoop<'a> {
         Ok((Ending::Finished, state))
     }
 
-    /// Trains the remaining steps of an epoch. Returns an ending if the training ends before the epoch does.
+    /// Trains the remaining steps of an epoch. Returns an ending if the run ends before the epoch does.
     fn finish_steps<M: Classifier>(
         &self,
         state: TrainingState<M>,
@@ -213,7 +215,9 @@ impl<'a> TrainingLoop<'a> {
         let epoch = progress.epochs.len() + 1;
         let order = epoch_order(seed, epoch, self.train.len());
         let rest = order.get(progress.epoch.images..).ok_or_else(|| {
-            TrainingError::Mismatch("the checkpoint has seen more images than there are".into())
+            TrainingError::Mismatch(
+                "the checkpoint has trained on more images than the train split contains".into(),
+            )
         })?;
         let batcher = self.batcher.clone().augmented(&settings.augmentation, seed, epoch);
         let mut ending = None;
@@ -241,7 +245,7 @@ impl<'a> TrainingLoop<'a> {
         Ok((ending, TrainingState { model, optimizer, progress }))
     }
 
-    /// Validates after an epoch's last step and records the epoch's metrics.
+    /// Validates after an epoch's last step, and records the epoch's metrics.
     fn close_epoch<M: Classifier>(
         &self,
         state: &mut TrainingState<M>,
@@ -274,13 +278,13 @@ impl<'a> TrainingLoop<'a> {
 }
 
 impl TrainingProgress {
-    /// Time spent so far, validation included.
+    /// Returns the training time so far in seconds, including validation.
     pub fn seconds(&self) -> f64 {
         self.epochs.iter().map(|epoch| epoch.seconds).sum::<f64>() + self.epoch_seconds
     }
 }
 
-/// Sums over a batch, for the predictions before the weight update.
+/// Returns the sums over a batch, for the predictions before the weight update.
 fn step_sums(logits: Tensor<2>, loss: &Tensor<1>, targets: Tensor<1, Int>) -> Sums {
     let [images, _] = logits.dims();
     let correct = logits.argmax(1).flatten::<1>(0, 1).equal(targets).int().sum();
@@ -291,7 +295,7 @@ fn step_sums(logits: Tensor<2>, loss: &Tensor<1>, targets: Tensor<1, Int>) -> Su
     }
 }
 
-/// The order of the train images in an epoch (counted from 1): a function of seed and epoch alone.
+/// Returns the order of the training images in an epoch (counted from 1). It depends on seed and epoch alone.
 pub fn epoch_order(seed: u64, epoch: usize, images: usize) -> Vec<usize> {
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
     generator.set_stream(epoch as u64);

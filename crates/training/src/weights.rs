@@ -1,4 +1,4 @@
-//! A model's weights as a safetensors file, which any framework reads.
+//! A model's weights as a safetensors file.
 
 use std::{fs, path::Path};
 
@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::TrainingError;
 
-/// The weights under their names in the model, such as `conv1.weight`.
+/// Returns the weights under their names in the model, such as `conv1.weight`.
 ///
 /// # Errors
 /// When the device does not return them.
@@ -20,7 +20,7 @@ pub fn to_safetensors(model: &impl Module) -> Result<Vec<u8>, TrainingError> {
     save(model, SafetensorsStore::from_bytes(None))
 }
 
-/// As [`to_safetensors`], in PyTorch's layouts: its dense weights are output × input, Burn's input × output.
+/// Returns the weights in PyTorch's layouts: dense weights are output × input there, and input × output in Burn.
 ///
 /// # Errors
 /// When the device does not return them.
@@ -33,7 +33,7 @@ fn save(model: &impl Module, mut store: SafetensorsStore) -> Result<Vec<u8>, Tra
     store.get_bytes().map_err(TrainingError::encode("the weights"))
 }
 
-/// Puts the weights of a safetensors file into `model`.
+/// Loads the weights of a safetensors file into `model`.
 ///
 /// # Errors
 /// When the file cannot be read, or contains the weights of another network.
@@ -45,7 +45,8 @@ pub fn load<M: Module>(path: &Path, mut model: M) -> Result<M, TrainingError> {
     Ok(model)
 }
 
-/// SHA-256 over the values of all tensors in the order of their names: equal for equal weights.
+/// Returns the SHA-256 of the values of all tensors, in the order of their names. It is the same for the same
+/// weights.
 ///
 /// # Errors
 /// When the bytes are not a safetensors file.
@@ -57,7 +58,7 @@ pub fn sha256(safetensors: &[u8]) -> Result<String, TrainingError> {
     Ok(HEXLOWER.encode(&sum.finalize()))
 }
 
-/// The version of Burn in this build.
+/// Returns the version of Burn in this build.
 pub fn burn_version() -> String {
     SafetensorsStore::default_metadata().remove("version").unwrap_or_default()
 }

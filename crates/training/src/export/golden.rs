@@ -1,4 +1,4 @@
-//! The model's logits for a few images, to check an import against.
+//! Golden outputs: the model's logits for a few images, to check an import against.
 
 use std::{fs, path::Path};
 
@@ -10,17 +10,17 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use super::{ExportedFile, safetensors::serialize};
 use crate::{Predictor, TrainingError};
 
-/// The file.
+/// The file of the golden outputs.
 pub const NAME: &str = "golden.safetensors";
 
-/// Number of images, or fewer if the data set has fewer.
+/// Largest number of images.
 const IMAGES: usize = 16;
 
-/// Metadata key that identifies the file as one of these.
+/// Metadata key that identifies the file.
 const TAG: &str = "golden";
 
-/// The first images as `pixels` (`u8`, N×C×H×W), the model's `logits` for them (`f32`, N×classes), and their
-/// true classes as `labels` (`i64`, N).
+/// Returns a file with the first images as `pixels` (`u8`, N×C×H×W), the model's `logits` for them (`f32`,
+/// N×classes), and their true classes as `labels` (`i64`, N).
 pub fn file(predictor: &Predictor<Model>, images: &Images) -> Result<ExportedFile, TrainingError> {
     let images = images.first(IMAGES);
     let pixels = images.pixels(0..images.len())?;
@@ -43,7 +43,7 @@ pub fn file(predictor: &Predictor<Model>, images: &Images) -> Result<ExportedFil
     Ok(ExportedFile { name: NAME, about, bytes: serialize(tensors, &metadata)? })
 }
 
-/// Whether this is such a file.
+/// Returns whether the file at `path` contains golden outputs.
 pub fn is_golden(path: &Path) -> bool {
     fs::read(path).is_ok_and(|bytes| {
         let header = SafeTensors::read_metadata(&bytes);

@@ -1,4 +1,4 @@
-//! A run's model for other programs, one file per format, with golden outputs to check an import against.
+//! Exports a run's model for other programs, with golden outputs to check an import against.
 
 mod golden;
 mod onnx;
@@ -21,10 +21,10 @@ pub enum ExportFormat {
 }
 
 impl ExportFormat {
-    /// All formats, in the order they are listed to users.
+    /// All formats, in the order of the help and the messages.
     pub const ALL: [Self; 2] = [Self::Safetensors, Self::Onnx];
 
-    /// Its name.
+    /// Returns the name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Safetensors => "safetensors",
@@ -32,7 +32,7 @@ impl ExportFormat {
         }
     }
 
-    /// What it contains, in a few words.
+    /// Returns a few words on what the format contains.
     pub fn about(self) -> &'static str {
         match self {
             Self::Safetensors => "Weights for PyTorch, by name; the scaling is in the metadata",
@@ -59,29 +59,29 @@ impl FromStr for ExportFormat {
     }
 }
 
-/// How to recognise the folder of an export.
+/// How to recognize the folder of an export.
 pub const EXPORT: ResultKind = ResultKind {
     contents: &[safetensors::NAME, safetensors::SCALING, onnx::NAME, golden::NAME],
     mark: golden::NAME,
-    // Other programs use the same file names.
+    // Other programs write files of the same names.
     is_ours: |folder| golden::is_golden(&folder.join(golden::NAME)),
     is_resumable: false,
 };
 
-/// A file of an export, not yet written.
+/// A file of an export, before it is written.
 pub struct ExportedFile {
-    /// Its name in the folder.
+    /// The name in the folder.
     pub name: &'static str,
-    /// What it is, in a few words.
+    /// The contents, in a few words.
     pub about: &'static str,
-    /// Its contents.
+    /// The bytes to write.
     pub bytes: Vec<u8>,
 }
 
-/// The files of an export. The golden outputs are for the first of the `images`.
+/// Returns the files of an export. The golden outputs are for the first 16 of the `images`.
 ///
-/// The same run gives the same bytes on the same kind of machine. The formats know the layers of the
-/// tutorial's CNN, so another network cannot be exported.
+/// The same run results in the same bytes on the same kind of machine. The formats are specific to the layers of
+/// the tutorial's CNN, so another network cannot be exported.
 ///
 /// # Errors
 /// When images cannot be read, the device fails, or the model is too large for the format.
@@ -98,7 +98,7 @@ pub fn files(
     Ok(files)
 }
 
-/// The metadata in every file of an export. Values that are not plain text are JSON.
+/// Returns the metadata for every file of an export. Values that are not plain text are JSON.
 fn metadata(trained: &TrainedModel) -> Result<BTreeMap<&'static str, String>, TrainingError> {
     let versions = Versions::current();
     let fitted = &trained.fitted;

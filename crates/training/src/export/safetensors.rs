@@ -1,4 +1,4 @@
-//! Export as safetensors: weights that PyTorch loads by name, and the scaling as metadata.
+//! Export as safetensors: weights that PyTorch loads by name, with the scaling in the metadata.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,46 +9,46 @@ use serde::Serialize;
 use super::ExportedFile;
 use crate::{Predictor, TrainingError, files, weights};
 
-/// The weights.
+/// The file of the weights.
 pub const NAME: &str = "model.safetensors";
 
-/// The scaling, if it is too large for the metadata.
+/// The file of the scaling, if it is too large for the metadata.
 pub const SCALING: &str = "scaling.json";
 
-/// Largest `scaling.json` for the header of a file, in bytes: readers refuse headers above 100 MB. Whitening
-/// of 3×32×32 values takes slightly more.
+/// Largest `scaling.json` for the metadata, in bytes. The metadata is in the file's header, and readers refuse
+/// headers above 100 MB. Whitening of 3×32×32 values takes slightly more.
 const MOST_METADATA: usize = 99_000_000;
 
-/// Weights with PyTorch's names and layouts (dense ones are output × input), to load with
+/// Returns the weights with PyTorch's names and layouts (dense weights are output × input), to load with
 /// `load_state_dict(strict=True)`. `scaling_json` in the metadata is the text of the run's `scaling.json`.
 pub fn files(predictor: &Predictor<Model>) -> Result<Vec<ExportedFile>, TrainingError> {
     let scaling = files::json(predictor.trained.fitted.as_ref())?;
     let mut metadata = super::metadata(&predictor.trained)?;
     let beside = place(scaling, &mut metadata, MOST_METADATA)?;
-    // Hugging Face's libraries read from this key that names and layouts are PyTorch's.
+    // This key tells Hugging Face's libraries that names and layouts are PyTorch's.
     metadata.insert("format", "pt".into());
 
     let weights = weights::to_pytorch(&predictor.model)?;
     let tensors = SafeTensors::deserialize(&weights).map_err(TrainingError::encode("the weights"))?;
     let bytes = serialize(tensors.tensors(), &metadata)?;
-    let about = "weights under PyTorch's names, the scaling in the metadata";
+    let about = "weights under PyTorch's names, with the scaling in the metadata";
     let mut files = vec![ExportedFile { name: NAME, about, bytes }];
     files.extend(beside.map(|bytes| ExportedFile {
         name: SCALING,
-        about: "the scaling, which is too large for the metadata",
+        about: "the scaling, too large for the metadata",
         bytes,
     }));
     Ok(files)
 }
 
-/// Puts the scaling into the metadata. If it is too large, puts the name of a file there and returns the
-/// file's bytes.
+/// Adds the scaling to the metadata. If it is too large, adds the name of a file instead, and returns the file's
+/// bytes.
 fn place(
     scaling: String,
     metadata: &mut BTreeMap<&'static str, String>,
     most: usize,
 ) -> Result<Option<Vec<u8>>, TrainingError> {
-    // Quotes and newlines take more bytes inside a JSON string.
+    // The header is JSON, where quotes and newlines are escaped and take more bytes.
     if serde_json::to_string(&scaling).map_err(TrainingError::encode("the metadata"))?.len() <= most {
         metadata.insert("scaling_json", scaling);
         return Ok(None);
@@ -57,8 +57,8 @@ fn place(
     Ok(Some(scaling.into_bytes()))
 }
 
-/// A safetensors file with the same bytes each time. The crate `safetensors` writes the metadata in the
-/// random order of a hash map; this function sorts it by key.
+/// Returns a safetensors file with the same bytes each time. The crate `safetensors` writes the metadata in the
+/// random order of a hash map, so this function sorts it by key.
 pub fn serialize(
     tensors: Vec<(String, TensorView)>,
     metadata: &BTreeMap<&'static str, String>,
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scaling_too_large_for_a_header_gets_a_file_that_the_metadata_names() {
+    fn scaling_too_large_for_the_header_goes_to_a_file_named_in_the_metadata() {
         let text = "{\"matrix\": \"AAAA\"}\n".to_owned();
         let escaped = text.len() + 2 + 4 + 1;
         let placed = |most| {

@@ -1,4 +1,4 @@
-//! A lock on a folder: one process at a time trains in it or plans trainings.
+//! A lock on a folder, so that one process at a time trains or plans runs in it.
 
 use std::{
     fs::{File, TryLockError},
@@ -7,19 +7,19 @@ use std::{
 
 use crate::TrainingError;
 
-/// The locked file. It stays when the lock is released: locking a removed file would keep nobody out.
+/// The locked file. It stays when the lock is released, because locking a removed file would keep nobody out.
 pub const LOCK: &str = "lock";
 
-/// Held while a process works in a folder. The system releases it when the process ends, even if it is
-/// killed.
+/// The lock of a process that works in a folder. The operating system releases it when the process ends, even if
+/// the process is killed.
 #[derive(Debug)]
 pub struct FolderLock(#[allow(dead_code)] File);
 
 impl FolderLock {
-    /// Locks an existing folder; returns `None` while another process holds the lock.
+    /// Locks an existing folder. Returns `None` while another process holds the lock.
     ///
     /// # Errors
-    /// When the system cannot lock it.
+    /// When the folder cannot be locked.
     pub fn try_take(folder: &Path) -> Result<Option<Self>, TrainingError> {
         let file = open_or_create(folder)?;
         match file.try_lock() {
@@ -29,10 +29,10 @@ impl FolderLock {
         }
     }
 
-    /// Locks an existing folder; waits while another process holds the lock.
+    /// Locks an existing folder. Waits while another process holds the lock.
     ///
     /// # Errors
-    /// When the system cannot lock it.
+    /// When the folder cannot be locked.
     pub fn wait_for(folder: &Path) -> Result<Self, TrainingError> {
         let file = open_or_create(folder)?;
         file.lock().map_err(TrainingError::file("lock", folder.join(LOCK)))?;
@@ -46,10 +46,10 @@ fn open_or_create(folder: &Path) -> Result<File, TrainingError> {
     file.map_err(TrainingError::file("write", path))
 }
 
-/// Refuses to replace a folder in which another process is training.
+/// Refuses a folder in which another process is training.
 ///
 /// # Errors
-/// When another process is training there, or the system cannot lock the folder.
+/// When another process is training there, or the folder cannot be locked.
 pub fn check_free(folder: &Path) -> Result<(), TrainingError> {
     if folder.join(LOCK).exists() && FolderLock::try_take(folder)?.is_none() {
         return Err(TrainingError::InUse(folder.to_owned()));

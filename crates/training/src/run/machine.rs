@@ -5,7 +5,7 @@ use std::{env::consts, thread};
 use serde::{Deserialize, Serialize};
 use sysinfo::{CpuRefreshKind, RefreshKind, System};
 
-/// The facts about a machine that a run's time depends on.
+/// The properties of a machine that training time depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// The processor's name, or its architecture if it has none.
@@ -17,7 +17,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// The machine of this process.
+    /// Returns the machine of this process.
     pub fn current() -> Self {
         let with_cpus = RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing());
         let system = System::new_with_specifics(with_cpus);

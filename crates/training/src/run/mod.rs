@@ -1,4 +1,4 @@
-//! A run: one training, in a folder that contains everything about it.
+//! A run: one trained model, in a folder that contains everything about it.
 //!
 //! `result.json` is written last: without it, the run is unfinished.
 
@@ -25,29 +25,29 @@ use crate::{
 pub use lock::{FolderLock, LOCK, check_free};
 pub use machine::Machine;
 
-/// The fitted scaling.
+/// The file of the fitted scaling.
 pub const SCALING: &str = "scaling.json";
 
-/// The weights; missing if the training diverged.
+/// The file of the weights. It is missing if the training diverged.
 pub const WEIGHTS: &str = "model.safetensors";
 
-/// Checksums of the data files.
+/// The file of the data files' checksums.
 pub const DATA: &str = "data.json";
 
-/// A row per epoch: [`EpochMetrics`].
+/// The file of the metrics: one row of [`EpochMetrics`] per epoch.
 pub const METRICS: &str = "metrics.csv";
 
-/// The learning curve: rows of [`CurvePoint`].
+/// The file of the learning curve: rows of [`CurvePoint`].
 pub const CURVE: &str = "curve.csv";
 
-/// The model's prediction for each test image: rows of [`LabelledPrediction`]; missing if the training
+/// The file of the predictions: one row of [`LabelledPrediction`] per test image. It is missing if the training
 /// diverged.
 pub const PREDICTIONS: &str = "predictions.csv";
 
-/// See [`crate::checkpoint`].
+/// The folder of the checkpoints, see [`crate::checkpoint`].
 pub const CHECKPOINTS: &str = "checkpoints";
 
-/// How to recognise a run's folder.
+/// How to recognize a run's folder.
 pub const RUN: ResultKind = ResultKind {
     contents: &[CONFIG, SCALING, WEIGHTS, RESULT, DATA, METRICS, CURVE, PREDICTIONS, CHECKPOINTS, LOCK],
     mark: CONFIG,
@@ -55,13 +55,13 @@ pub const RUN: ResultKind = ResultKind {
     is_resumable: true,
 };
 
-/// Whether a finished training left a usable model.
+/// Whether a finished run has a usable model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
-    /// There is a usable model.
+    /// The model is usable.
     Ok,
-    /// There is none: the loss became infinite or NaN.
+    /// The run has no model: the loss became infinite or NaN.
     Diverged,
 }
 
@@ -85,31 +85,31 @@ pub struct RunResult {
     pub scaling: String,
     /// The seed.
     pub seed: u64,
-    /// Adam's.
+    /// Adam's learning rate.
     pub learning_rate: f64,
     /// Images per step.
     pub batch_size: usize,
     /// Name of the backend.
     pub backend: String,
-    /// Burn's name of the device.
+    /// Burn's name for the device.
     pub device: String,
-    /// CPU threads of the training.
+    /// Number of CPU threads.
     pub threads: usize,
-    /// The machine it ran on.
+    /// The machine that trained it.
     pub machine: Machine,
-    /// See [`weights::sha256`]; `None` if the training diverged.
+    /// SHA-256 of the weights, see [`weights::sha256`]. `None` if the training diverged.
     pub weights_sha256: Option<String>,
     /// SHA-256 of the file `scaling.json`, to detect edits.
     pub scaling_sha256: String,
-    /// Epoch by epoch.
+    /// Metrics of each epoch.
     pub epochs: Vec<EpochMetrics>,
-    /// On the validation images after the last epoch.
+    /// Scores on the validation images after the last epoch.
     pub validation: Option<Scores>,
-    /// On the test images; `None` if the training diverged.
+    /// Scores on the test images. `None` if the training diverged.
     pub test: Option<Scores>,
     /// Test images per true class (row) and predicted class (column).
     pub confusion: Option<Vec<Vec<usize>>>,
-    /// Number of train images.
+    /// Number of training images.
     pub train_images: usize,
     /// Number of test images.
     pub test_images: usize,
@@ -119,9 +119,9 @@ pub struct RunResult {
     pub class_names: Option<Vec<String>>,
     /// Number of the model's parameters.
     pub parameters: usize,
-    /// Training time in seconds, with validation, without testing and loading.
+    /// Training time in seconds, including validation, without testing and loading.
     pub seconds: f64,
-    /// The programs that computed it.
+    /// The versions of the programs that computed it.
     pub versions: Versions,
     /// Checksums of the data files.
     pub data: Vec<FileSum>,
@@ -134,12 +134,12 @@ pub struct FinishedRun {
     pub result: RunResult,
     /// The learning curve.
     pub curve: Vec<CurvePoint>,
-    /// The predictions for all test images, in order; empty if the training diverged.
+    /// The predictions for all test images, in order. Empty if the training diverged.
     pub predictions: Vec<LabelledPrediction>,
 }
 
 impl FinishedRun {
-    /// Reads a run's folder; returns `None` if the run is unfinished.
+    /// Reads a run's folder. Returns `None` if the run is unfinished.
     ///
     /// # Errors
     /// When a file cannot be read or is damaged.
@@ -157,7 +157,7 @@ impl FinishedRun {
         Ok(Some(Self { result, curve, predictions }))
     }
 
-    /// Whether it left a usable model.
+    /// Returns whether the run has a usable model.
     pub fn is_usable(&self) -> bool {
         self.result.status == Status::Ok
     }
@@ -172,23 +172,23 @@ fn read_predictions(file: &Path, images: usize) -> Result<Vec<LabelledPrediction
     Ok(predictions)
 }
 
-/// The programs that computed a result.
+/// Versions of the programs that computed a result.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Versions {
-    /// Of the crates of this project.
+    /// Version of this project's crates.
     pub mnist_trainer: String,
-    /// Of Burn.
+    /// Version of Burn.
     pub burn: String,
 }
 
 impl Versions {
-    /// The versions of this build.
+    /// Returns the versions of this build.
     pub fn current() -> Self {
         Self { mnist_trainer: env!("CARGO_PKG_VERSION").into(), burn: weights::burn_version() }
     }
 }
 
-/// SHA-256 in hexadecimal.
+/// Returns the SHA-256 in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     HEXLOWER.encode(&Sha256::digest(bytes))
 }

@@ -1,4 +1,4 @@
-//! Interrupted and killed trainings go on to the bits of an undisturbed one.
+//! Interrupted and killed runs resume to the same bits as an uninterrupted run.
 
 use std::{fs, ops::ControlFlow, path::Path};
 
@@ -13,7 +13,7 @@ use tempfile::tempdir;
 
 use crate::support::{CLASSES, fitted, fresh, images, settings, sha256};
 
-/// Stops after a number of steps and keeps checkpoints, like a run that somebody interrupts.
+/// Saves a checkpoint after each epoch and stops after a number of steps, like an interrupted run.
 struct StopAfter<'a> {
     steps: usize,
     checkpoints: &'a Path,
@@ -48,16 +48,16 @@ fn run(
     training.run(state, watch).unwrap()
 }
 
-/// The weights' checksum and the loss of each epoch.
+/// Returns the checksum of the weights and the loss of each epoch.
 fn outcome(state: &TrainingState<Model>) -> (String, Vec<f64>) {
     (sha256(state), state.progress.epochs.iter().map(|epoch| epoch.train_loss).collect())
 }
 
 #[test]
-fn interrupted_training_goes_on_to_the_same_bits_wherever_it_was_stopped() {
+fn interrupted_run_resumes_to_the_same_bits_wherever_it_stopped() {
     let (settings, images) = (settings(1, 3), images(100));
-    let (_, undisturbed) = run(&settings, &images, fresh(&settings), &mut ());
-    // Seven steps an epoch: in the first epoch, at its end, and in the second.
+    let (_, uninterrupted) = run(&settings, &images, fresh(&settings), &mut ());
+    // An epoch has seven steps, so these stops are in the first epoch, at its end, and in the second.
     for steps in [3, 7, 10] {
         let folder = tempdir().unwrap();
         let mut watch = StopAfter { steps, checkpoints: folder.path() };
@@ -69,22 +69,22 @@ fn interrupted_training_goes_on_to_the_same_bits_wherever_it_was_stopped() {
         let state = checkpoint::load_newest(folder.path(), fresh(&settings)).unwrap();
         let (ending, state) = run(&settings, &images, state, &mut ());
         assert_eq!(ending, Ending::Finished);
-        assert_eq!(outcome(&state), outcome(&undisturbed), "stopped after {steps} steps");
+        assert_eq!(outcome(&state), outcome(&uninterrupted), "stopped after {steps} steps");
     }
 }
 
 #[test]
-fn killed_training_goes_on_from_its_last_epoch() {
+fn killed_run_resumes_from_its_last_finished_epoch() {
     let (settings, images) = (settings(1, 3), images(100));
     let folder = tempdir().unwrap();
     run(&settings, &images, fresh(&settings), &mut StopAfter { steps: 10, checkpoints: folder.path() });
-    // Killed here: only the end of epoch 1 was saved. A half-written checkpoint is left behind.
+    // Like a killed run, this one saved only the end of epoch 1 and leaves a half-written checkpoint behind.
     fs::create_dir(folder.path().join("unfinished")).unwrap();
     let state = checkpoint::load_newest(folder.path(), fresh(&settings)).unwrap();
     assert_eq!((state.progress.epochs.len(), state.progress.epoch.images), (1, 0));
     let (_, resumed) = run(&settings, &images, state, &mut ());
-    let (_, undisturbed) = run(&settings, &images, fresh(&settings), &mut ());
-    assert_eq!(outcome(&resumed), outcome(&undisturbed));
+    let (_, uninterrupted) = run(&settings, &images, fresh(&settings), &mut ());
+    assert_eq!(outcome(&resumed), outcome(&uninterrupted));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn only_the_newest_checkpoint_is_kept() {
 }
 
 #[test]
-fn damaged_checkpoint_is_an_error_that_names_it() {
+fn error_about_a_damaged_checkpoint_names_it() {
     let settings = settings(1, 1);
     let folder = tempdir().unwrap();
     checkpoint::save(folder.path(), &fresh(&settings)).unwrap();

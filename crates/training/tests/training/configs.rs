@@ -1,4 +1,4 @@
-//! The trainings in the repository's folder `configs/`, and what each stands for.
+//! The settings of the single runs in the repository's folder `configs/`.
 
 use std::{
     fs,
@@ -12,14 +12,14 @@ fn configs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs")
 }
 
-/// What a training with this scaling and this augmentation saves, all else as in the tutorial.
-fn tutorials(scaling: Scaling, augmentation: Augmentation) -> String {
+/// Returns the saved settings of a run with this scaling and augmentation, and otherwise the tutorial's settings.
+fn saved(scaling: Scaling, augmentation: Augmentation) -> String {
     let training = TrainingSettings { augmentation, ..TrainingSettings::default() };
     RunSettings { seed: 1, training, scaling }.to_toml().unwrap()
 }
 
 #[test]
-fn every_training_in_configs_is_the_tutorials_with_its_own_scaling_and_augmentation() {
+fn single_runs_in_configs_differ_from_the_tutorial_only_in_scaling_and_augmentation() {
     let normalize = Scaling { rescale: 1.0 / 255.0, ..Scaling::default() };
     let center = Scaling { featurewise_center: true, ..Scaling::default() };
     let standardize = Scaling { featurewise_std_normalization: true, ..center.clone() };
@@ -38,18 +38,18 @@ fn every_training_in_configs_is_the_tutorials_with_its_own_scaling_and_augmentat
         ..Augmentation::default()
     };
     let expected = [
-        ("augment.toml", tutorials(standardize.clone(), augment)),
-        ("center.toml", tutorials(center, Augmentation::default())),
-        ("normalize.toml", tutorials(normalize, Augmentation::default())),
-        ("standardize.toml", tutorials(standardize, Augmentation::default())),
-        ("whiten.toml", tutorials(whiten, Augmentation::default())),
+        ("augment.toml", saved(standardize.clone(), augment)),
+        ("center.toml", saved(center, Augmentation::default())),
+        ("normalize.toml", saved(normalize, Augmentation::default())),
+        ("standardize.toml", saved(standardize, Augmentation::default())),
+        ("whiten.toml", saved(whiten, Augmentation::default())),
     ];
 
     let mut found = Vec::new();
     for entry in fs::read_dir(configs()).unwrap() {
         let path = entry.unwrap().path();
         let overrides = Overrides::read(&path).unwrap();
-        // Those without a scaling are comparisons, which their own crate tests.
+        // Files without a scaling are comparisons, which the comparison crate tests.
         if overrides.scaling.is_some() {
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
             found.push((name, RunSettings::resolve(&overrides).unwrap().to_toml().unwrap()));

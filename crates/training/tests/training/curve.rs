@@ -1,4 +1,4 @@
-//! Where points are set, what they are means of, and when an accuracy counts as reached.
+//! The learning curve: the spacing of its points, their means, and when an accuracy counts as reached.
 
 use mnist_training::curve::{CurveBuilder, CurvePoint, Sums, first_reaching};
 
@@ -21,16 +21,16 @@ fn steps(points: &[CurvePoint]) -> Vec<usize> {
 }
 
 #[test]
-fn points_are_close_in_the_first_epoch_and_wider_later() {
+fn points_are_closer_in_the_first_epoch_than_later() {
     let points = curve(2, 45, |_| CORRECT);
-    assert_eq!(steps(&points)[..6], [10, 20, 30, 40, 45, 48], "an epoch's rest makes a point");
+    assert_eq!(steps(&points)[..6], [10, 20, 30, 40, 45, 48], "the last steps of an epoch are a point");
     assert_eq!(points.iter().filter(|point| point.epoch == 2).count(), 15);
     assert_eq!(points.last().unwrap().step, 90);
-    assert_eq!(points.iter().map(|point| point.images).sum::<usize>(), 90 * 64, "each image in one point");
+    assert_eq!(points.iter().map(|point| point.images).sum::<usize>(), 90 * 64, "each image is in one point");
 }
 
 #[test]
-fn point_is_the_mean_over_its_own_steps() {
+fn point_is_the_mean_over_its_steps() {
     let points = curve(1, 20, |step| if step < 5 { WRONG } else { CORRECT });
     assert!((points[0].accuracy - 0.5).abs() < 1e-12);
     assert!((points[0].loss - 0.55).abs() < 1e-12);
@@ -39,9 +39,9 @@ fn point_is_the_mean_over_its_own_steps() {
 }
 
 #[test]
-fn accuracy_is_reached_by_enough_images_only() {
+fn accuracy_counts_as_reached_only_over_enough_images() {
     let points = curve(1, 200, |step| if step < 100 { WRONG } else { CORRECT });
-    // 50 steps are the first with 3,000 images or more.
+    // Points are 10 steps apart, so the shortest window with at least 3,000 images has 50 steps.
     assert_eq!(first_reaching(&points, 1.0).unwrap().step, 150);
     assert_eq!(first_reaching(&points, 0.5).unwrap().step, 130);
     assert_eq!(first_reaching(&curve(1, 46, |_| CORRECT), 0.5), None, "2,944 images");

@@ -1,4 +1,4 @@
-//! The images of an experiment: limited, split, checked.
+//! The images of an experiment: limits, splits and checks.
 
 use std::path::Path;
 
@@ -33,10 +33,10 @@ fn train_split_is_limited_then_split_from_its_end() {
 }
 
 #[test]
-fn validation_split_that_takes_everything_or_a_class_is_refused() {
+fn validation_split_that_leaves_no_images_or_none_of_a_class_is_refused() {
     let folder = tempdir().unwrap();
     let shape = ImageShape { channels: 1, height: 12, width: 12 };
-    // Sorted by class: the last quarter is all of class 1.
+    // The last quarter of the train split contains all images of class 1.
     let labels = (0..20).map(|image| u32::from((12..16).contains(&image))).collect();
     write_idx(folder.path(), &Images::new(shape, vec![7; 20 * 144], labels), 16);
     let refused = |more: &str, about: &str| {
@@ -45,11 +45,11 @@ fn validation_split_that_takes_everything_or_a_class_is_refused() {
         assert!(matches!(error, TrainingError::Settings(_)) && error.to_string().contains(about), "{error}");
     };
     refused("limit = 1\nvalidation_split = 0.5", "leaves no image to train on");
-    refused("validation_split = 0.25", "all images of class 1");
+    refused("validation_split = 0.25", "leaves no image of class 1 to train on");
 }
 
 #[test]
-fn pixels_that_never_vary_give_a_warning() {
+fn pixels_with_a_standard_deviation_of_0_cause_a_warning() {
     let shape = ImageShape { channels: 1, height: 2, width: 2 };
     let train = Images::new(shape, vec![0, 5, 9, 7, 0, 6, 9, 8], vec![0, 1]);
     let log = Log::default();

@@ -1,4 +1,4 @@
-//! Output folders: earlier results are kept, resumed or replaced, and files of others are never touched.
+//! Output folders: earlier results are kept, resumed or replaced, and foreign files are never touched.
 
 use std::{fs, path::Path};
 
@@ -15,8 +15,8 @@ fn at(path: &Path, existing: Existing) -> Result<Destination, TrainingError> {
     Destination::at(path.to_owned(), existing, &RUN)
 }
 
-/// A folder with the beginnings of a run.
-fn begun_run() -> TempDir {
+/// Returns a folder with an unfinished run.
+fn unfinished_run() -> TempDir {
     let folder = tempdir().unwrap();
     let training = TrainingSettings::default();
     let settings = RunSettings { seed: 1, training, scaling: "center".parse().unwrap() };
@@ -33,7 +33,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn new_or_empty_folder_takes_a_result_whatever_is_to_be_done_with_an_earlier_one() {
+fn new_or_empty_folder_is_accepted_whatever_should_happen_to_an_earlier_result() {
     let folder = tempdir().unwrap();
     for existing in ALL {
         at(folder.path(), existing).unwrap();
@@ -45,7 +45,7 @@ fn new_or_empty_folder_takes_a_result_whatever_is_to_be_done_with_an_earlier_one
 
 #[test]
 fn earlier_result_is_refused_resumed_or_replaced() {
-    let folder = begun_run();
+    let folder = unfinished_run();
     let path = folder.path();
     let error = at(path, Existing::Refuse).unwrap_err();
     assert!(
@@ -60,20 +60,24 @@ fn earlier_result_is_refused_resumed_or_replaced() {
 
     let replace = at(path, Existing::Replace).unwrap();
     assert_eq!((replace.keeps(), replace.replaces()), (None, Some(path)));
-    assert_eq!(names(path), ["checkpoints", "config.toml"], "nothing is removed before it is created");
+    assert_eq!(
+        names(path),
+        ["checkpoints", "config.toml"],
+        "nothing is removed before the folder is created"
+    );
     replace.create().unwrap();
     assert!(names(path).is_empty());
 }
 
 #[test]
-fn new_folder_neither_resumes_nor_replaces() {
+fn new_folder_neither_keeps_nor_replaces_a_result() {
     let new = Destination::new("center");
     assert_eq!((new.keeps(), new.replaces()), (None, None));
 }
 
 #[test]
-fn foreign_file_is_refused_by_name() {
-    let folder = begun_run();
+fn error_names_the_foreign_file() {
+    let folder = unfinished_run();
     fs::write(folder.path().join("thesis.tex"), "").unwrap();
     for existing in ALL {
         let error = at(folder.path(), existing).unwrap_err();
@@ -96,7 +100,7 @@ fn file_instead_of_a_folder_is_refused() {
 }
 
 #[test]
-fn folder_with_names_of_ours_but_no_configuration_of_ours_is_refused() {
+fn folder_with_the_file_names_of_a_run_but_no_valid_configuration_is_refused() {
     let folder = tempdir().unwrap();
     fs::write(folder.path().join("data.json"), "{}").unwrap();
     let refused = || {
@@ -109,8 +113,8 @@ fn folder_with_names_of_ours_but_no_configuration_of_ours_is_refused() {
 }
 
 #[test]
-fn what_a_killed_process_left_while_it_wrote_is_part_of_a_result() {
-    let folder = begun_run();
+fn temporary_file_of_a_killed_process_is_part_of_a_result() {
+    let folder = unfinished_run();
     fs::write(folder.path().join(".result.json.a1b2c3"), "{").unwrap();
     at(folder.path(), Existing::Replace).unwrap().create().unwrap();
     assert!(names(folder.path()).is_empty());
@@ -119,7 +123,7 @@ fn what_a_killed_process_left_while_it_wrote_is_part_of_a_result() {
 }
 
 #[test]
-fn what_is_written_reads_back_and_what_is_damaged_names_its_file() {
+fn written_files_read_back_and_errors_name_the_damaged_file() {
     let folder = tempdir().unwrap();
     let output = OutputFolder::create(folder.path().to_owned()).unwrap();
     let rows = vec![Scores { loss: 0.1 + 0.2, accuracy: 1.0 / 3.0 }, Scores { loss: 5e-324, accuracy: 1.0 }];

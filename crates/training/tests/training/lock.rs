@@ -1,4 +1,4 @@
-//! The lock on a folder: one process at a time.
+//! The lock on a folder: one process at a time holds it.
 
 use std::{thread, time::Duration};
 
@@ -34,19 +34,19 @@ fn waiting_ends_when_the_lock_is_released() {
         assert!(!waiting.is_finished());
         drop(lock);
         let _lock = waiting.join().unwrap();
-        assert!(FolderLock::try_take(folder.path()).unwrap().is_none(), "the other thread has it now");
+        assert!(FolderLock::try_take(folder.path()).unwrap().is_none(), "the other thread holds the lock");
     });
 }
 
 #[test]
-fn folder_that_does_not_exist_cannot_be_locked() {
+fn missing_folder_cannot_be_locked() {
     let folder = tempdir().unwrap();
     let error = FolderLock::try_take(&folder.path().join("missing")).unwrap_err();
     assert!(matches!(error, TrainingError::File { .. }), "{error}");
 }
 
 #[test]
-fn run_that_another_process_is_at_work_on_is_left_alone() {
+fn run_that_another_process_is_training_is_left_alone() {
     let (folder, data, settings) = (tempdir().unwrap(), data(), settings(1, 1));
     let _lock = FolderLock::try_take(folder.path()).unwrap().unwrap();
     let network = MlpNetwork("mlp");

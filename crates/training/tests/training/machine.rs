@@ -1,4 +1,4 @@
-//! The machine that a run names.
+//! The description of the machine in a run's result.
 
 use mnist_training::run::Machine;
 

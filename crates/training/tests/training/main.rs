@@ -1,4 +1,4 @@
-//! What the training crate promises, tested from outside.
+//! Tests of the training crate through its public interface.
 
 mod checkpoint;
 mod configs;

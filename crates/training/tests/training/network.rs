@@ -1,4 +1,4 @@
-//! A network of one's own trains, resumes and predicts like the tutorial's, and is not mistaken for another.
+//! A custom network trains, resumes and predicts like the tutorial's, and is not mistaken for another network.
 
 use std::{fs, path::Path};
 
@@ -23,7 +23,7 @@ fn saved_network(run: &Path) -> Option<String> {
 }
 
 #[test]
-fn network_of_ones_own_learns_and_is_named_in_the_settings() {
+fn custom_network_learns_and_is_named_in_the_settings() {
     let folder = tempdir().unwrap();
     let run = train(&MLP, &settings(1, 20), folder.path(), &()).unwrap();
     assert!(run.result.test.unwrap().accuracy > 0.9, "{:?}", run.result.epochs);
@@ -32,7 +32,7 @@ fn network_of_ones_own_learns_and_is_named_in_the_settings() {
 }
 
 #[test]
-fn tutorials_network_leaves_no_key_in_the_settings() {
+fn tutorials_network_is_left_out_of_the_settings() {
     let folder = tempdir().unwrap();
     train(&ModelConfig::new(), &settings(1, 1), folder.path(), &()).unwrap();
     assert_eq!(saved_network(folder.path()), None);
@@ -40,9 +40,9 @@ fn tutorials_network_leaves_no_key_in_the_settings() {
 }
 
 #[test]
-fn interrupted_run_of_ones_own_network_resumes_to_the_same_bits() {
+fn interrupted_run_of_a_custom_network_resumes_to_the_same_bits() {
     let settings = settings(1, 3);
-    let undisturbed = train(&MLP, &settings, tempdir().unwrap().path(), &()).unwrap().result;
+    let uninterrupted = train(&MLP, &settings, tempdir().unwrap().path(), &()).unwrap().result;
     for steps in [3, 7, 10] {
         let folder = tempdir().unwrap();
         let error = train(&MLP, &settings, folder.path(), &StopAfter::steps(steps)).unwrap_err();
@@ -52,8 +52,8 @@ fn interrupted_run_of_ones_own_network_resumes_to_the_same_bits() {
 
         let resumed = train(&MLP, &settings, folder.path(), &()).unwrap().result;
         assert!(resumed.weights_sha256.is_some());
-        assert_eq!(resumed.weights_sha256, undisturbed.weights_sha256, "stopped after {steps} steps");
-        assert_eq!(resumed.test, undisturbed.test);
+        assert_eq!(resumed.weights_sha256, uninterrupted.weights_sha256, "stopped after {steps} steps");
+        assert_eq!(resumed.test, uninterrupted.test);
     }
 }
 
@@ -61,7 +61,7 @@ fn interrupted_run_of_ones_own_network_resumes_to_the_same_bits() {
 fn finished_run_is_returned_and_not_trained_again() {
     let (folder, settings) = (tempdir().unwrap(), settings(1, 1));
     let first = train(&MLP, &settings, folder.path(), &()).unwrap();
-    // A training would stop at its first step.
+    // If this trained, it would stop at its first step.
     let second = train(&MLP, &settings, folder.path(), &StopAfter::steps(1)).unwrap();
     assert_eq!(second.result.weights_sha256, first.result.weights_sha256);
     assert_eq!(second.predictions, first.predictions);
@@ -105,7 +105,7 @@ fn run_is_not_loaded_with_a_network_of_another_name() {
     refused(Predictor::open(folder.path(), &ModelConfig::new(), Backend::Flex).err(), "cnn");
 }
 
-/// A network that takes no image of this height.
+/// A network that refuses images of this height.
 #[derive(Debug)]
 struct Picky(usize);
 
@@ -117,7 +117,11 @@ impl Network for Picky {
     }
 
     fn check(&self, [_, height, _]: [usize; 3]) -> Result<(), NetworkError> {
-        if height == self.0 { Err(format!("no images of {height} rows, please").into()) } else { Ok(()) }
+        if height == self.0 {
+            Err(format!("images of {height} rows are not supported").into())
+        } else {
+            Ok(())
+        }
     }
 
     fn build(
@@ -135,7 +139,7 @@ impl Network for Picky {
 fn network_refuses_images_before_they_are_read() {
     let refused = |error: TrainingError| {
         assert!(matches!(error, TrainingError::Network(_)), "{error}");
-        assert_eq!(error.to_string(), "no images of 12 rows, please");
+        assert_eq!(error.to_string(), "images of 12 rows are not supported");
     };
     let data = data();
     refused(Experiment::new(&Picky(12), &data, Backend::Flex.open().unwrap()).unwrap_err());
@@ -148,7 +152,7 @@ fn network_refuses_images_before_they_are_read() {
     refused(ExperimentData::open(&settings, &[], &Picky(12), &()).unwrap_err());
 }
 
-/// A network that gives this many logits, whatever the number of classes.
+/// A network that returns this many logits, whatever the number of classes.
 #[derive(Debug)]
 struct Fixed(usize);
 
@@ -171,13 +175,13 @@ fn network_with_another_number_of_logits_than_classes_is_refused() {
     let error = train(&Fixed(2), &settings(1, 1), &run, &()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the network `fixed` must give [1, 3] logits for one image, but gives [1, 2]"
+        "the network `fixed` must return logits of shape [1, 3] for one image, but returns [1, 2]"
     );
     assert!(!run.exists(), "nothing is written");
 }
 
 #[test]
-fn weights_of_other_layers_under_the_same_name_are_not_called_damaged() {
+fn weights_of_other_layers_under_the_same_network_name_are_not_reported_as_damaged() {
     let folder = tempdir().unwrap();
     train(&Fixed(3), &settings(1, 1), folder.path(), &()).unwrap();
     let error = Predictor::open(folder.path(), &Fixed(5), Backend::Flex).err().unwrap();
@@ -185,7 +189,7 @@ fn weights_of_other_layers_under_the_same_name_are_not_called_damaged() {
 }
 
 #[test]
-fn scaling_that_is_not_the_one_of_the_settings_is_refused() {
+fn fitted_scaling_that_differs_from_the_settings_is_refused() {
     let (folder, data) = (tempdir().unwrap(), data());
     let experiment = Experiment::new(&MLP, &data, Backend::Flex.open().unwrap()).unwrap();
     let center = RunSettings { scaling: "center".parse().unwrap(), ..settings(1, 1) };
@@ -196,12 +200,12 @@ fn scaling_that_is_not_the_one_of_the_settings_is_refused() {
 }
 
 #[test]
-fn networks_of_other_sizes_have_other_names() {
+fn networks_of_different_sizes_have_different_names() {
     assert_eq!(ModelConfig::new().name(), "cnn");
     assert_eq!(ModelConfig::new().with_hidden(128).name(), "cnn-32-64-128");
 }
 
-/// Running statistics are no parameters: Burn keeps the last ones beside the module.
+/// A network with running statistics. They are not parameters: Burn keeps the last ones beside the module.
 #[derive(Module, Debug)]
 struct Normalized {
     norm: BatchNorm,
@@ -239,12 +243,12 @@ impl Network for NormalizedNetwork {
 #[test]
 fn running_statistics_survive_an_interruption() {
     let settings = settings(1, 3);
-    let undisturbed = train(&NormalizedNetwork, &settings, tempdir().unwrap().path(), &()).unwrap().result;
+    let uninterrupted = train(&NormalizedNetwork, &settings, tempdir().unwrap().path(), &()).unwrap().result;
     for steps in [3, 10] {
         let folder = tempdir().unwrap();
         train(&NormalizedNetwork, &settings, folder.path(), &StopAfter::steps(steps)).unwrap_err();
         let resumed = train(&NormalizedNetwork, &settings, folder.path(), &()).unwrap().result;
-        assert_eq!(resumed.weights_sha256, undisturbed.weights_sha256, "stopped after {steps} steps");
-        assert_eq!(resumed.test, undisturbed.test);
+        assert_eq!(resumed.weights_sha256, uninterrupted.weights_sha256, "stopped after {steps} steps");
+        assert_eq!(resumed.test, uninterrupted.test);
     }
 }

@@ -1,4 +1,4 @@
-//! What an observer is told.
+//! The notes and the progress that an observer receives.
 
 use std::sync::Mutex;
 
@@ -10,7 +10,7 @@ use tempfile::tempdir;
 
 use crate::support::{MlpNetwork, settings, train};
 
-/// Remembers tasks and how far they came.
+/// Records tasks, their progress and notes.
 #[derive(Default)]
 struct Tasks {
     begun: Mutex<Vec<Task>>,
@@ -38,7 +38,7 @@ impl TaskProgress for Done<'_> {
 }
 
 #[test]
-fn training_reports_its_images_step_by_step_and_each_epoch_once() {
+fn run_reports_its_images_after_each_step_and_a_note_after_each_epoch() {
     let tasks = Tasks::default();
     train(&MlpNetwork("mlp"), &settings(4, 2), tempdir().unwrap().path(), &tasks).unwrap();
     let task = Task::Training { name: "standardize seed 4".into(), images: 200 };

@@ -1,4 +1,4 @@
-//! Finished runs: the answers to single images, and runs that cannot be used.
+//! Finished runs: their predictions for single images, and runs that cannot be used.
 
 use std::{fs, path::Path};
 
@@ -17,9 +17,10 @@ use crate::support::{MlpNetwork, settings, split, square_images, train, train_on
 
 const MLP: MlpNetwork = MlpNetwork("mlp");
 
-/// Trains a network for a few steps, and classifies the test images with it.
+/// Trains a network for one epoch, and checks that its predictions do not depend on the batch.
 fn check_predictions(network: &impl Network) {
-    // As large as MNIST's: products of small matrices add in the same order with any number of rows.
+    // The images are as large as MNIST's, because products of smaller matrices add in the same order with any
+    // number of rows.
     let (folder, data) = (tempdir().unwrap(), split(&square_images(150, 28)));
     train_on(&data, network, &settings(1, 1), folder.path(), &()).unwrap();
     let test = data.test;
@@ -50,17 +51,17 @@ fn check_predictions(network: &impl Network) {
 }
 
 #[test]
-fn answer_to_an_image_is_the_same_alone_and_among_others_and_that_of_the_evaluation() {
+fn prediction_is_the_same_alone_in_a_batch_and_in_the_evaluation() {
     check_predictions(&ModelConfig::new());
 }
 
 #[test]
-fn same_holds_for_a_network_of_ones_own() {
+fn prediction_of_a_custom_network_is_the_same_in_any_batch() {
     check_predictions(&MLP);
 }
 
 #[test]
-fn run_that_cannot_be_used_says_why() {
+fn error_tells_why_a_run_cannot_be_used() {
     let folder = tempdir().unwrap();
     let run = folder.path().join("run");
     let error = |run: &Path| TrainedModel::open(run).unwrap_err();
@@ -78,7 +79,7 @@ fn run_that_cannot_be_used_says_why() {
 }
 
 #[test]
-fn diverged_run_has_a_result_and_no_model() {
+fn diverged_run_has_a_result_but_no_model() {
     let folder = tempdir().unwrap();
     let mut settings = settings(1, 50);
     settings.training.learning_rate = 1e30.try_into().unwrap();
@@ -87,7 +88,7 @@ fn diverged_run_has_a_result_and_no_model() {
     assert!(!run.is_usable() && run.predictions.is_empty() && run.result.test.is_none());
     let error = TrainedModel::open(folder.path()).unwrap_err();
     assert!(matches!(error, TrainingError::Diverged(_)), "{error}");
-    // It is finished: nothing is trained again.
+    // The run is finished, so it is not trained again.
     let again = train(&ModelConfig::new(), &settings, folder.path(), &()).unwrap();
     assert_eq!((again.curve, again.result.weights_sha256), (run.curve, None));
 }

@@ -1,4 +1,4 @@
-//! Settings: defaults, what wins over what, what is refused, and what is saved.
+//! Settings: defaults, precedence, errors, and the saved file.
 
 use std::{fs, num::NonZeroU32, path::Path};
 
@@ -36,7 +36,7 @@ const KEYS: [(&str, [&str; 2]); 18] = [
     ("grid", ["{batch_size = [1, 2]}", "{batch_size = [3, 4]}"]),
 ];
 
-/// All keys with their values of this column.
+/// Returns all keys with their first or second value.
 fn table(column: usize) -> Table {
     KEYS.iter().map(|(key, values)| ((*key).to_owned(), value(key, values[column]))).collect()
 }
@@ -45,25 +45,25 @@ fn value(key: &str, text: &str) -> Value {
     toml::from_str::<Table>(&format!("{key} = {text}")).unwrap()[key].clone()
 }
 
-/// `Overrides` as text, to be compared.
+/// Returns the `Overrides` of a table as text, to compare them.
 fn debug(table: &Table) -> String {
     format!("{:?}", table.clone().try_into::<Overrides>().unwrap())
 }
 
 #[test]
-fn keys_of_these_tests_are_all_keys() {
+fn these_tests_cover_all_keys() {
     let error = toml::from_str::<Overrides>("nonsense = 1").unwrap_err();
     let quoted: Vec<&str> = error.message().split('`').skip(1).step_by(2).skip(1).collect();
     assert_eq!(quoted, KEYS.map(|(key, _)| key), "{error}");
 }
 
 #[test]
-fn each_key_wins_over_the_same_key_below_and_changes_no_other() {
+fn each_key_replaces_the_same_key_below_and_no_other() {
     let below = table(1);
     for (key, [above, _]) in KEYS {
-        // What the grid replaces, and what replaces it, has a test of its own.
-        let is_apart = |other: &str| other == "grid" || (key == "grid" && other == "batch_size");
-        let below: Table = below.clone().into_iter().filter(|(other, _)| !is_apart(other)).collect();
+        // The grid and the keys that it replaces have their own test.
+        let is_left_out = |other: &str| other == "grid" || (key == "grid" && other == "batch_size");
+        let below: Table = below.clone().into_iter().filter(|(other, _)| !is_left_out(other)).collect();
         let above = Table::from_iter([(key.to_owned(), value(key, above))]);
         let mut expected = below.clone();
         expected.extend(above.clone());
@@ -73,7 +73,7 @@ fn each_key_wins_over_the_same_key_below_and_changes_no_other() {
 }
 
 #[test]
-fn silence_keeps_what_is_below() {
+fn missing_keys_are_taken_from_below() {
     let below: Overrides = table(1).try_into().unwrap();
     assert_eq!(format!("{:?}", Overrides::default().over(below)), debug(&table(1)));
 }
@@ -116,7 +116,7 @@ fn defaults_are_the_tutorials() {
 }
 
 #[test]
-fn what_is_said_wins_over_defaults() {
+fn given_keys_replace_defaults() {
     let below = overrides("scaling = 'center'\nepochs = 7\nbatch_size = 8");
     let settings = RunSettings::resolve(&overrides("epochs = 2").over(below)).unwrap();
     let TrainingSettings { epochs, batch_size, learning_rate, .. } = settings.training;
@@ -125,10 +125,13 @@ fn what_is_said_wins_over_defaults() {
 }
 
 #[test]
-fn training_without_a_scaling_is_refused() {
+fn run_without_a_scaling_is_refused() {
     let error = RunSettings::resolve(&Overrides::default()).unwrap_err();
     assert!(error.is_bad_setting());
-    assert!(error.to_string().starts_with("name a scaling: none, normalize, center"), "{error}");
+    assert!(
+        error.to_string().starts_with("`scaling` is missing, expected one of: none, normalize, center"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -152,34 +155,108 @@ fn saved_settings_read_back_as_they_were() {
     assert_eq!(again.scaling, settings.scaling);
 }
 
-#[test]
-fn bad_file_is_refused_with_its_line() {
+/// Returns the error about a configuration file with this text, under the name `c.toml`.
+fn file_error(text: &str) -> String {
     let folder = tempdir().unwrap();
-    let path = folder.path().join("bad.toml");
-    let error = |text: &str| {
-        fs::write(&path, text).unwrap();
-        let error = Overrides::read(&path).unwrap_err();
-        assert!(error.is_bad_setting(), "{error}");
-        error.to_string().replace(path.to_str().unwrap(), "bad.toml")
-    };
-    let unknown = error("epochs = 5\nspeed = 'high'");
-    assert!(unknown.starts_with("bad.toml:2: `speed = 'high'`: unknown field `speed`"), "{unknown}");
-    let bad_value = error("validation_split = 1.0");
-    assert_eq!(bad_value, "bad.toml:1: `validation_split = 1.0`: 1 must be at least 0 and less than 1");
-    let missing = Overrides::read(&folder.path().join("missing.toml")).unwrap_err();
+    let path = folder.path().join("c.toml");
+    fs::write(&path, text).unwrap();
+    let error = Overrides::read(&path).unwrap_err();
+    assert!(error.is_bad_setting(), "{error}");
+    error.to_string().replace(path.to_str().unwrap(), "c.toml")
+}
+
+#[test]
+fn error_about_a_bad_file_names_its_line() {
+    let unknown = file_error("epochs = 5\ngpu = 'fast'");
+    let expected = "c.toml:2: `gpu = 'fast'`: unknown key `gpu`, expected one of `dataset`, `data_dir`, ";
+    assert!(unknown.starts_with(expected), "{unknown}");
+    let bad_value = file_error("validation_split = 1.0");
+    assert_eq!(bad_value, "c.toml:1: `validation_split = 1.0`: must be at least 0 and less than 1");
+    let missing = Overrides::read("missing.toml".as_ref()).unwrap_err();
     assert!(missing.to_string().starts_with("cannot read the configuration"), "{missing}");
 }
 
 #[test]
-fn numbers_are_checked_where_they_enter() {
-    for bad in ["0", "-1", "inf", "NaN"] {
-        let error = bad.parse::<Positive>().unwrap_err();
-        assert_eq!(error, format!("{bad} is not a finite number above 0"));
+fn error_about_a_file_quotes_at_most_60_characters() {
+    let line = |length: usize| format!("gpu = '{}'", "é".repeat(length - 8));
+    let error = file_error(&line(60));
+    assert!(error.starts_with(&format!("c.toml:1: `{}`: unknown key `gpu`", line(60))), "{error}");
+    let error = file_error(&line(500));
+    assert!(
+        error.starts_with(&format!("c.toml:1: `gpu = '{}…`: unknown key `gpu`", "é".repeat(53))),
+        "{error}"
+    );
+    let error = file_error(&format!("{} = 1", "x".repeat(500)));
+    let cut = "x".repeat(60);
+    assert!(
+        error.starts_with(&format!("c.toml:1: `{cut}…`: unknown key `{cut}…`, expected one of")),
+        "{error}"
+    );
+}
+
+#[test]
+fn errors_about_values_name_no_rust_types() {
+    let a_count = "must be a whole number from 1 to 4294967295";
+    let no_string = format!("{a_count}, not a string");
+    let too_large = format!("epochs = {}", "9".repeat(40));
+    for (line, message) in [
+        ("batch_size = 0", a_count),
+        ("batch_size = 4294967296", a_count),
+        ("limit = 1.5", a_count),
+        ("epochs = 99999999999999999999", a_count),
+        ("grid = {batch_size = [8, 0]}", a_count),
+        ("threads = '4'", no_string.as_str()),
+        (too_large.as_str(), "the number is too large"),
+        ("learning_rate = 1e999", "the number is too large"),
+        ("learning_rate = -1.0", "must be a finite number above 0"),
+        ("learning_rate = '0.1'", "must be a number, not a string"),
+        ("learning_rate = true", "must be a number"),
+        ("seed = -1", "must be a whole number from 0 to 9223372036854775807"),
+        ("resize = 28", "must be a string, not a number"),
+        ("data_dir = 1.5", "must be a string, not a number"),
+        ("network = true", "must be a string"),
+        ("backend = 3", "must be a string"),
+        ("scalings = 'center'", "must be a list, not a string"),
+        ("grid = 'all'", "must be a table, not a string"),
+        ("augmentation = 3", "must be a table"),
+        ("augmentation = {rotation_range = '15'}", "must be a number, not a string"),
+        ("augmentation = {brightness_range = 0.5}", "must be a list of two numbers"),
+        ("augmentation = {horizontal_flip = 1}", "must be true or false"),
+        ("backend = 'cuda'", "unknown value `cuda`, expected one of `flex`, `ndarray`, `wgpu`"),
+    ] {
+        assert_eq!(file_error(line), format!("c.toml:1: `{line}`: {message}"));
     }
-    assert_eq!("many".parse::<Positive>().unwrap_err(), "invalid float literal");
+}
+
+#[test]
+fn unknown_name_gets_a_suggestion_if_one_is_similar() {
+    for (key, known) in [
+        ("epoch", "epochs"),
+        ("lr", "learning_rate"),
+        ("learning-rate", "learning_rate"),
+        ("batch", "batch_size"),
+    ] {
+        let expected = format!("c.toml:1: `{key} = 1`: unknown key `{key}`; did you mean `{known}`?");
+        assert_eq!(file_error(&format!("{key} = 1")), expected);
+    }
+    assert_eq!(
+        file_error("[augmentation]\nrotation = 15"),
+        "c.toml:2: `rotation = 15`: unknown key `rotation`; did you mean `rotation_range`?"
+    );
+    assert_eq!(
+        file_error("color_mode = 'greyscale'"),
+        "c.toml:1: `color_mode = 'greyscale'`: unknown value `greyscale`; did you mean `grayscale`?"
+    );
+}
+
+#[test]
+fn numbers_are_checked_when_parsed() {
+    for bad in ["0", "-1", "inf", "NaN"] {
+        assert_eq!(bad.parse::<Positive>().unwrap_err(), "must be a finite number above 0", "{bad}");
+    }
+    assert_eq!("many".parse::<Positive>().unwrap_err(), "must be a number");
     for bad in ["-0.1", "1", "NaN"] {
-        let error = bad.parse::<Fraction>().unwrap_err();
-        assert_eq!(error, format!("{bad} must be at least 0 and less than 1"));
+        assert_eq!(bad.parse::<Fraction>().unwrap_err(), "must be at least 0 and less than 1", "{bad}");
     }
     assert_eq!("1e-3".parse::<Positive>(), Positive::try_from(0.001));
     assert_eq!("0".parse::<Fraction>().unwrap(), Fraction::NONE);
@@ -202,13 +279,13 @@ fn options_of_another_kind_of_data_set_are_refused() {
 }
 
 #[test]
-fn folder_of_the_data_is_saved_so_that_it_is_found_from_elsewhere() {
+fn data_folder_is_saved_as_an_absolute_path() {
     let settings = DatasetSettings::resolve(&overrides("dataset = 'idx'\ndata_dir = 'digits'")).unwrap();
     assert_eq!(settings.data_dir.unwrap(), std::env::current_dir().unwrap().join("digits"));
 }
 
 #[test]
-fn saved_data_set_keeps_its_picture_options_for_pictures_only() {
+fn saved_data_set_has_picture_options_only_for_pictures() {
     let text =
         "dataset = 'folder'\ndata_dir = '/pictures'\nresize = '8x9'\ncolor_mode = 'grayscale'\nlimit = 5";
     let saved = DatasetSettings::resolve(&overrides(text)).unwrap();
@@ -237,7 +314,7 @@ fn settings_for_another_network_are_refused() {
 }
 
 #[test]
-fn difference_that_changes_no_result_is_none() {
+fn differences_that_change_no_result_are_ignored() {
     let difference = |a: &str, b: &str| first_difference(a, b, &["seeds"]).unwrap();
     assert_eq!(difference("epochs = 5", "epochs = 5\nthreads = 3").as_deref(), None);
     assert_eq!(difference("epochs = 5\ndata_dir = 'here'", "epochs = 5").as_deref(), None);
@@ -247,7 +324,7 @@ fn difference_that_changes_no_result_is_none() {
 }
 
 #[test]
-fn folder_of_other_settings_is_refused_with_the_key() {
+fn error_about_a_folder_with_other_settings_names_the_key() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("config.toml");
     check_unchanged(&path, "epochs = 6", &[]).unwrap();

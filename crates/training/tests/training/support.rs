@@ -1,4 +1,4 @@
-//! Small made-up images, a network of one's own, and observers that stop a training.
+//! Small synthetic images, a custom network, and observers that stop a run or record its messages.
 
 use std::{
     fs,
@@ -26,12 +26,12 @@ use mnist_training::{
 /// Number of classes of [`images`].
 pub const CLASSES: usize = 3;
 
-/// This many images of 12×12 pixels; the class decides which row is bright.
+/// Returns this many images of 12×12 pixels. The class determines which row is bright.
 pub fn images(count: usize) -> Images {
     square_images(count, 12)
 }
 
-/// The same with other sides.
+/// Returns this many such images of `side`×`side` pixels.
 pub fn square_images(count: usize, side: usize) -> Images {
     let shape = ImageShape { channels: 1, height: side, width: side };
     let labels: Vec<u32> = (0..count).map(|i| (i % CLASSES) as u32).collect();
@@ -45,18 +45,18 @@ pub fn square_images(count: usize, side: usize) -> Images {
     Images::new(shape, values, labels)
 }
 
-/// 100 images to train on and 50 others to test on.
+/// Returns 100 images to train on and 50 others to test on.
 pub fn data() -> ExperimentData {
     split(&images(150))
 }
 
-/// The first 100 images to train on, the others to test on.
+/// Splits images: the first 100 are for training, the others for testing.
 pub fn split(images: &Images) -> ExperimentData {
     let (train, test) = images.split_at(100);
     ExperimentData { train, validation: None, test, classes: CLASSES, class_names: None, files: Vec::new() }
 }
 
-/// Writes `images` as IDX files, of which the first are the train split.
+/// Writes `images` as IDX files. The first `trained_on` images are the train split.
 pub fn write_idx(folder: &Path, images: &Images, trained_on: usize) {
     fn bytes(magic: u32, dimensions: &[usize], values: &[u8]) -> Vec<u8> {
         let dimensions = dimensions.iter().map(|&dimension| dimension as u32);
@@ -75,7 +75,7 @@ pub fn write_idx(folder: &Path, images: &Images, trained_on: usize) {
     }
 }
 
-/// Standardized images in batches of 16.
+/// Returns settings with the scaling `standardize` and batches of 16.
 pub fn settings(seed: u64, epochs: u32) -> RunSettings {
     let training = TrainingSettings {
         epochs: NonZeroU32::new(epochs).unwrap(),
@@ -89,7 +89,7 @@ pub fn fitted(settings: &RunSettings, train: &Images) -> Arc<FittedScaling> {
     Arc::new(fit(&settings.scaling, train, &()).unwrap())
 }
 
-/// Trains in the folder `run` on [`data`].
+/// Trains on [`data`] in the folder `run`.
 pub fn train(
     network: &impl Network,
     settings: &RunSettings,
@@ -99,7 +99,7 @@ pub fn train(
     train_on(&data(), network, settings, run, observer)
 }
 
-/// Trains in the folder `run`.
+/// Trains on these data in the folder `run`.
 pub fn train_on(
     data: &ExperimentData,
     network: &impl Network,
@@ -109,10 +109,10 @@ pub fn train_on(
 ) -> Result<FinishedRun, TrainingError> {
     let experiment = Experiment::new(network, data, Backend::Flex.open()?)?;
     let run = experiment.run(settings, &fitted(settings, &data.train), run, observer)?;
-    Ok(run.expect("nobody else trains in the folder"))
+    Ok(run.expect("no other process trains in the folder"))
 }
 
-/// The tutorial's CNN for [`images`], before its first step.
+/// Returns the tutorial's CNN for [`images`] before its first step.
 pub fn fresh(settings: &RunSettings) -> TrainingState<Model> {
     let device = Device::flex().autodiff();
     let network = ModelConfig::new();
@@ -123,7 +123,7 @@ pub fn sha256<M: Classifier>(state: &TrainingState<M>) -> String {
     weights::sha256(&weights::to_safetensors(&state.model.valid()).unwrap()).unwrap()
 }
 
-/// A network of one's own: a hidden layer of 16 units.
+/// A custom network with a hidden layer of 16 units.
 #[derive(Module, Debug)]
 pub struct Mlp {
     hidden: Linear,
@@ -137,7 +137,7 @@ impl Classifier for Mlp {
     }
 }
 
-/// Builds [`Mlp`]s and goes by this name.
+/// The builder of [`Mlp`]s, with the name of the network.
 pub struct MlpNetwork(pub &'static str);
 
 impl Network for MlpNetwork {
@@ -162,7 +162,7 @@ impl Network for MlpNetwork {
     }
 }
 
-/// Wants to stop after it was asked this many times: a training asks after each step.
+/// Stops a run after this many steps. The run asks after each step.
 pub struct StopAfter(AtomicUsize);
 
 impl StopAfter {
@@ -177,7 +177,7 @@ impl Observer for StopAfter {
     }
 }
 
-/// Remembers notes and warnings.
+/// Records notes and warnings.
 #[derive(Default)]
 pub struct Log {
     pub notes: Mutex<Vec<String>>,

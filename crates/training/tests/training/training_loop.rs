@@ -1,4 +1,4 @@
-//! The loop: bits, means, order.
+//! The training loop: same bits, means over images, order of images.
 
 use std::{array, thread};
 
@@ -11,7 +11,7 @@ use mnist_training::{
 
 use crate::support::{CLASSES, fitted, fresh, images, settings, sha256};
 
-/// A loop over `images`, without a validation split.
+/// Returns a loop over `images`, without a validation split.
 fn training<'a>(settings: &'a RunSettings, images: &'a Images) -> TrainingLoop<'a> {
     TrainingLoop {
         settings,
@@ -24,7 +24,7 @@ fn training<'a>(settings: &'a RunSettings, images: &'a Images) -> TrainingLoop<'
     }
 }
 
-/// Trains undisturbed; returns the weights' checksum and the loss of each epoch.
+/// Trains without interruption. Returns the checksum of the weights and the loss of each epoch.
 fn train(settings: &RunSettings) -> (String, Vec<f64>) {
     let images = images(100);
     let (ending, state) = training(settings, &images).run(fresh(settings), &mut ()).unwrap();
@@ -33,20 +33,20 @@ fn train(settings: &RunSettings) -> (String, Vec<f64>) {
 }
 
 #[test]
-fn training_learns() {
+fn training_reduces_the_loss() {
     let (_, losses) = train(&settings(1, 8));
     assert_eq!(losses.len(), 8);
     assert!(losses[7] < 0.5 * losses[0], "{losses:?}");
 }
 
 #[test]
-fn same_seed_gives_the_same_bits_and_another_seed_others() {
+fn same_seed_gives_the_same_bits_and_another_seed_gives_others() {
     assert_eq!(train(&settings(1, 2)), train(&settings(1, 2)));
     assert_ne!(train(&settings(1, 2)), train(&settings(2, 2)));
 }
 
 #[test]
-fn two_trainings_at_once_give_the_bits_of_two_alone() {
+fn two_runs_at_once_give_the_same_bits_as_each_alone() {
     let alone = [1, 2].map(|seed| train(&settings(seed, 3)));
     let at_once = [1, 2].map(|seed| thread::spawn(move || train(&settings(seed, 3))));
     assert_eq!(alone, at_once.map(|thread| thread.join().unwrap()));
@@ -54,7 +54,7 @@ fn two_trainings_at_once_give_the_bits_of_two_alone() {
 
 #[test]
 fn smaller_last_batch_counts_by_its_size() {
-    // At a learning rate too small to change a weight, the mean loss of an epoch is that of an evaluation.
+    // This learning rate is too small to change a weight, so the mean loss of an epoch equals that of an evaluation.
     let mut settings = settings(1, 1);
     settings.training.learning_rate = 1e-30.try_into().unwrap();
     let images = images(100);
@@ -78,12 +78,12 @@ fn evaluation_counts_each_image_once_by_true_and_predicted_class() {
     let evaluation = |batch_size| {
         evaluate(&model, &images, CLASSES, batch_size, &training.batcher, &training.device, &()).unwrap()
     };
-    let whole = evaluation(100);
-    let of_class: [usize; CLASSES] = array::from_fn(|class| whole.confusion[class].iter().sum());
+    let at_once = evaluation(100);
+    let of_class: [usize; CLASSES] = array::from_fn(|class| at_once.confusion[class].iter().sum());
     assert_eq!(of_class.to_vec(), images.label_counts(CLASSES));
-    let correct = (0..CLASSES).map(|class| whole.confusion[class][class]).sum::<usize>();
-    assert!((whole.accuracy - correct as f64 / images.len() as f64).abs() < 1e-12);
-    assert_eq!(whole.predictions, evaluation(7).predictions, "whatever the batch size");
+    let correct = (0..CLASSES).map(|class| at_once.confusion[class][class]).sum::<usize>();
+    assert!((at_once.accuracy - correct as f64 / images.len() as f64).abs() < 1e-12);
+    assert_eq!(at_once.predictions, evaluation(7).predictions, "the batch size changes nothing");
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn validation_images_change_no_weight() {
 }
 
 #[test]
-fn training_that_diverges_says_so() {
+fn diverging_run_ends_as_diverged() {
     let mut settings = settings(1, 50);
     settings.training.learning_rate = 1e30.try_into().unwrap();
     settings.scaling = Scaling::default();

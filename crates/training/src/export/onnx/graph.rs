@@ -1,9 +1,9 @@
-//! The nodes of a graph, one after the other.
+//! A graph as a chain of nodes.
 
 use onnx_rs::ast::{Attribute, AttributeType, DataType, Node, OpType, TensorProto};
 use safetensors::{SafeTensorError, SafeTensors};
 
-/// Nodes that each take the output of the previous one, with the constants that they use.
+/// Nodes that each take the output of the previous one, and the constants that they use.
 pub struct Chain<'a> {
     pub nodes: Vec<Node<'a>>,
     pub initializers: Vec<TensorProto<'a>>,
@@ -11,18 +11,18 @@ pub struct Chain<'a> {
 }
 
 impl<'a> Chain<'a> {
-    /// An empty chain. Its first node will take `input`.
+    /// Returns an empty chain. Its first node will take `input`.
     pub fn new(input: &'a str) -> Self {
         Self { nodes: Vec::new(), initializers: Vec::new(), current: input }
     }
 
-    /// The value that the next node will take.
+    /// Returns the name of the value that the next node will take.
     pub fn current(&self) -> &'a str {
         self.current
     }
 
-    /// Adds a node that takes the current value and `operands`. Its output has the node's name and is the
-    /// next node's input.
+    /// Adds a node that takes the current value and `operands`. Its output is named after it, and the next node takes
+    /// that output.
     pub fn then<const O: usize, const A: usize>(
         &mut self,
         operator: &'a str,
@@ -42,18 +42,18 @@ impl<'a> Chain<'a> {
         self.current = name;
     }
 
-    /// Goes back to an earlier value: the next node takes it.
+    /// Makes an earlier value the input of the next node.
     pub fn back_to(&mut self, value: &'a str) {
         self.current = value;
     }
 
-    /// Adds a constant in `f64`, and returns its name.
+    /// Adds an `f64` constant, and returns its name.
     pub fn constant(&mut self, name: &'a str, shape: &[usize], values: Vec<f64>) -> &'a str {
         self.initializers.push(TensorProto::from_f64(name, dimensions(shape), values));
         name
     }
 
-    /// Adds a constant shape with -1 for the remaining size, and returns its name.
+    /// Adds a shape as a constant, and returns its name. -1 stands for the remaining size.
     pub fn shape(&mut self, name: &'a str, sides: Vec<i64>) -> &'a str {
         self.initializers.push(TensorProto::from_i64(name, vec![sides.len() as i64], sides));
         name
@@ -72,12 +72,12 @@ fn dimensions(shape: &[usize]) -> Vec<i64> {
     shape.iter().map(|&side| side as i64).collect()
 }
 
-/// An attribute that is a number.
+/// Returns an attribute that is an integer.
 pub fn int(name: &str, i: i64) -> Attribute<'_> {
     Attribute { name, r#type: AttributeType::Int, i, ..Attribute::default() }
 }
 
-/// An attribute that is a list of numbers.
+/// Returns an attribute that is a list of integers.
 pub fn ints<const N: usize>(name: &str, ints: [i64; N]) -> Attribute<'_> {
     Attribute { name, r#type: AttributeType::Ints, ints: ints.into(), ..Attribute::default() }
 }

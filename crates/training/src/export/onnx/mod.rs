@@ -16,27 +16,27 @@ use self::graph::Chain;
 use super::ExportedFile;
 use crate::{Predictor, TrainingError, run::Versions, weights};
 
-/// The model.
+/// The file of the model.
 pub const NAME: &str = "model.onnx";
 
-/// Operators and file format of ONNX 1.12 (2022), which current runtimes read:
+/// Versions of the operators and of the file format: those of ONNX 1.12 (2022), which current runtimes read.
 /// <https://github.com/onnx/onnx/blob/main/docs/Versioning.md>.
 const OPSET: i64 = 17;
 const IR_VERSION: i64 = 8;
 
-/// The largest protobuf message.
+/// Largest size of a protobuf message, in bytes.
 const MOST_BYTES: usize = (1 << 31) - 1;
 
-const DOC: &str = "Classifies images: takes their bytes as they are, and scales them as the training did.";
+const DOC: &str = "Classifies images: takes unscaled bytes, and scales them as in training.";
 const PIXELS_DOC: &str =
-    "Bytes 0..255, unscaled: images, channels (grey, or red, green and blue), rows, columns.";
-const LOGITS_DOC: &str = "A score per class, before softmax.";
-const PROBABILITIES_DOC: &str = "Softmax of the logits: per image they add up to 1.";
+    "Bytes 0..255, unscaled: images, channels (gray, or red, green and blue), rows, columns.";
+const LOGITS_DOC: &str = "Score of each class, before softmax.";
+const PROBABILITIES_DOC: &str = "Softmax of the logits: the probabilities of an image add up to 1.";
 
-/// `pixels` (`uint8`, N×C×H×W) → `logits` and `probabilities` (`float`, N×classes).
+/// Returns the graph `pixels` (`uint8`, N×C×H×W) → `logits` and `probabilities` (`float`, N×classes).
 ///
-/// The scaling is computed in `double` and rounded once to `float`, as in training. With `float` throughout,
-/// logits after ZCA whitening would be off by up to 5e-3 of the largest; this way, they are off by 2e-6.
+/// The scaling is computed in `double` and rounded once to `float`, as in training. The error of the logits after
+/// ZCA whitening is then 2e-6 of the largest logit; with `float` throughout, it would be up to 5e-3.
 ///
 /// # Errors
 /// When the whitening makes the file larger than ONNX allows.
@@ -85,7 +85,7 @@ fn graph(chain: Chain, shape: ImageShape, classes: usize) -> Graph {
     }
 }
 
-/// An input or output: any number of images, then `sides`.
+/// Returns an input or output of shape N × `sides`, for any number of images N.
 fn value<'a>(name: &'a str, doc_string: &'a str, elem_type: DataType, sides: &[usize]) -> ValueInfo<'a> {
     let sides = sides.iter().map(|&side| Dimension::Value(side as i64));
     let dimension = |value| TensorShapeDimension { value, denotation: "" };

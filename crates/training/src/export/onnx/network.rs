@@ -1,10 +1,10 @@
-//! The network as nodes, read top to bottom as `forward` in the model crate.
+//! The network as nodes, in the order of `forward` in the model crate.
 
 use safetensors::{SafeTensorError, SafeTensors};
 
 use super::graph::{Chain, int, ints};
 
-/// Adds the layers, with weights in PyTorch's layouts; the shapes are those of MNIST.
+/// Adds the layers, with weights in PyTorch's layouts. The shapes in the comments are for MNIST.
 pub fn add<'a>(chain: &mut Chain<'a>, weights: &SafeTensors<'a>) -> Result<(), SafeTensorError> {
     add_block(chain, weights, ["conv1", "conv1.weight", "conv1.bias"], ["relu1", "pool1"])?; // N×32×13×13
     add_block(chain, weights, ["conv2", "conv2.weight", "conv2.bias"], ["relu2", "pool2"])?; // N×64×5×5
@@ -16,7 +16,7 @@ pub fn add<'a>(chain: &mut Chain<'a>, weights: &SafeTensors<'a>) -> Result<(), S
     Ok(())
 }
 
-/// Convolution → ReLU → max-pool.
+/// Adds convolution → ReLU → max-pool.
 fn add_block<'a>(
     chain: &mut Chain<'a>,
     weights: &SafeTensors<'a>,
@@ -30,7 +30,7 @@ fn add_block<'a>(
     Ok(())
 }
 
-/// × the weights, which are output × input, + the bias.
+/// Adds a dense layer: × the weights (output × input), + the bias.
 fn add_dense<'a>(
     chain: &mut Chain<'a>,
     weights: &SafeTensors<'a>,

@@ -5,11 +5,11 @@ use onnx_rs::ast::DataType;
 
 use super::graph::{Chain, int, ints};
 
-/// Adds the steps of the scaling, from `uint8` to `float`; both N×C×H×W.
+/// Adds the steps of the scaling, from `uint8` to `float`, both N×C×H×W.
 pub fn add(chain: &mut Chain, fitted: &FittedScaling) {
     let scaling = fitted.scaling();
     chain.then("Cast", "pixels_double", [], [int("to", DataType::Double as i64)]);
-    // Multiplying by 1 changes nothing.
+    // A factor of 1 needs no node.
     if scaling.rescale.to_bits() != 1.0_f64.to_bits() {
         let factor = chain.constant("rescale", &[], vec![scaling.rescale]);
         chain.then("Mul", "rescaled", [factor], []);
@@ -25,12 +25,12 @@ pub fn add(chain: &mut Chain, fitted: &FittedScaling) {
     chain.then("Cast", "scaled", [], [int("to", DataType::Float as i64)]);
 }
 
-/// The mean of each image: N×1×1×1.
+/// Adds the mean of each image: N×1×1×1.
 fn add_image_mean<'a>(chain: &mut Chain<'a>, name: &'a str) {
     chain.then("ReduceMean", name, [], [ints("axes", [1, 2, 3])]);
 }
 
-/// − the mean of the image.
+/// Adds: − the mean of the image.
 fn add_sample_center(chain: &mut Chain) {
     let input = chain.current();
     add_image_mean(chain, "sample_mean");
@@ -38,7 +38,7 @@ fn add_sample_center(chain: &mut Chain) {
     chain.then("Sub", "sample_centered", ["sample_mean"], []);
 }
 
-/// ÷ (the standard deviation of the image, which is centred, + ε).
+/// Adds: ÷ (the standard deviation of the image + ε). The image is already centered.
 fn add_sample_standardization(chain: &mut Chain) {
     let centered = chain.current();
     chain.then("Mul", "sample_squares", [centered], []);
@@ -50,7 +50,7 @@ fn add_sample_standardization(chain: &mut Chain) {
     chain.then("Div", "sample_standardized", ["sample_divisor"], []);
 }
 
-/// − the mean and ÷ (the standard deviation + ε) of the train images.
+/// Adds: − the mean and ÷ (the standard deviation + ε) of the training images.
 fn add_feature_steps(chain: &mut Chain, fitted: &FittedScaling) {
     let ImageShape { channels, height, width } = fitted.shape();
     let groups = match fitted.scaling().granularity {
@@ -69,7 +69,7 @@ fn add_feature_steps(chain: &mut Chain, fitted: &FittedScaling) {
     }
 }
 
-/// × the ZCA matrix, over all values of an image.
+/// Adds: × the ZCA matrix, over all values of an image.
 fn add_whitening(chain: &mut Chain, fitted: &FittedScaling) {
     let Some(whitening) = fitted.whitening() else { return };
     let shape = fitted.shape();
