@@ -1,4 +1,4 @@
-//! Which pixel scaling should I train my network with? `cargo run --release --example compare_my_network`
+//! Compares pixel scalings for your own network: `cargo run --release --example compare_my_network`
 
 use std::error::Error;
 
@@ -34,7 +34,7 @@ impl Network for MlpConfig {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let settings = ComparisonSettings { seeds: 3.try_into()?, ..Default::default() };
-    let folder = Destination::new("compare-my-network"); // under runs/, with the time behind its name
+    let folder = Destination::new("compare-my-network"); // runs/compare-my-network-<UTC time>
     println!("{}", compare(&MlpConfig, &settings, folder, None, &(), &mut ())?.verdict);
     Ok(())
 }

@@ -1,69 +1,70 @@
-//! Arms: the ways to train that a comparison compares, each with the accuracies of its seeds.
+//! Arms, the configurations under comparison: their accuracies, means and intervals.
 
 use serde::Serialize;
 
 use crate::significance::{confidence_interval, mean, sample_std};
 
-/// The accuracies of one arm: one way to train, with several seeds.
+/// The accuracies of an arm: one configuration, trained with several seeds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ArmAccuracies {
-    /// Its name, different from those of the other arms.
+    /// The arm's unique name.
     pub name: String,
-    /// One entry per seed.
+    /// One run per seed.
     pub runs: Vec<SeedAccuracy>,
 }
 
-/// The accuracy of one seed.
+/// The accuracy of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SeedAccuracy {
-    /// Runs with equal seeds form a pair: they should share initial weights and the order of the images.
+    /// The seed. Runs of two arms with the same seed form a pair, so they should share their initial weights
+    /// and the order of the images.
     pub seed: u64,
-    /// Fraction of the test images classified correctly; `None` if the training diverged.
+    /// Fraction of the test images classified correctly; `None` if the run diverged.
     pub accuracy: Option<f64>,
 }
 
 impl ArmAccuracies {
-    /// An arm from pairs of seed and accuracy, without diverged trainings.
+    /// Creates an arm from pairs of seed and accuracy. None of its runs diverged.
     pub fn new(name: impl Into<String>, runs: impl IntoIterator<Item = (u64, f64)>) -> Self {
         let runs = runs.into_iter().map(|(seed, accuracy)| SeedAccuracy { seed, accuracy: Some(accuracy) });
         Self { name: name.into(), runs: runs.collect() }
     }
 }
 
-/// Test accuracy over the seeds whose training did not diverge.
+/// Test accuracy over the runs that did not diverge.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Accuracy {
-    /// Arithmetic mean; `None` without a usable seed.
+    /// Arithmetic mean; `None` if every run diverged.
     pub mean: Option<f64>,
-    /// Sample standard deviation; `None` with fewer than two seeds.
+    /// Sample standard deviation; `None` for fewer than two runs.
     pub std: Option<f64>,
-    /// 95% confidence interval of the mean; `None` with fewer than two seeds. If all seeds have the same
-    /// accuracy, `std` is 0 and the interval has no width.
+    /// 95% confidence interval of the mean; `None` for fewer than two runs. If all runs have the same accuracy,
+    /// `std` is 0 and the width of the interval is 0.
     pub ci95: Option<[f64; 2]>,
 }
 
-/// The statistics of one arm, and its rank among the others.
+/// The statistics of an arm, and its rank among the others.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ArmStatistics {
-    /// Its name.
+    /// The arm's name.
     pub name: String,
-    /// Its position among the arms that were given.
+    /// Position of the arm in the slice passed to [`Statistics::of`](crate::Statistics::of).
     pub index: usize,
-    /// Mean, spread and interval.
+    /// Mean, standard deviation and interval of the test accuracy.
     pub accuracy: Accuracy,
-    /// Its ranks, from 1, ascending. Two arms share a rank exactly if they are indistinguishable (adjusted p
-    /// of at least 5%). Empty if none of its pairs could be tested.
+    /// The arm's ranks, counted from 1, ascending. Two arms share a rank exactly if their difference is not
+    /// significant (p after Holm's correction is at least 5%). Empty if none of the arm's pairs could be tested.
     ///
-    /// Indistinguishable arms need not be equal. The first of three arms may beat the third even if the
-    /// second is indistinguishable from both; the second then has the ranks of both.
+    /// Arms of the same rank need not be equally good. The first of three arms may beat the third even if the
+    /// second is indistinguishable from both. The second then has both ranks.
     ///
-    /// With one seed there are no ranks: McNemar's test compares trained models, and ranks compare arms.
+    /// With one seed there are no ranks, because McNemar's test compares trained models, not arms.
     pub ranks: Vec<usize>,
-    /// Runs that diverged.
+    /// Number of runs that diverged.
     pub diverged: usize,
-    /// Runs, including diverged ones.
+    /// Number of runs, including diverged ones.
     pub runs: usize,
-    /// Images classified correctly, by seed; a whole number.
+    /// `(seed, number of images classified correctly)` for each run that did not diverge.
     pub(crate) correct: Vec<(u64, f64)>,
 }
 
@@ -88,7 +89,7 @@ impl ArmStatistics {
         }
     }
 
-    /// Whether any of its runs has an accuracy.
+    /// Returns whether any of the arm's runs has an accuracy.
     pub fn is_usable(&self) -> bool {
         self.accuracy.mean.is_some()
     }

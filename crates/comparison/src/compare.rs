@@ -12,25 +12,25 @@ use crate::{
     queue::{Queue, Shares},
 };
 
-/// Reports a comparison while it is training. `()` reports nothing.
+/// Receives the events of a comparison, for example to update a report. `()` ignores them.
 ///
-/// The methods return nothing: a failed report must not stop the trainings.
+/// The methods return nothing, because a failed report must not stop the training.
 pub trait Reporter {
-    /// The trainings begin.
+    /// Training begins.
     fn begin(&mut self, _data: &ExperimentData, _fitted: &FittedScalings, _folder: &ComparisonFolder) {}
 
-    /// A run is finished and recorded in the folder. `left` estimates the time for the remaining ones; it is
-    /// `None` where nothing has been trained to go by, and after the last run.
+    /// A run is finished and recorded in the folder. `left` estimates the time for the remaining runs. It is
+    /// `None` before anything was trained and after the last run.
     fn run_finished(&mut self, _folder: &ComparisonFolder, _run: &PlannedRun, _left: Option<Duration>) {}
 
-    /// All runs are finished; the folder has no `result.json` yet, which is written last.
+    /// All runs are finished. The folder does not contain `result.json` yet, which is written last.
     fn conclude(&mut self, _folder: &ComparisonFolder, _comparison: &Comparison) {}
 }
 
 impl Reporter for () {}
 
-/// Trains every arm with every seed, `jobs` trainings at a time, and compares the accuracies. Runs that the
-/// destination already contains are not trained again.
+/// Trains every arm with every seed, `jobs` runs at a time, and compares the accuracies. Runs that are already
+/// finished in the destination are not trained again.
 ///
 /// ```no_run
 /// use mnist_comparison::{ComparisonSettings, compare};
@@ -44,8 +44,8 @@ impl Reporter for () {}
 /// # Ok::<(), mnist_comparison::ComparisonError>(())
 /// ```
 ///
-/// To resume an interrupted comparison, to add seeds or scalings to a finished one, or to choose the folder,
-/// name the folder:
+/// Name the folder to resume an interrupted comparison, to add seeds or scalings to a finished one, or to choose
+/// where a new one is saved:
 ///
 /// ```no_run
 /// use mnist_comparison::ComparisonFolder;
@@ -56,8 +56,8 @@ impl Reporter for () {}
 /// ```
 ///
 /// # Errors
-/// When data cannot be read, a training fails, the destination belongs to other settings or data, or the
-/// observer asks to stop: the destination then contains the progress.
+/// When data cannot be read, a run fails, the destination contains a comparison with other settings or data, or
+/// the observer asks to stop. After a stop, the destination contains the progress.
 pub fn compare<N: Network>(
     network: &N,
     settings: &ComparisonSettings,
@@ -92,7 +92,7 @@ fn compare_in_pool<N: Network>(
     let mut folder = ComparisonFolder::begin(destination, settings, plan)?;
     if folder.finished() > 0 {
         let (finished, planned) = (folder.finished(), folder.plan().runs.len());
-        observer.note(&format!("{finished} of {planned} trainings are whole already"));
+        observer.note(&format!("{finished} of {planned} runs already finished"));
     }
     fitted.add_finished(&folder)?;
     reporter.begin(&data, &fitted, &folder);

@@ -1,4 +1,4 @@
-//! The result of a comparison, from the finished runs of its arms.
+//! The result of a comparison, computed from the finished runs of its arms.
 
 use std::path::PathBuf;
 
@@ -18,115 +18,115 @@ use crate::{
     verdict::Extent,
 };
 
-/// A comparison reports how soon each of these train accuracies was reached.
+/// The training accuracies whose time to accuracy is reported.
 const MILESTONES: [f64; 2] = [0.98, 0.99];
 
-/// An arm with its finished runs, seed by seed.
+/// An arm with its finished runs.
 #[derive(Debug, Clone)]
 pub struct ArmRuns {
-    /// The arm: how the runs were trained.
+    /// The configuration that the runs were trained with.
     pub arm: Arm,
     /// The runs, by ascending seed.
     pub runs: Vec<FinishedRun>,
 }
 
 impl ArmRuns {
-    /// Runs with a usable model.
+    /// Returns the runs with a usable model.
     pub fn usable(&self) -> impl Iterator<Item = &FinishedRun> {
         self.runs.iter().filter(|run| run.is_usable())
     }
 }
 
-/// The result of a comparison: its `result.json`.
+/// The result of a comparison, saved as `result.json`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Comparison {
     /// The comparison's folder, relative to the working directory.
     #[serde(rename = "comparison")]
     pub folder: PathBuf,
-    /// Best first.
+    /// The arms, best mean accuracy first.
     pub scalings: Vec<ArmResult>,
-    /// Every two arms.
+    /// Every pair of arms.
     pub pairs: Vec<Pair>,
     /// The result in a few sentences.
     pub verdict: String,
-    /// Planned trainings.
+    /// Number of planned runs.
     pub planned: usize,
-    /// Finished trainings, including diverged ones.
+    /// Number of finished runs, including diverged ones.
     pub finished: usize,
-    /// Diverged trainings: their loss became infinite or NaN.
+    /// Number of diverged runs: their loss became infinite or NaN.
     pub diverged: usize,
     /// Number of test images behind each accuracy.
     pub test_images: usize,
-    /// Training time of all runs, in seconds.
+    /// Total training time of all runs, in seconds.
     pub seconds: f64,
-    /// The programs that computed it.
+    /// Versions of the programs that computed the result.
     pub versions: Versions,
 }
 
-/// One arm over all seeds: a scaling with a learning rate and a batch size.
+/// The result of an arm: a scaling with a learning rate and a batch size, trained with several seeds.
 #[derive(Debug, Clone, Serialize)]
 pub struct ArmResult {
-    /// The arm's name, which pairs refer to: the scaling's name, and what else varies.
+    /// The arm's unique name, to which pairs refer: the scaling's name, plus the values of the grid.
     pub name: String,
     /// Position of the arm in [`ComparisonSettings::arms`](crate::ComparisonSettings::arms).
     #[serde(skip)]
     pub arm_index: usize,
     /// The scaling's name.
     pub scaling: String,
-    /// Adam's.
+    /// Learning rate of Adam.
     pub learning_rate: f64,
     /// Images per step.
     pub batch_size: u32,
     /// See [`ArmStatistics::ranks`](crate::ArmStatistics::ranks).
     pub ranks: Vec<usize>,
-    /// Mean, spread and interval.
+    /// Mean, standard deviation and interval of the test accuracy.
     pub accuracy: Accuracy,
-    /// How soon its runs reached some train accuracies.
+    /// Time to 98% and 99% training accuracy.
     pub milestones: Vec<Milestone>,
-    /// Seed by seed.
+    /// The runs, by ascending seed.
     pub runs: Vec<RunSummary>,
 }
 
-/// How soon the runs of an arm reached a train accuracy, see [`first_reaching`].
+/// The time that the runs of an arm took to reach a training accuracy, as [`first_reaching`] defines it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Milestone {
-    /// The train accuracy, a fraction.
+    /// The training accuracy, a fraction.
     pub accuracy: f64,
-    /// Runs with a usable model that reached it.
+    /// Number of runs with a usable model that reached it.
     pub runs: usize,
-    /// Median of their steps until then.
+    /// Median number of steps until these runs reached it.
     pub steps: Option<f64>,
-    /// Median of their training time until then, in seconds.
+    /// Median training time until these runs reached it, in seconds.
     pub seconds: Option<f64>,
 }
 
-/// One run in short.
+/// The summary of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct RunSummary {
     /// The seed.
     pub seed: u64,
-    /// The run's folder, as seen from where the program was called.
+    /// The run's folder, relative to the working directory.
     pub run: PathBuf,
     /// Whether the model is usable.
     pub status: Status,
-    /// On the test images.
+    /// Test accuracy, a fraction; `None` if the run diverged.
     pub accuracy: Option<f64>,
-    /// On the test images.
+    /// Mean test loss; `None` if the run diverged.
     pub loss: Option<f64>,
-    /// Training time.
+    /// Training time in seconds.
     pub seconds: f64,
 }
 
 impl Comparison {
-    /// Compares the finished runs of all arms. Each arm is planned with this many seeds. Arms without a run
-    /// are left out.
+    /// Compares the finished runs of all arms. `seeds` is the number of seeds planned for each arm. Arms without
+    /// a run are left out.
     pub fn of(folder: PathBuf, seeds: usize, arms: &[ArmRuns]) -> Self {
         let runs = || arms.iter().flat_map(|arm| &arm.runs);
         let test_images = runs().next().map_or(0, |run| run.result.test_images);
         let accuracies: Vec<ArmAccuracies> = arms.iter().map(accuracies).collect();
         let mut statistics = Statistics::of_checked(&accuracies, test_images);
         if seeds == 1 {
-            statistics = statistics.with_mcnemar(|a, b| only_one_is_right(&arms[a], &arms[b]));
+            statistics = statistics.with_mcnemar(|a, b| only_one_is_correct(&arms[a], &arms[b]));
         }
         let (planned, finished) = (arms.len() * seeds, runs().count());
         let verdict = statistics.verdict_so_far(&Extent { planned, finished, seeds });
@@ -148,12 +148,12 @@ impl Comparison {
         }
     }
 
-    /// Whether any arm has more than one run with a usable model.
+    /// Returns whether any arm has more than one run with a usable model.
     pub fn has_several_seeds(&self) -> bool {
         self.scalings.iter().any(|arm| arm.usable_runs().count() > 1)
     }
 
-    /// Whether the pairs compare trained models instead of arms over several seeds.
+    /// Returns whether the pairs compare trained models by McNemar's test, not arms over several seeds.
     pub fn compares_models(&self) -> bool {
         self.pairs.iter().any(|pair| pair.mcnemar.is_some())
     }
@@ -167,9 +167,9 @@ fn accuracies(arm: &ArmRuns) -> ArmAccuracies {
     ArmAccuracies { name: arm.arm.name.clone(), runs: runs.collect() }
 }
 
-/// Number of images that only the model of `a` classified correctly, and that only the model of `b` did.
-/// `None` if a training diverged or the images differ.
-fn only_one_is_right(a: &ArmRuns, b: &ArmRuns) -> Option<[usize; 2]> {
+/// Returns the number of images that only the model of `a` classified correctly, and the number for `b`. `None`
+/// if a run diverged or the numbers of test images differ.
+fn only_one_is_correct(a: &ArmRuns, b: &ArmRuns) -> Option<[usize; 2]> {
     let (a, b) = (&a.runs.first()?.predictions, &b.runs.first()?.predictions);
     if a.is_empty() || a.len() != b.len() {
         return None;
@@ -198,7 +198,7 @@ impl ArmResult {
         }
     }
 
-    /// Runs with a usable model.
+    /// Returns the runs with a usable model.
     pub fn usable_runs(&self) -> impl Iterator<Item = &RunSummary> {
         self.runs.iter().filter(|run| run.status == Status::Ok)
     }

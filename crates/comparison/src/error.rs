@@ -1,45 +1,45 @@
-//! Errors of comparisons.
+//! The error type of this crate.
 
 use std::path::PathBuf;
 
 use mnist_training::TrainingError;
 
-/// Why a comparison could not be made or read.
+/// The reason why a comparison could not be trained, read or computed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ComparisonError {
-    /// The settings leave out a part of the comparison to be resumed.
-    #[error("`{0}` lacks some of the comparison that is resumed")]
+    /// The settings leave out seeds or arms of the comparison to be resumed. Contains the key of the setting.
+    #[error("cannot resume: `{0}` leaves out some that are already there")]
     Shrinks(&'static str),
-    /// More trainings at a time than there are CPU threads.
-    #[error("{jobs} jobs are more than there are threads: {threads}; each training needs one")]
+    /// More simultaneous runs than CPU threads.
+    #[error("cannot train {jobs} runs at a time on {threads} threads: each run needs a thread")]
     TooManyJobs {
-        /// Trainings at a time.
+        /// Number of simultaneous runs.
         jobs: usize,
-        /// CPU threads.
+        /// Number of CPU threads.
         threads: usize,
     },
-    /// A comparison's folder that does not exist.
+    /// A path that is not a folder.
     #[error("the comparison {} does not exist or is not a folder", .0.display())]
     NoComparison(PathBuf),
-    /// A folder that is not a comparison's.
-    #[error("{} is not a comparison: it has no plan.json", .0.display())]
+    /// A folder without a comparison.
+    #[error("{} is not a comparison: it does not contain plan.json", .0.display())]
     NotAComparison(PathBuf),
     /// Accuracies that cannot be compared.
     #[error("cannot compare the accuracies: {0}")]
     Accuracies(String),
-    /// A training failed, or was interrupted.
+    /// A run failed or was interrupted.
     #[error(transparent)]
     Training(#[from] TrainingError),
 }
 
 impl ComparisonError {
-    /// Whether the observer asked to stop, and nothing failed.
+    /// Returns whether the observer asked to stop. If so, nothing failed.
     pub fn is_interrupt(&self) -> bool {
         matches!(self, Self::Training(error) if error.is_interrupt())
     }
 
-    /// Whether the settings are wrong, so that no work was started.
+    /// Returns whether the settings are invalid. If so, no work was started.
     pub fn is_bad_setting(&self) -> bool {
         match self {
             Self::Shrinks(_) | Self::TooManyJobs { .. } => true,

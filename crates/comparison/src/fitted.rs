@@ -1,4 +1,4 @@
-//! The scalings of a comparison, fitted once for all of their runs.
+//! The fitted scalings of a comparison. Each scaling is fitted once and shared by its runs.
 
 use std::sync::Arc;
 
@@ -7,15 +7,15 @@ use mnist_training::{Observer, TrainingError, dataset::fit, files, run::SCALING}
 
 use crate::{ComparisonFolder, ComparisonSettings, plan::PlannedRun};
 
-/// The fitted scalings of a comparison, as far as they are known.
+/// The fitted scalings of a comparison. Scalings that no run has needed yet are missing.
 #[derive(Debug, Clone)]
 pub struct FittedScalings(Vec<Option<Arc<FittedScaling>>>);
 
 impl FittedScalings {
-    /// Fits the scalings of these runs on the train images.
+    /// Fits the scalings of these runs on the training images.
     ///
     /// # Errors
-    /// As [`fit`].
+    /// As for [`fit`].
     pub fn fit(
         settings: &ComparisonSettings,
         runs: &[PlannedRun],
@@ -30,7 +30,7 @@ impl FittedScalings {
         Ok(Self(fitted.collect::<Result<_, _>>()?))
     }
 
-    /// Reads the scalings that were not fitted from finished runs.
+    /// Adds the missing scalings that finished runs have saved.
     ///
     /// # Errors
     /// When a run's `scaling.json` cannot be read.
@@ -44,7 +44,7 @@ impl FittedScalings {
         Ok(())
     }
 
-    /// The scalings that the finished runs of a comparison contain.
+    /// Reads the scalings that the finished runs of a comparison have saved.
     ///
     /// # Errors
     /// When a run's `scaling.json` cannot be read.
@@ -54,7 +54,7 @@ impl FittedScalings {
         Ok(fitted)
     }
 
-    /// The scaling at this position in the settings.
+    /// Returns the fitted scaling by its position in the settings; `None` if it is missing.
     pub fn get(&self, scaling_index: usize) -> Option<&Arc<FittedScaling>> {
         self.0.get(scaling_index)?.as_ref()
     }

@@ -1,4 +1,4 @@
-//! A comparison's folder: its settings, its plan and its finished runs.
+//! The folder of a comparison: its settings, its plan and its finished runs.
 
 use std::{
     fs,
@@ -17,19 +17,19 @@ use crate::{
     plan::{PLAN, Plan, PlannedRun, RUNS},
 };
 
-/// The report's page for a browser.
+/// Name of the report as an HTML page.
 pub const PAGE: &str = "report.html";
 
-/// The report's short version.
+/// Name of the report's short version in Markdown.
 pub const MARKDOWN: &str = "report.md";
 
-/// The report's table, a row per run.
+/// Name of the report's CSV table, with a row per run.
 pub const TABLE: &str = "results.csv";
 
-/// The folder of the report's figures.
+/// Name of the folder that contains the report's figures.
 pub const FIGURES: &str = "figures";
 
-/// How to recognise a comparison's folder.
+/// Identifies the folder of a comparison.
 pub const COMPARISON: ResultKind = ResultKind {
     contents: &[CONFIG, PLAN, RESULT, PAGE, MARKDOWN, TABLE, FIGURES, RUNS, LOCK],
     mark: CONFIG,
@@ -37,7 +37,7 @@ pub const COMPARISON: ResultKind = ResultKind {
     is_resumable: true,
 };
 
-/// A comparison's folder, with the finished runs in memory.
+/// The folder of a comparison, with the finished runs in memory.
 #[derive(Debug)]
 pub struct ComparisonFolder {
     folder: OutputFolder,
@@ -47,10 +47,10 @@ pub struct ComparisonFolder {
 }
 
 impl ComparisonFolder {
-    /// The folder `path` as the destination of a comparison.
+    /// Returns the folder `path` as the destination of a comparison.
     ///
     /// # Errors
-    /// When it holds something else, or a comparison that `existing` refuses.
+    /// When the folder contains anything else, or a comparison that `existing` does not allow.
     pub fn destination(path: PathBuf, existing: Existing) -> Result<Destination, TrainingError> {
         Destination::at(path, existing, &COMPARISON)
     }
@@ -58,8 +58,8 @@ impl ComparisonFolder {
     /// Begins a comparison, resumes one, or joins one that another process is training.
     ///
     /// # Errors
-    /// When the destination belongs to other settings or data, or another process trains in a folder that is
-    /// to be replaced.
+    /// When the destination contains a comparison with other settings or data, or another process is training
+    /// in a folder that should be replaced.
     pub fn begin(
         destination: Destination,
         settings: &ComparisonSettings,
@@ -67,25 +67,25 @@ impl ComparisonFolder {
     ) -> Result<Self, ComparisonError> {
         if let Some(path) = destination.replaces() {
             for run in fs::read_dir(path.join(RUNS)).into_iter().flatten() {
-                check_free(&run.map_err(TrainingError::file("look into", path))?.path())?;
+                check_free(&run.map_err(TrainingError::file("list the files in", path))?.path())?;
             }
         }
         let folder = destination.create()?;
-        // Two processes may begin at the same time, and one of them may have more seeds.
+        // Another process may begin the same comparison at the same time, perhaps with more seeds.
         let _lock = FolderLock::wait_for(folder.path())?;
         settings.check_resumes(&folder.path().join(CONFIG))?;
         plan.check_resumes(&folder.path().join(PLAN))?;
-        // An earlier result of fewer runs must not be mistaken for the result of these settings.
+        // An earlier result, with fewer runs, must not be mistaken for the result of these settings.
         folder.remove(RESULT)?;
         folder.write(CONFIG, settings.to_toml()?.as_bytes())?;
         folder.write_json(PLAN, &plan)?;
         Self::read_runs(folder, settings.clone(), plan)
     }
 
-    /// Opens a folder that [`begin`](Self::begin) made.
+    /// Opens a folder that [`begin`](Self::begin) has created.
     ///
     /// # Errors
-    /// When it does not exist, is not a comparison, or contains a damaged file.
+    /// When the folder does not exist, does not contain a comparison, or contains a damaged file.
     pub fn open(path: &Path) -> Result<Self, ComparisonError> {
         if !path.is_dir() {
             return Err(ComparisonError::NoComparison(path.to_owned()));
@@ -110,8 +110,8 @@ impl ComparisonFolder {
         Ok(this)
     }
 
-    /// Records the runs that other processes have finished since; not those that are `ours`, which will be
-    /// handed on.
+    /// Records the runs that other processes have finished meanwhile. Skips the runs that are `ours`: their
+    /// results will be [recorded](Self::record) from memory.
     ///
     /// # Errors
     /// When a finished run cannot be read.
@@ -128,8 +128,8 @@ impl ComparisonFolder {
         Ok(())
     }
 
-    /// Adds a finished run to those of its arm. A run that is recorded again, because another process finished
-    /// it meanwhile, counts once.
+    /// Adds a finished run to its arm. A run that is recorded again, because another process has finished it
+    /// meanwhile, replaces the earlier one.
     pub fn record(&mut self, run: &PlannedRun, finished: FinishedRun) {
         let runs = &mut self.arms[run.arm_index].runs;
         match runs.binary_search_by_key(&run.seed, |recorded| recorded.result.seed) {
@@ -138,56 +138,56 @@ impl ComparisonFolder {
         }
     }
 
-    /// The settings in force.
+    /// Returns the settings of the comparison.
     pub fn settings(&self) -> &ComparisonSettings {
         &self.settings
     }
 
-    /// Every training of the comparison.
+    /// Returns the plan of the comparison.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// Where it is.
+    /// Returns the path of the folder.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The folder, to write a report to.
+    /// Returns the folder as an output, to write a report into.
     pub fn output(&self) -> &OutputFolder {
         &self.folder
     }
 
-    /// Every arm with its finished runs, seed by seed.
+    /// Returns every arm with its finished runs, by ascending seed.
     pub fn arms(&self) -> &[ArmRuns] {
         &self.arms
     }
 
-    /// The finished run of an arm with this seed.
+    /// Returns a planned run's result; `None` if the run is unfinished.
     pub fn run(&self, run: &PlannedRun) -> Option<&FinishedRun> {
         self.arms[run.arm_index].runs.iter().find(|finished| finished.result.seed == run.seed)
     }
 
-    /// Number of finished runs.
+    /// Returns the number of finished runs.
     pub fn finished(&self) -> usize {
         self.arms.iter().map(|arm| arm.runs.len()).sum()
     }
 
-    /// Whether every planned run is finished.
+    /// Returns whether every planned run is finished.
     pub fn is_finished(&self) -> bool {
         self.finished() == self.plan.runs.len()
     }
 
-    /// The comparison of the finished runs.
+    /// Compares the finished runs.
     pub fn comparison(&self) -> Comparison {
         let seeds = self.settings.seeds.get() as usize;
         Comparison::of(self.folder.path().to_owned(), seeds, &self.arms)
     }
 
-    /// Writes the result, if all runs are finished and the settings are [current](Self::is_current).
+    /// Writes `result.json` if all runs are finished and the settings are [current](Self::is_current).
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the settings cannot be read or the result cannot be written.
     pub fn conclude(&self, comparison: &Comparison) -> Result<(), TrainingError> {
         if self.is_current()? && self.is_finished() {
             self.folder.write_json(RESULT, comparison)?;
@@ -195,8 +195,8 @@ impl ComparisonFolder {
         Ok(())
     }
 
-    /// Whether the folder's settings are still these. If not, another process has added seeds or arms, and
-    /// will write result and report.
+    /// Returns whether the folder still contains these settings. If not, another process has added seeds or
+    /// arms, and will write the result and the report.
     ///
     /// # Errors
     /// When the settings cannot be read.

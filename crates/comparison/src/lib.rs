@@ -1,11 +1,13 @@
-//! Compares ways to train an image classifier: every scaling with every seed, and what the accuracies say
-//! together.
+//! Compares ways to train an image classifier: trains each of them with several seeds, and tests which
+//! differences in accuracy are significant.
 //!
-//! [`compare`] runs all steps: [`settings`] → [`plan`] → [`queue`] → a run is finished, recorded in
-//! the [`folder`] and reported → the [`Comparison`] is concluded. It takes your own network: implement
-//! [`Classifier`](mnist_training::Classifier) and [`Network`](mnist_training::Network) for it.
+//! An *arm* is one configuration under comparison: a scaling, plus a learning rate and a batch size if the
+//! grid varies them. [`compare`] turns the [`settings`] into a [`plan`] with a run for each arm and seed. A
+//! [`queue`] trains the runs, the [`folder`] records each finished one, and the [`Comparison`] sums them up.
+//! To compare with your own network, implement [`Classifier`](mnist_training::Classifier) and
+//! [`Network`](mnist_training::Network) for it.
 //!
-//! The statistics need no training: [`Statistics`] takes accuracies from anywhere.
+//! [`Statistics`] also works without training, on accuracies from any program.
 //!
 //! ```
 //! use mnist_comparison::{ArmAccuracies, Statistics};
@@ -47,7 +49,7 @@ pub use pairs::{McNemar, Pair};
 pub use settings::{Arm, ComparisonSettings};
 pub use statistics::Statistics;
 
-/// Compiles the README's example with the doctests.
+/// Compiles the example in the README as a doctest.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,6 +1,6 @@
-//! Numbers as people read them.
+//! Formats numbers for people.
 
-/// A whole number with a comma at thousands.
+/// Formats a number with commas between thousands.
 ///
 /// ```
 /// assert_eq!(mnist_comparison::numbers::count(60_000), "60,000");
@@ -11,7 +11,7 @@ pub fn count(number: usize) -> String {
     groups.map(String::from_utf8_lossy).collect::<Vec<_>>().join(",")
 }
 
-/// A number with a noun: "1 run", "2,000 runs".
+/// Formats a number with its noun, such as "1 run" or "2,000 runs".
 pub fn plural(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{} {what}s", count(number)) }
 }

@@ -1,4 +1,4 @@
-//! Comparisons of every two arms.
+//! Pairs of arms: their differences, and the tests of these.
 
 use serde::Serialize;
 
@@ -7,59 +7,59 @@ use crate::{
     significance::{SIGNIFICANT, confidence_interval, detectable, holm, mcnemar, mean, paired_t_test},
 };
 
-/// Arm `a` compared with arm `b`, seed by seed.
+/// The comparison of the arms `a` and `b`, seed by seed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Pair {
     /// Name of the arm with the better mean.
     pub a: String,
     /// Name of the other arm.
     pub b: String,
-    /// Positions of the two in [`Statistics::arms`](crate::Statistics::arms).
+    /// Positions of both arms in [`Statistics::arms`](crate::Statistics::arms).
     #[serde(skip)]
     pub places: [usize; 2],
-    /// Seeds with which both have a usable model.
+    /// Number of seeds with which both arms have a usable model.
     pub seeds: usize,
-    /// Mean accuracy of `a` minus that of `b`, over the seeds that both finished.
+    /// Mean accuracy of `a` minus mean accuracy of `b`, over these seeds.
     pub difference: Option<f64>,
     /// 95% confidence interval of the difference, not adjusted for the number of pairs.
     ///
-    /// It is [0, 0] if both classify equally many images correctly with every seed. It is `None` if `p` is:
-    /// with fewer than two seeds, or if the difference is the same with every seed but not 0. Without a
-    /// spread there is no test, and an interval without width would claim a certainty that a few seeds cannot
-    /// give.
+    /// It is [0, 0] if both arms classify equally many images correctly with every seed. It is `None` if `p`
+    /// is: with fewer than two seeds, or if the difference is the same with every seed but not 0. In the last
+    /// case no spread can be estimated, and an interval of width 0 would suggest a certainty that a few seeds
+    /// cannot provide.
     pub ci95: Option<[f64; 2]>,
-    /// p-value of the two-sided paired t-test; 1 if both classify equally many images correctly with every
-    /// seed.
+    /// p-value of the two-sided paired t-test. It is 1 if both arms classify equally many images correctly with
+    /// every seed.
     pub p: Option<f64>,
-    /// `p`, adjusted by Holm's method for the number of pairs that have a p-value.
+    /// `p` after Holm's correction for the number of pairs that have a p-value.
     pub p_holm: Option<f64>,
-    /// The smallest true difference that this many seeds with this spread detect with a probability of 80%.
+    /// The smallest true difference that this many seeds detect with a probability of 80%, given the spread
+    /// between them.
     ///
-    /// The level of the test is 5% / number of pairs that have a p-value, which is the strictest level of
-    /// Holm's method. `None` without a spread. A value above 1 means that these seeds cannot detect any
-    /// difference.
+    /// The significance level is 5% / number of pairs that have a p-value: the strictest one in Holm's method.
+    /// `None` if there is no spread. A value above 1 means that these seeds cannot detect any difference.
     pub detectable: Option<f64>,
-    /// McNemar's test of the two models, if one seed is planned and both are usable.
+    /// McNemar's test of the two trained models, if one seed is planned and both models are usable.
     pub mcnemar: Option<McNemar>,
 }
 
 /// McNemar's exact test of two trained models on the same test images.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct McNemar {
-    /// Images that `a` alone classified correctly.
+    /// Number of images that only `a` classified correctly.
     pub only_a: usize,
-    /// Images that `b` alone classified correctly.
+    /// Number of images that only `b` classified correctly.
     pub only_b: usize,
     /// Two-sided p-value.
     pub p: f64,
-    /// `p`, adjusted by Holm's method for the number of pairs.
+    /// `p` after Holm's correction for the number of tested pairs.
     pub p_holm: f64,
 }
 
-/// Every two arms, the one with the better mean first, with everything but [`Pair::mcnemar`].
+/// Tests every pair of arms, without [`Pair::mcnemar`]. `arms` are sorted, so the one with the better mean comes
+/// first in each pair.
 ///
-/// Runs with the same seed share initial weights and the order of images, so they are paired. `arms` are
-/// sorted.
+/// Runs with the same seed share their initial weights and the order of the images, so the tests are paired.
 pub(crate) fn tested(arms: &[ArmStatistics], test_images: usize) -> Vec<Pair> {
     let fraction = |images: f64| images / test_images as f64;
     let (mut pairs, mut differences) = (Vec::new(), Vec::new());
@@ -92,7 +92,7 @@ pub(crate) fn tested(arms: &[ArmStatistics], test_images: usize) -> Vec<Pair> {
     pairs
 }
 
-/// Correct images of `a` minus those of `b`, for each seed that both finished.
+/// Returns the correct images of `a` minus those of `b`, for each seed with a usable model of both.
 fn differences(a: &ArmStatistics, b: &ArmStatistics) -> Vec<f64> {
     let of_seed = |(seed, images): &(u64, f64)| {
         let (_, partner) = b.correct.iter().find(|(other, _)| other == seed)?;
@@ -102,8 +102,8 @@ fn differences(a: &ArmStatistics, b: &ArmStatistics) -> Vec<f64> {
 }
 
 impl McNemar {
-    /// Adds the test to each pair. `images` counts, pair by pair, the images that only one of its two models
-    /// classified correctly.
+    /// Adds the test to each pair. `images` contains, for each pair, the number of images that only its first
+    /// model and only its second model classified correctly.
     pub(crate) fn add(pairs: &mut [Pair], images: &[Option<[usize; 2]>]) {
         let p_values: Vec<f64> =
             images.iter().flatten().map(|&[only_a, only_b]| mcnemar(only_a, only_b)).collect();

@@ -1,4 +1,4 @@
-//! The trainings of a comparison, and the folder of each run.
+//! The plan of a comparison: its runs, and the name of each run's folder.
 
 use std::path::Path;
 
@@ -14,39 +14,39 @@ use sha2::{Digest, Sha256};
 
 use crate::{Arm, ComparisonSettings};
 
-/// The file with the plan.
+/// Name of the file that contains the plan.
 pub const PLAN: &str = "plan.json";
 
-/// The folder of the runs in a comparison's folder.
+/// Name of the folder that contains the runs, in a comparison's folder.
 pub const RUNS: &str = "runs";
 
-/// Every training of a comparison.
+/// All runs of a comparison.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     /// Checksums of the data files.
     pub data: Vec<FileSum>,
-    /// Sorted by seed, so a comparison that is stopped early has pairs to compare.
+    /// The runs, sorted by seed: a comparison that is stopped early then has arms with a seed in common.
     pub runs: Vec<PlannedRun>,
 }
 
-/// One training of a comparison.
+/// One run of a comparison: an arm with a seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedRun {
-    /// Name of its arm.
+    /// Name of the arm.
     pub arm: String,
-    /// Position of its arm in [`ComparisonSettings::arms`].
+    /// Position of the arm in [`ComparisonSettings::arms`].
     #[serde(skip)]
     pub arm_index: usize,
     /// The seed.
     pub seed: u64,
-    /// Its folder's name.
+    /// Name of the run's folder.
     pub name: String,
 }
 
 impl Plan {
-    /// Plans a comparison on data files with these checksums.
+    /// Plans a comparison on data files with the checksums `data`.
     ///
     /// # Errors
     /// When a number is too large for TOML.
@@ -64,22 +64,22 @@ impl Plan {
     /// Reads the plan of a comparison of these arms.
     ///
     /// # Errors
-    /// When the file cannot be read, or names other arms.
+    /// When the file cannot be read, or contains an arm that is not one of these.
     pub fn read(path: &Path, arms: &[Arm]) -> Result<Self, TrainingError> {
         let mut plan: Self = files::read_json(path)?;
         for run in &mut plan.runs {
             let place = arms.iter().position(|arm| arm.name == run.arm);
             run.arm_index = place.ok_or_else(|| {
-                TrainingError::damaged(path)(format!("config.toml has no arm `{}`", run.arm))
+                TrainingError::damaged(path)(format!("`{}` is not an arm of config.toml", run.arm))
             })?;
         }
         Ok(plan)
     }
 
-    /// Refuses to add to a comparison of other data, whose plan is at `path`.
+    /// Checks that the comparison planned at `path`, if there is one, uses the same data.
     ///
     /// # Errors
-    /// When the data differ, or the plan cannot be read.
+    /// When the data differ, or the saved plan cannot be read.
     pub fn check_resumes(&self, path: &Path) -> Result<(), TrainingError> {
         if path.exists() && files::read_json::<Self>(path)?.data != self.data {
             return Err(TrainingError::OtherData(path.parent().unwrap_or(path).to_owned()));
@@ -87,7 +87,7 @@ impl Plan {
         Ok(())
     }
 
-    /// The runs that are not finished in this comparison's folder, if there is one.
+    /// Returns the runs that are not finished in this comparison's folder. Without a folder, these are all runs.
     pub fn missing(&self, comparison: Option<&Path>) -> Vec<PlannedRun> {
         let is_finished = |run: &PlannedRun| {
             comparison.is_some_and(|folder| folder.join(RUNS).join(&run.name).join(RESULT).exists())
@@ -96,10 +96,10 @@ impl Plan {
     }
 }
 
-/// The name of a run's folder: its scaling and its seed for people, and a hash of everything that its result
-/// depends on. So a finished run in a folder of this name is never repeated.
+/// Returns the name of a run's folder: its scaling and its seed for people, and a hash of everything that its
+/// result depends on. A run with the same name has the same result, so it is never trained twice.
 fn run_name(settings: &RunSettings, data: &[FileSum]) -> Result<String, TrainingError> {
-    /// 40 bits: enough to tell apart the runs in one folder.
+    /// Hexadecimal digits of the hash: 40 bits distinguish the runs of one folder.
     const DIGITS: usize = 10;
     let content = (settings.with_effect()?, data, Versions::current());
     let content = serde_json::to_vec(&content).map_err(TrainingError::encode("the name of a run"))?;

@@ -26,23 +26,23 @@ use crate::{
     plan::{PlannedRun, RUNS},
 };
 
-/// How the trainings share the CPU.
+/// The division of the CPU threads among simultaneous runs.
 #[derive(Debug, Clone, Copy)]
 pub struct Shares {
-    /// Trainings at a time.
+    /// Number of simultaneous runs.
     jobs: usize,
-    /// Threads for all of them together.
+    /// Number of threads for all runs together.
     threads: usize,
 }
 
-/// Most trainings at a time by default: each needs memory for its tensors and a share of the caches.
+/// Default limit on simultaneous runs: each needs memory for its tensors and a share of the caches.
 const MOST_JOBS: usize = 8;
 
 impl Shares {
-    /// Divides this pool's threads among `jobs` trainings at a time.
+    /// Divides the threads of the current pool among `jobs` simultaneous runs.
     ///
-    /// By default, each training has one thread and waits for no other. On two cores, two trainings then
-    /// finish sooner together than one after the other. A GPU trains one at a time.
+    /// By default, each run has one thread, so it never waits for another thread. On two cores, two such runs
+    /// finish sooner together than one after the other. A GPU trains one run at a time.
     ///
     /// # Errors
     /// When there are more jobs than threads.
@@ -56,13 +56,13 @@ impl Shares {
         Ok(Self { jobs, threads })
     }
 
-    /// Threads of one training, counted from 0. Together, the trainings use all threads.
-    fn of(self, training: usize) -> usize {
-        self.threads / self.jobs + usize::from(training < self.threads % self.jobs)
+    /// Returns the number of threads of a run. The runs are counted from 0 and together use all threads.
+    fn of(self, run: usize) -> usize {
+        self.threads / self.jobs + usize::from(run < self.threads % self.jobs)
     }
 }
 
-/// Trains runs of a comparison.
+/// Trains the runs of a comparison.
 #[derive(Debug)]
 pub struct Queue<'a, N> {
     experiment: &'a Experiment<'a, N>,
@@ -71,15 +71,15 @@ pub struct Queue<'a, N> {
     runs: PathBuf,
     shares: Shares,
     images_per_run: u64,
-    /// Names of the runs that a worker has taken and whose outcome has not been handed on.
+    /// Names of the runs that a worker has taken and whose outcome was not reported yet.
     at_work: Mutex<BTreeSet<String>>,
 }
 
-/// What a worker reports about one run: `None` if another process is training it.
+/// The outcome of a run, as a worker reports it: `None` if another process is training the run.
 type Outcome = (PlannedRun, Result<Option<FinishedRun>, TrainingError>);
 
 impl<'a, N: Network> Queue<'a, N> {
-    /// A queue for the runs in `folder`.
+    /// Creates a queue for the runs in `folder`.
     pub fn new(
         experiment: &'a Experiment<'a, N>,
         fitted: &'a FittedScalings,
@@ -98,7 +98,7 @@ impl<'a, N: Network> Queue<'a, N> {
         }
     }
 
-    /// Whether this queue is training the run, or is about to hand it on.
+    /// Returns whether this queue is training the run, or has finished it but not reported it yet.
     pub fn is_at_work_on(&self, run: &PlannedRun) -> bool {
         self.at_work.lock().unwrap_or_else(PoisonError::into_inner).contains(&run.name)
     }
@@ -106,23 +106,23 @@ impl<'a, N: Network> Queue<'a, N> {
     /// Trains `missing`, and calls `finished` on this thread with each finished run and an estimate of the
     /// remaining time.
     ///
-    /// Waits for runs that another process is training. After an error, or when the observer asks to stop,
-    /// the current trainings stop after their step, each with a checkpoint.
+    /// If another process is training a run, this waits for it. After an error, or when the observer asks to
+    /// stop, the current runs save a checkpoint after their step and stop.
     ///
     /// # Errors
-    /// When a training fails, or the observer asks to stop.
+    /// When a run fails, or the observer asks to stop.
     pub fn train(
         &self,
         mut missing: Vec<PlannedRun>,
         observer: &dyn Observer,
         mut finished: impl FnMut(&PlannedRun, FinishedRun, Option<Duration>),
     ) -> Result<(), TrainingError> {
-        /// How often to check a run of another process.
+        /// Interval at which runs of other processes are checked.
         const POLL_INTERVAL: Duration = Duration::from_millis(500);
         let overall = Overall::new(observer, self.images_per_run * missing.len() as u64);
         let mut is_waiting = false;
         loop {
-            // The remainder would leave threads idle, so it comes last, with more threads each.
+            // The remaining runs would leave threads idle, so they come last, with more threads each.
             let last = missing.split_off(missing.len() - missing.len() % self.shares.jobs);
             let fewer = Shares { jobs: last.len(), ..self.shares };
             let mut elsewhere = self.train_at_once(missing, self.shares, &overall, &mut finished)?;
@@ -131,7 +131,7 @@ impl<'a, N: Network> Queue<'a, N> {
                 return Ok(());
             }
             if !is_waiting {
-                observer.note(&format!("waiting for {} of another process", plural(elsewhere.len(), "run")));
+                observer.note(&format!("waiting for {} in another process", plural(elsewhere.len(), "run")));
                 is_waiting = true;
             }
             thread::sleep(POLL_INTERVAL);
@@ -142,7 +142,7 @@ impl<'a, N: Network> Queue<'a, N> {
         }
     }
 
-    /// Trains the runs that no other process has locked, and returns the others.
+    /// Trains the runs that no other process has locked. Returns the others.
     fn train_at_once(
         &self,
         runs: Vec<PlannedRun>,
@@ -166,7 +166,7 @@ impl<'a, N: Network> Queue<'a, N> {
                     Ok(None) => elsewhere.push(run),
                     Err(cause) => {
                         overall.stop();
-                        // Later errors come from trainings that were stopped.
+                        // Later errors come from the runs that are stopped now.
                         error.get_or_insert(cause);
                     }
                 }
@@ -176,7 +176,7 @@ impl<'a, N: Network> Queue<'a, N> {
         })
     }
 
-    /// Trains run after run until none is left or one fails.
+    /// Trains one run after another until none is left or one fails.
     fn work(
         &self,
         waiting: &Mutex<impl Iterator<Item = PlannedRun>>,
@@ -206,21 +206,21 @@ impl<'a, N: Network> Queue<'a, N> {
         let one = OneOfMany { overall, counted: AtomicU64::new(0) };
         let outcome = self.experiment.run(&arm.with_seed(run.seed), fitted, &self.runs.join(&run.name), &one);
         if let Ok(Some(_)) = outcome {
-            // A diverged training ends early, and another process may have finished this run.
+            // A diverged run ends early, and another process may have finished this one.
             one.count_up_to(self.images_per_run);
         }
         outcome
     }
 }
 
-/// All trainings of a queue as one task.
+/// All runs of a queue as one task for the observer.
 struct Overall<'a> {
     observer: &'a dyn Observer,
     task: Mutex<Box<dyn TaskProgress + 'a>>,
     begun: Instant,
     done: AtomicU64,
     images: u64,
-    /// Set when a training has failed, to stop the others.
+    /// Set when a run has failed, to stop the others.
     failed: AtomicBool,
 }
 
@@ -237,7 +237,7 @@ impl<'a> Overall<'a> {
     }
 
     fn add(&self, images: u64) {
-        // Under the lock, or another thread could show a later number first.
+        // The sum is computed under the lock. Otherwise, another thread could show a larger sum first.
         let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         let done = self.done.fetch_add(images, Ordering::Relaxed) + images;
         task.at(done, None, "");
@@ -247,7 +247,7 @@ impl<'a> Overall<'a> {
         self.failed.store(true, Ordering::Relaxed);
     }
 
-    /// Time for the rest, at the average speed since the start.
+    /// Estimates the remaining time from the average speed since the start.
     fn time_left(&self) -> Option<Duration> {
         let done = self.done.load(Ordering::Relaxed);
         (0 < done && done < self.images)
@@ -255,7 +255,7 @@ impl<'a> Overall<'a> {
     }
 }
 
-/// The observer of one training: adds its images to those of all, and ignores notes about its epochs.
+/// The observer of one run: adds its images to the total, and ignores the notes about its epochs.
 struct OneOfMany<'a, 'o> {
     overall: &'a Overall<'o>,
     counted: AtomicU64,
@@ -286,7 +286,7 @@ impl Observer for OneOfMany<'_, '_> {
     }
 }
 
-/// A training's task, whose images also count for all trainings.
+/// The task of one run. Its images also count for the task of all runs.
 struct Counted<'a, 'o> {
     one: &'a OneOfMany<'a, 'o>,
     shown: Box<dyn TaskProgress + 'a>,
@@ -304,11 +304,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn trainings_at_a_time_share_out_all_threads_and_no_more() {
+    fn simultaneous_runs_use_all_threads_and_no_more() {
         for threads in 1..20 {
             for jobs in 1..=threads {
                 let shares = Shares { jobs, threads };
-                let of_each: Vec<usize> = (0..jobs).map(|training| shares.of(training)).collect();
+                let of_each: Vec<usize> = (0..jobs).map(|run| shares.of(run)).collect();
                 assert_eq!(of_each.iter().sum::<usize>(), threads, "{jobs} jobs");
                 let (most, least) = (of_each.iter().max().unwrap(), of_each.iter().min().unwrap());
                 assert!(most - least <= 1, "{jobs} jobs on {threads} threads: {of_each:?}");

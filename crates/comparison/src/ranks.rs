@@ -1,12 +1,13 @@
-//! Ranks: two arms share one exactly if they are indistinguishable.
+//! Ranks: two arms share one exactly if their difference is not significant.
 
 use crate::{pairs::Pair, significance::SIGNIFICANT};
 
-/// The ranks of each arm, ascending; empty if none of its pairs was tested. The arms are sorted, best first.
+/// Returns the ranks of each arm, ascending. An arm without a tested pair has no rank. `arms` is the number of
+/// arms, which are sorted, best first.
 ///
-/// A rank is a group of indistinguishable arms that no other arm could join. The algorithm splits groups by
-/// each pair with a significant difference, and drops groups that a larger one contains: Piepho, "An
-/// Algorithm for a Letter-Based Representation of All-Pairwise Comparisons" (2004).
+/// A rank is a largest possible group of arms without a significant difference. The algorithm starts with one
+/// group, splits it at each pair with a significant difference, and drops groups that another contains: Piepho,
+/// "An Algorithm for a Letter-Based Representation of All-Pairwise Comparisons" (2004).
 pub(crate) fn ranks(arms: usize, pairs: &[Pair]) -> Vec<Vec<usize>> {
     let tested: Vec<(usize, usize, bool)> = pairs
         .iter()
@@ -18,10 +19,10 @@ pub(crate) fn ranks(arms: usize, pairs: &[Pair]) -> Vec<Vec<usize>> {
     let is_tested = |arm: &usize| tested.iter().any(|(a, b, _)| a == arm || b == arm);
 
     let mut groups: Vec<Vec<usize>> = vec![(0..arms).filter(is_tested).collect()];
-    for &(a, b, _) in tested.iter().filter(|(_, _, told_apart)| *told_apart) {
-        insert(&mut groups, a, b);
+    for &(a, b, _) in tested.iter().filter(|(_, _, is_significant)| *is_significant) {
+        separate(&mut groups, a, b);
     }
-    // Groups are sorted by their best arm.
+    // By their best arm.
     groups.sort();
     let ranks_of = |arm: usize| -> Vec<usize> {
         (1..).zip(&groups).filter(|(_, group)| group.contains(&arm)).map(|(rank, _)| rank).collect()
@@ -29,8 +30,8 @@ pub(crate) fn ranks(arms: usize, pairs: &[Pair]) -> Vec<Vec<usize>> {
     (0..arms).map(ranks_of).collect()
 }
 
-/// Splits each group with both arms into one without the first and one without the second.
-fn insert(groups: &mut Vec<Vec<usize>>, a: usize, b: usize) {
+/// Splits each group that contains both arms into one without `a` and one without `b`.
+fn separate(groups: &mut Vec<Vec<usize>>, a: usize, b: usize) {
     let (both, mut kept): (Vec<_>, Vec<_>) =
         groups.drain(..).partition(|group| group.contains(&a) && group.contains(&b));
     let without = |group: &[usize], left_out| -> Vec<usize> {

@@ -1,4 +1,4 @@
-//! The settings of a comparison: arms, each trained with every seed.
+//! The settings of a comparison, and the arms that follow from them.
 
 use std::{num::NonZeroU32, path::Path};
 
@@ -11,44 +11,45 @@ use serde::Serialize;
 
 use crate::ComparisonError;
 
-/// Every scaling × every value of the grid × every seed, with all other settings equal.
+/// The settings of a comparison: every scaling × every value of the grid × every seed. All runs share the other
+/// settings.
 #[derive(Debug, Clone, Serialize)]
 pub struct ComparisonSettings {
-    /// Each arm is trained with the seeds 1 to this.
+    /// Number of seeds: each arm is trained with the seeds 1 to `seeds`.
     pub seeds: NonZeroU32,
-    /// Settings that all trainings share.
+    /// Settings that all runs share.
     #[serde(flatten)]
     pub training: TrainingSettings,
-    /// The scalings, all different.
+    /// The scalings to compare, all different.
     pub scalings: Vec<Scaling>,
-    /// What varies besides the scaling.
+    /// The learning rates and batch sizes to combine with each scaling.
     #[serde(skip_serializing_if = "Grid::is_empty")]
     pub grid: Grid,
 }
 
-/// One way to train: a scaling with a learning rate and a batch size.
+/// One configuration under comparison: a scaling with a learning rate and a batch size.
 #[derive(Debug, Clone)]
 pub struct Arm {
-    /// Its unique name: the scaling's name, and what else varies.
+    /// The arm's unique name: the scaling's name, plus the values of the grid.
     pub name: String,
-    /// A preset's name or `custom`; custom ones are numbered if there are several.
+    /// Name of the scaling: a preset, or `custom`. Several custom scalings are numbered, such as `custom-1`.
     pub scaling_name: String,
-    /// Position of the scaling in the settings.
+    /// Position of the scaling in [`ComparisonSettings::scalings`].
     pub scaling_index: usize,
-    /// How pixels are scaled.
+    /// The scaling of the pixels.
     pub scaling: Scaling,
     /// All other settings except the seed.
     pub training: TrainingSettings,
 }
 
 impl Arm {
-    /// Its training with one seed.
+    /// Returns the settings of the arm's run with this seed.
     pub fn with_seed(&self, seed: u64) -> RunSettings {
         RunSettings { seed, training: self.training.clone(), scaling: self.scaling.clone() }
     }
 }
 
-/// The tutorial's experiment: normalize, center and standardize with seed 1.
+/// The experiment of the Keras tutorial: normalize, center and standardize with seed 1.
 impl Default for ComparisonSettings {
     fn default() -> Self {
         let normalize = Scaling { rescale: 1.0 / 255.0, ..Scaling::default() };
@@ -64,10 +65,11 @@ impl Default for ComparisonSettings {
 }
 
 impl ComparisonSettings {
-    /// The overrides, completed by the tutorial's experiment.
+    /// Completes the overrides with the defaults: the tutorial's experiment.
     ///
     /// # Errors
-    /// When they contradict each other; otherwise as [`check`](Self::check) and [`TrainingSettings::resolve`].
+    /// When the overrides contradict each other, and as for [`check`](Self::check) and
+    /// [`TrainingSettings::resolve`].
     pub fn resolve(overrides: &Overrides) -> Result<Self, TrainingError> {
         Self::check_grid(overrides)?;
         let tutorial = Self::default();
@@ -81,10 +83,10 @@ impl ComparisonSettings {
         Ok(settings)
     }
 
-    /// Refuses overrides that both set a value and vary it in the grid, or name a value of the grid twice.
+    /// Checks the grid of the overrides.
     ///
     /// # Errors
-    /// In those cases.
+    /// When a setting is both set and varied in the grid, or the grid contains a value twice.
     pub fn check_grid(overrides: &Overrides) -> Result<(), TrainingError> {
         let Some(grid) = &overrides.grid else { return Ok(()) };
         for (key, varies, is_set) in [
@@ -98,42 +100,42 @@ impl ComparisonSettings {
         check_distinct(grid)
     }
 
-    /// Refuses to compare nothing, or one thing twice.
+    /// Checks that there is something to compare, and that all arms differ.
     ///
     /// # Errors
-    /// In those cases.
+    /// When there is no scaling, or a scaling or a value of the grid occurs twice.
     pub fn check(&self) -> Result<(), TrainingError> {
         if self.scalings.is_empty() {
-            return invalid("`scalings` names none; compare needs at least one".into());
+            return invalid("`scalings` is empty; a comparison needs at least one".into());
         }
         if let Some(scaling) = repeated(&self.scalings) {
-            return invalid(format!("`scalings` has `{}` twice", scaling.name()));
+            return invalid(format!("`scalings` contains `{}` twice", scaling.name()));
         }
         check_distinct(&self.grid)
     }
 
-    /// Reads back what a comparison saved.
+    /// Reads the settings that a comparison has saved.
     ///
     /// # Errors
-    /// As [`Overrides::read`] and [`resolve`](Self::resolve).
+    /// As for [`Overrides::read`] and [`resolve`](Self::resolve).
     pub fn read(path: &Path) -> Result<Self, TrainingError> {
         Self::resolve(&Overrides::read(path)?)
     }
 
-    /// The same settings for the network of this name.
+    /// Returns the same settings for the network of this name.
     ///
     /// # Errors
-    /// As [`TrainingSettings::for_network`].
+    /// As for [`TrainingSettings::for_network`].
     pub fn for_network(&self, name: &str) -> Result<Self, TrainingError> {
         Ok(Self { training: self.training.for_network(name)?, ..self.clone() })
     }
 
-    /// Names of the scalings, all different.
+    /// Returns the names of the scalings, all different.
     pub fn scaling_names(&self) -> Vec<String> {
         scaling_names(&self.scalings)
     }
 
-    /// Every arm, scaling by scaling.
+    /// Returns every arm, scaling by scaling.
     pub fn arms(&self) -> Vec<Arm> {
         let learning_rates = or_else_one(&self.grid.learning_rate, self.training.learning_rate);
         let batch_sizes = or_else_one(&self.grid.batch_size, self.training.batch_size);
@@ -144,7 +146,7 @@ impl ComparisonSettings {
                 for &batch_size in &batch_sizes {
                     let mut name = vec![scaling_name.clone()];
                     if learning_rates.len() > 1 {
-                        // As Rust's Debug: 1e-5, not 0.00001.
+                        // Debug prints 1e-5, Display 0.00001.
                         name.push(format!("learning rate {:?}", learning_rate.get()));
                     }
                     if batch_sizes.len() > 1 {
@@ -163,7 +165,7 @@ impl ComparisonSettings {
         arms
     }
 
-    /// The TOML to save. It has no single value for what the grid varies.
+    /// Returns the TOML to save. It leaves out the single value of a setting that the grid varies.
     ///
     /// # Errors
     /// When a number is too large for TOML.
@@ -187,11 +189,11 @@ impl ComparisonSettings {
         without_varied().map_err(encode)
     }
 
-    /// Refuses to resume the comparison saved at `path` if its settings differ, or if these leave out some of
-    /// its seeds or arms: resuming can only add.
+    /// Checks that these settings can resume the comparison whose settings are saved at `path`, if there is one.
     ///
     /// # Errors
-    /// In those cases, and when the saved settings cannot be read.
+    /// When these settings leave out some of its seeds or arms, because resuming can only add. Also when another
+    /// setting differs, or the saved settings cannot be read.
     pub fn check_resumes(&self, path: &Path) -> Result<(), ComparisonError> {
         if !path.exists() {
             return Ok(());
@@ -221,7 +223,7 @@ fn invalid<T>(reason: String) -> Result<T, TrainingError> {
     Err(TrainingError::Settings(reason))
 }
 
-/// Names of the scalings, all different.
+/// Returns the names of the scalings, all different.
 fn scaling_names(scalings: &[Scaling]) -> Vec<String> {
     let several = scalings.iter().filter(|scaling| scaling.name() == CUSTOM).count() > 1;
     let mut number = 0;
@@ -248,10 +250,10 @@ fn repeated<T: PartialEq>(values: &[T]) -> Option<&T> {
 
 fn check_distinct(grid: &Grid) -> Result<(), TrainingError> {
     if let Some(twice) = repeated(&grid.learning_rate) {
-        return invalid(format!("`learning_rate` in [grid] has {} twice", twice.get()));
+        return invalid(format!("`learning_rate` in [grid] contains {} twice", twice.get()));
     }
     if let Some(twice) = repeated(&grid.batch_size) {
-        return invalid(format!("`batch_size` in [grid] has {twice} twice"));
+        return invalid(format!("`batch_size` in [grid] contains {twice} twice"));
     }
     Ok(())
 }

@@ -1,5 +1,4 @@
-//! Statistics of accuracies over seeds, wherever they come from: means with intervals, pairs, ranks and a
-//! verdict.
+//! Statistics of accuracies over seeds: means with intervals, tests of every pair, ranks and a verdict.
 
 use crate::{
     ComparisonError,
@@ -12,22 +11,23 @@ use crate::{
 /// The statistics of several arms.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Statistics {
-    /// Best mean first; arms without a usable run last.
+    /// The arms, best mean first. Arms without a usable run come last.
     pub arms: Vec<ArmStatistics>,
-    /// Every two arms, the one with the better mean first.
+    /// Every pair of arms, the one with the better mean first.
     pub pairs: Vec<Pair>,
     /// Number of test images behind each accuracy.
     pub test_images: usize,
 }
 
 impl Statistics {
-    /// Compares arms whose accuracies are fractions of `test_images` images. Arms without a run are left out.
+    /// Compares arms whose accuracies were measured on `test_images` images. Arms without a run are left out.
     ///
-    /// Everything is computed from whole numbers of images, so equally good arms differ by exactly 0, and
-    /// equal differences have a spread of exactly 0.
+    /// All statistics are computed from whole numbers of correct images. So equally good arms differ by exactly
+    /// 0, and equal differences have a standard deviation of exactly 0.
     ///
     /// # Errors
-    /// When there are no test images, an accuracy is not from 0 to 1, or a name or an arm's seed occurs twice.
+    /// When `test_images` is 0, an accuracy is not between 0 and 1, two arms have the same name, or an arm has
+    /// two runs with the same seed.
     pub fn of(arms: &[ArmAccuracies], test_images: usize) -> Result<Self, ComparisonError> {
         let invalid = |reason: String| Err(ComparisonError::Accuracies(reason));
         if test_images == 0 {
@@ -36,7 +36,7 @@ impl Statistics {
         for (number, arm) in arms.iter().enumerate() {
             let name = &arm.name;
             if arms[..number].iter().any(|other| other.name == *name) {
-                return invalid(format!("two arms are called `{name}`"));
+                return invalid(format!("two arms are named `{name}`"));
             }
             for (number, run) in arm.runs.iter().enumerate() {
                 let seed = run.seed;
@@ -44,14 +44,16 @@ impl Statistics {
                     return invalid(format!("`{name}` has seed {seed} twice"));
                 }
                 if let Some(accuracy) = run.accuracy.filter(|accuracy| !(0.0..=1.0).contains(accuracy)) {
-                    return invalid(format!("`{name}`, seed {seed}: accuracy {accuracy} is not from 0 to 1"));
+                    return invalid(format!(
+                        "`{name}`, seed {seed}: accuracy {accuracy} is not between 0 and 1"
+                    ));
                 }
             }
         }
         Ok(Self::of_checked(arms, test_images))
     }
 
-    /// As [`of`](Self::of), for arms that are right.
+    /// Does what [`of`](Self::of) does, without its checks.
     pub(crate) fn of_checked(arms: &[ArmAccuracies], test_images: usize) -> Self {
         let given = arms.iter().enumerate().filter(|(_, arm)| !arm.runs.is_empty());
         let mut arms: Vec<ArmStatistics> =
@@ -67,8 +69,8 @@ impl Statistics {
     }
 
     /// Adds McNemar's test of two trained models to each pair. `images` takes the positions of two arms in
-    /// the slice given to [`of`](Self::of). It returns how many images only the first model classified
-    /// correctly, and how many only the second did.
+    /// the slice passed to [`of`](Self::of). It returns how many images only the first model classified
+    /// correctly, and how many only the second did. A pair for which it returns `None` is not tested.
     #[must_use]
     pub fn with_mcnemar(mut self, images: impl Fn(usize, usize) -> Option<[usize; 2]>) -> Self {
         let given = |place: usize| self.arms[place].index;
@@ -78,14 +80,14 @@ impl Statistics {
         self
     }
 
-    /// The result in a few sentences, if no more runs are planned.
+    /// Returns the result in a few sentences. Assumes that no more runs are planned.
     pub fn verdict(&self) -> String {
         let finished = self.arms.iter().map(|arm| arm.runs).sum();
         let seeds = self.arms.iter().map(|arm| arm.runs).max().unwrap_or(0);
         self.verdict_so_far(&Extent { planned: finished, finished, seeds })
     }
 
-    /// The result in a few sentences, with the number of unfinished trainings.
+    /// Returns the result in a few sentences, with the number of finished runs if some are missing.
     pub(crate) fn verdict_so_far(&self, extent: &Extent) -> String {
         verdict::verdict(&self.arms, &self.pairs, self.test_images, extent)
     }

@@ -1,4 +1,4 @@
-//! The verdict: what a comparison found, in sentences.
+//! The verdict: the result of a comparison in a few sentences.
 
 use crate::{
     arms::ArmStatistics,
@@ -10,36 +10,42 @@ use crate::{
 /// The progress of a comparison.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Extent {
-    /// Planned trainings.
+    /// Number of planned runs.
     pub planned: usize,
-    /// Trainings that are finished.
+    /// Number of finished runs.
     pub finished: usize,
-    /// Seeds planned for each arm.
+    /// Number of seeds planned for each arm.
     pub seeds: usize,
 }
 
 /// With more arms than this, the verdict compares only the best arm with the others.
 const ALL_PAIRS_UP_TO: usize = 4;
 
-/// With more beaten arms than this, the verdict gives the range of the differences.
+/// If an arm is ahead of more arms than this, the verdict prints the range of the differences.
 const ONE_BY_ONE_UP_TO: usize = 3;
 
-/// The outcome for two arms.
+/// A list of more arms than this names only the first [`NAMED_OF_MORE`] and counts the others: names can be long.
+const ALL_NAMED_UP_TO: usize = 5;
+
+/// Number of arms that a long list names.
+const NAMED_OF_MORE: usize = 3;
+
+/// The outcome of a pair.
 #[derive(Clone, Copy, PartialEq)]
 enum Outcome {
     /// The difference is significant.
     Beats,
-    /// It is not.
-    Level,
-    /// The difference of two trained models is not significant.
-    LevelModels,
-    /// Both have equally many images right with every seed.
+    /// The difference over several seeds is not significant.
+    NotSignificant,
+    /// The difference between two trained models is not significant.
+    ModelsNotSignificant,
+    /// Both arms classify equally many images correctly with every seed.
     Equal,
-    /// Every seed has the same difference, so there is no spread.
+    /// The difference is the same with every seed, so there is no spread and no test.
     NoSpread,
-    /// There is one seed, so nothing could be tested.
+    /// Only one seed is shared, so there is no test.
     Untested,
-    /// No seed is finished in both.
+    /// No seed has a usable model of both arms.
     NothingShared,
 }
 
@@ -48,10 +54,11 @@ struct Finding<'a> {
     outcome: Outcome,
     ahead: &'a str,
     behind: &'a str,
-    /// Images that it is ahead by, at least 0.
+    /// The difference in images, at least 0.
     images: f64,
-    /// Half the width of the interval.
+    /// Half the width of the interval, in images.
     half_width: Option<f64>,
+    /// The smallest detectable difference, in images.
     detectable: Option<f64>,
     seeds: usize,
 }
@@ -72,11 +79,16 @@ impl<'a> Finding<'a> {
         }
     }
 
-    /// The difference in images, with its interval if it has one.
+    /// Returns whether the difference rounds to no image.
+    fn is_tie(&self) -> bool {
+        self.images < 0.5
+    }
+
+    /// Returns the difference in images, with its interval if it has one.
     fn margin(&self) -> String {
         match self.half_width {
             None => whole(self.images),
-            // Rounded to whole images, so narrow an interval would look exact.
+            // Rounded to whole images, a narrow interval would lose its precision.
             Some(half_width) if half_width < 3.0 && self.images < 1000.0 => {
                 format!("{:.1} ± {half_width:.1}", self.images)
             }
@@ -91,34 +103,56 @@ impl Outcome {
         match (pair.seeds, pair.p_holm, &pair.mcnemar) {
             (0, ..) => Self::NothingShared,
             (_, _, Some(mcnemar)) if is_significant(mcnemar.p_holm) => Self::Beats,
-            (_, _, Some(_)) => Self::LevelModels,
+            (_, _, Some(_)) => Self::ModelsNotSignificant,
             (1, ..) => Self::Untested,
             (_, None, _) => Self::NoSpread,
             (_, Some(p), _) if is_significant(p) => Self::Beats,
             _ if pair.ci95 == Some([0.0, 0.0]) => Self::Equal,
-            _ => Self::Level,
+            _ => Self::NotSignificant,
         }
+    }
+
+    /// Returns whether the outcome comes from a test over several seeds.
+    fn is_over_seeds(self) -> bool {
+        matches!(self, Self::Beats | Self::NotSignificant | Self::Equal)
     }
 }
 
-/// The result in a few sentences. `arms` are sorted, best first.
+/// The unit of the differences. Only the first difference in the verdict needs it.
+struct Unit {
+    test_images: usize,
+    is_printed: bool,
+}
+
+impl Unit {
+    /// Returns " images in 10,000" the first time, then `otherwise`.
+    fn once(&mut self, is_one_image: bool, otherwise: &str) -> String {
+        if self.is_printed {
+            return otherwise.to_owned();
+        }
+        self.is_printed = true;
+        format!(" image{} in {}", if is_one_image { "" } else { "s" }, count(self.test_images))
+    }
+}
+
+/// Returns the result in a few sentences. `arms` are sorted, best first.
 pub(crate) fn verdict(arms: &[ArmStatistics], pairs: &[Pair], test_images: usize, extent: &Extent) -> String {
     let Extent { planned, finished, seeds } = *extent;
     let mut sentences = Vec::new();
     if finished < planned {
-        sentences.push(format!("So far, {finished} of {planned} trainings came to an end."));
+        sentences.push(format!("So far, {finished} of {planned} runs finished."));
     }
     let usable: Vec<&ArmStatistics> = arms.iter().filter(|arm| arm.is_usable()).collect();
     match usable[..] {
         [] if arms.is_empty() => {}
-        [] => sentences.push("No training came to a usable end.".into()),
+        [] if finished < planned => sentences.push("All of them diverged.".into()),
+        [] => sentences.push("All runs diverged.".into()),
         [alone] => {
             let alone = quoted(&alone.name);
-            let how = match (arms.len(), finished == planned) {
-                (1, true) => "was trained alone",
-                _ => "alone came to a usable end",
-            };
-            sentences.push(format!("{alone} {how}: there is nothing to compare it with."));
+            sentences.push(match (arms.len(), finished == planned) {
+                (1, true) => format!("{alone} was trained alone, so there is nothing to compare it with."),
+                _ => format!("Only {alone} has a usable model, so there is nothing to compare it with."),
+            });
         }
         _ => sentences.extend(findings(pairs, usable.len(), test_images, seeds)),
     }
@@ -128,39 +162,44 @@ pub(crate) fn verdict(arms: &[ArmStatistics], pairs: &[Pair], test_images: usize
     sentences.join(" ")
 }
 
-/// Sentences about the pairs of usable arms, which come first.
+/// Returns the sentences about the pairs of usable arms, which come first among all arms.
 fn findings(pairs: &[Pair], usable: usize, test_images: usize, seeds: usize) -> Vec<String> {
-    let told = pairs
+    let shown = pairs
         .iter()
         .filter(|pair| pair.places.iter().all(|&place| place < usable))
         .filter(|pair| usable <= ALL_PAIRS_UP_TO || pair.places[0] == 0);
-    let findings: Vec<Finding> = told.map(|pair| Finding::of(pair, test_images)).collect();
-    let clauses = clauses(&findings, test_images);
-    if seeds == 1 {
-        let test = if pairs.iter().any(|pair| pair.mcnemar.is_some()) {
-            ", by McNemar's exact test of the trained models,"
-        } else {
-            ""
-        };
-        return vec![
-            format!("On this one seed{test} {clauses}."),
-            "That is about these trained models only: to tell scalings apart, over training seeds, on this \
-             test set, repeat with 10 seeds."
-                .into(),
-        ];
+    let findings: Vec<Finding> = shown.map(|pair| Finding::of(pair, test_images)).collect();
+    let mut sentences = vec![outcomes(&findings, test_images)];
+    if sentences[0].contains('±') {
+        sentences.push("± is the 95% interval.".into());
     }
-    let has_interval = findings.iter().any(|finding| finding.outcome == Outcome::Beats);
-    let interval = if has_interval { "; ± is the 95% interval" } else { "" };
-    vec![format!("{clauses}."), format!("All this is over training seeds, on this test set{interval}.")]
+    if seeds != 1 {
+        if findings.iter().any(|finding| finding.outcome.is_over_seeds()) {
+            sentences.push("This covers variation between training seeds, not between test sets.".into());
+        }
+        return sentences;
+    }
+    if findings.iter().any(|finding| finding.outcome != Outcome::NothingShared) {
+        let is_mcnemar = pairs.iter().any(|pair| pair.mcnemar.is_some());
+        let test = if is_mcnemar { " by McNemar's exact test of the trained models," } else { "" };
+        sentences.insert(0, format!("On this one seed,{test}"));
+        sentences.push(
+            "This says something about these trained models only. To compare the scalings themselves, train 10 \
+             seeds."
+                .into(),
+        );
+    }
+    sentences
 }
 
-/// One clause for each outcome and each arm that is ahead, the most important first.
-fn clauses(findings: &[Finding], test_images: usize) -> String {
-    let mut clauses = Vec::new();
+/// Returns a sentence for each outcome and each arm that is ahead, the most important first.
+fn outcomes(findings: &[Finding], test_images: usize) -> String {
+    let mut unit = Unit { test_images, is_printed: false };
+    let mut sentences = Vec::new();
     for outcome in [
         Outcome::Beats,
-        Outcome::Level,
-        Outcome::LevelModels,
+        Outcome::NotSignificant,
+        Outcome::ModelsNotSignificant,
         Outcome::Equal,
         Outcome::NoSpread,
         Outcome::Untested,
@@ -168,83 +207,88 @@ fn clauses(findings: &[Finding], test_images: usize) -> String {
     ] {
         let mut rest: Vec<&Finding> = findings.iter().filter(|finding| finding.outcome == outcome).collect();
         while let Some(first) = rest.first() {
-            let ahead = first.ahead;
-            let (group, others): (Vec<&Finding>, Vec<&Finding>) =
-                rest.into_iter().partition(|finding| finding.ahead == ahead);
-            clauses.push(clause(outcome, &group, test_images));
+            let (ahead, is_tie) = (first.ahead, first.is_tie());
+            // A tie is worded differently, except where the sentence prints no difference.
+            let is_alike = |finding: &&Finding| {
+                finding.ahead == ahead && (outcome == Outcome::NotSignificant || finding.is_tie() == is_tie)
+            };
+            let (group, others): (Vec<&Finding>, Vec<&Finding>) = rest.into_iter().partition(is_alike);
+            sentences.push(sentence(outcome, &group, &mut unit));
             rest = others;
         }
     }
-    clauses.join("; ")
+    sentences.join(" ")
 }
 
-/// The clause for findings with the same outcome and the same arm ahead; there is at least one.
-fn clause(outcome: Outcome, group: &[&Finding], test_images: usize) -> String {
+/// Returns the sentence about findings with the same outcome and the same arm ahead; there is at least one.
+fn sentence(outcome: Outcome, group: &[&Finding], unit: &mut Unit) -> String {
     let ahead = quoted(group[0].ahead);
     let behind = |last: &str| list(group.iter().map(|finding| quoted(finding.behind)), last);
-    let of = count(test_images);
     match outcome {
-        Outcome::Beats => format!("{ahead} beats {} images in {of}", margins(group, "")),
-        Outcome::Level => {
-            let who = match group {
-                [_] => format!("{ahead} and {} cannot be told apart", behind("and")),
-                _ => format!("{ahead} cannot be told apart from {}", behind("or")),
+        Outcome::Beats => format!("{ahead} beats {}.", margins(group, "", unit)),
+        Outcome::NotSignificant => {
+            let pair = match group {
+                [_] => format!("There is no significant difference between {ahead} and {}", behind("and")),
+                _ => format!("{ahead} is not significantly different from {}", behind("or")),
             };
-            format!("{who}: {}", would_have_shown(group, test_images))
+            format!("{pair}: {}.", detectable(group, unit))
         }
-        Outcome::LevelModels => {
-            let them = if group.len() == 1 { "it" } else { "them" };
-            format!("{} and cannot be told apart from {them}", is_ahead(group, &ahead, &of))
+        Outcome::ModelsNotSignificant if group[0].is_tie() => format!("{}.", standing(group, unit)),
+        Outcome::ModelsNotSignificant => format!("{}, but not significantly.", standing(group, unit)),
+        Outcome::Equal => {
+            format!("{ahead} classifies as many images correctly as {} with every seed.", behind("and"))
         }
-        Outcome::Equal => format!("{ahead} has as many images right as {} with every seed", behind("and")),
         Outcome::NoSpread => format!(
-            "{}, the same difference in each of {}: no spread to test by",
-            is_ahead(group, &ahead, &of),
+            "{} with each of {} (untested: a test needs differences that vary).",
+            standing(group, unit),
             seeds(group)
         ),
-        Outcome::Untested => format!("{}, which one seed cannot test", is_ahead(group, &ahead, &of)),
-        Outcome::NothingShared => format!("{ahead} shares no finished seed with {}", behind("or")),
+        Outcome::Untested => format!("{} (untested: a test needs two seeds).", standing(group, unit)),
+        Outcome::NothingShared => format!("{ahead} has no usable seed in common with {}.", behind("or")),
     }
 }
 
-/// "a is ahead of b by 5 and of c by 9 images in 10,000".
-fn is_ahead(group: &[&Finding], ahead: &str, of: &str) -> String {
-    if group.iter().all(|finding| finding.images < 0.5) {
+/// Returns "a is ahead of b by 5 and of c by 9 images in 10,000", or "a is tied with b and c".
+fn standing(group: &[&Finding], unit: &mut Unit) -> String {
+    let ahead = quoted(group[0].ahead);
+    if group[0].is_tie() {
         let behind = list(group.iter().map(|finding| quoted(finding.behind)), "and");
-        return format!("{ahead} is level with {behind}");
+        return format!("{ahead} is tied with {behind}");
     }
-    let unit = match group {
-        [finding] if whole(finding.images) == "1" => "image",
-        _ => "images",
-    };
-    format!("{ahead} is ahead {} {unit} in {of}", margins(group, "of "))
+    format!("{ahead} is ahead {}", margins(group, "of ", unit))
 }
 
-/// "b by 62 ± 18 and c by 300 ± 20", each after `preposition`; for many arms, the range of the differences.
-fn margins(group: &[&Finding], preposition: &str) -> String {
-    if group.len() > ONE_BY_ONE_UP_TO {
+/// Returns "b by 62 ± 18 and c by 300 ± 20 images in 10,000", with `preposition` before each name. For many arms,
+/// returns the range of the differences.
+fn margins(group: &[&Finding], preposition: &str, unit: &mut Unit) -> String {
+    let is_one_image =
+        matches!(group, [finding] if finding.half_width.is_none() && whole(finding.images) == "1");
+    let margins = if group.len() > ONE_BY_ONE_UP_TO {
         let behind = list(group.iter().map(|finding| quoted(finding.behind)), "and");
         let images = || group.iter().map(|finding| finding.images);
         let (least, most) = (images().fold(f64::INFINITY, f64::min), images().fold(0.0, f64::max));
-        return format!("{preposition}{behind} by {} to {}", whole(least), whole(most));
-    }
-    let margin =
-        |finding: &&Finding| format!("{preposition}{} by {}", quoted(finding.behind), finding.margin());
-    list(group.iter().map(margin), "and")
+        format!("{preposition}{behind} by {} to {}", whole(least), whole(most))
+    } else {
+        let margin =
+            |finding: &&Finding| format!("{preposition}{} by {}", quoted(finding.behind), finding.margin());
+        list(group.iter().map(margin), "and")
+    };
+    margins + &unit.once(is_one_image, "")
 }
 
-/// The smallest difference that each of these pairs could have shown.
-fn would_have_shown(group: &[&Finding], test_images: usize) -> String {
+/// Returns the smallest difference that can be detected in each of these pairs, as a clause.
+fn detectable(group: &[&Finding], unit: &mut Unit) -> String {
     let images = group.iter().filter_map(|finding| finding.detectable).fold(0.0, f64::max).ceil();
     let (seeds, power) = (seeds(group), 100.0 * POWER);
-    if images > test_images as f64 {
+    if images > unit.test_images as f64 {
         return format!(
-            "{seeds} with so much spread would not have shown any difference (at {power:.0}% power)"
+            "with {seeds} that vary this much, no difference can be detected ({power:.0}% power)"
         );
     }
-    let plural = if images < 1.5 { "" } else { "s" };
+    let is_one = images < 1.5;
+    let unit = unit.once(is_one, if is_one { " image" } else { " images" });
     format!(
-        "{seeds} would have shown a difference of {} image{plural} or more (at {power:.0}% power)",
+        "with {seeds}, only differences above about {}{unit} can be detected ({power:.0}% power)",
         whole(images)
     )
 }
@@ -257,26 +301,33 @@ fn seeds(group: &[&Finding]) -> String {
     }
 }
 
-/// Sentences about diverged trainings.
+/// Returns the sentences about diverged runs.
 fn diverged(arms: &[ArmStatistics]) -> Vec<String> {
     let mut sentences = Vec::new();
     let (lost, rest): (Vec<_>, Vec<_>) = arms.iter().partition(|arm| !arm.is_usable());
     if !lost.is_empty() {
         let lost = list(lost.iter().map(|arm| quoted(&arm.name)), "and");
-        sentences.push(format!("{lost} came to no usable end: every training diverged."));
+        sentences.push(format!("Every run of {lost} diverged."));
     }
-    let some = rest.iter().filter(|arm| arm.diverged > 0);
-    let some: Vec<String> =
-        some.map(|arm| format!("{} of {} of {}", arm.diverged, arm.runs, quoted(&arm.name))).collect();
+    let some: Vec<_> = rest.into_iter().filter(|arm| arm.diverged > 0).collect();
     if !some.is_empty() {
-        sentences.push(format!("Diverged and left out: {}.", list(some, "and")));
+        let runs: usize = some.iter().map(|arm| arm.diverged).sum();
+        let was = if runs == 1 { "was" } else { "were" };
+        let some =
+            some.iter().map(|arm| format!("{} of {} runs of {}", arm.diverged, arm.runs, quoted(&arm.name)));
+        sentences.push(format!("{} diverged and {was} left out.", list(some, "and")));
     }
     sentences
 }
 
-/// "a, b and c", or with another `last` word.
+/// Joins items as "a, b and c", with `last` before the last one. A long list becomes "a, b, c and 4 others".
 fn list(items: impl IntoIterator<Item = String>, last: &str) -> String {
-    let items: Vec<String> = items.into_iter().collect();
+    let mut items: Vec<String> = items.into_iter().collect();
+    if items.len() > ALL_NAMED_UP_TO {
+        let others = items.len() - NAMED_OF_MORE;
+        items.truncate(NAMED_OF_MORE);
+        items.push(format!("{others} others"));
+    }
     match &items[..] {
         [] => String::new(),
         [one] => one.clone(),
@@ -284,12 +335,12 @@ fn list(items: impl IntoIterator<Item = String>, last: &str) -> String {
     }
 }
 
-/// In quotes if the name contains a comma, as in a grid.
+/// Puts a name in quotes if it contains a comma, as the names of a grid do.
 fn quoted(arm: &str) -> String {
     if arm.contains(',') { format!("\"{arm}\"") } else { arm.to_owned() }
 }
 
-/// In whole images.
+/// Rounds to whole images.
 fn whole(images: f64) -> String {
     count(images.round() as usize)
 }

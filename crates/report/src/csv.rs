@@ -5,10 +5,10 @@ use serde::Serialize;
 
 use crate::{Findings, ReportError};
 
-/// Train accuracies for which the time to reach them has a column.
+/// The training accuracies whose time to accuracy has a column.
 const REACHED: [f64; 2] = [0.98, 0.99];
 
-/// A missing value is an empty cell. Times are in seconds.
+/// The columns. A missing value is an empty cell. Times are in seconds.
 #[derive(Serialize)]
 struct RunRow<'a> {
     arm: &'a str,
@@ -30,7 +30,7 @@ struct RunRow<'a> {
     run: String,
 }
 
-/// All runs, those of the best arm first.
+/// Returns the content of `results.csv`: all runs, those of the best arm first.
 pub fn runs(findings: &Findings) -> Result<String, ReportError> {
     let mut rows = Vec::new();
     for arm in &findings.comparison.scalings {

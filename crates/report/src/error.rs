@@ -1,20 +1,20 @@
-//! Errors of this crate.
+//! The error type of this crate.
 
 use std::fmt;
 
 use mnist_data::DataError;
 use mnist_training::TrainingError;
 
-/// A report or a contact sheet could not be drawn or written.
+/// The reason why a report or a contact sheet could not be drawn or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReportError {
-    /// A figure or a picture could not be drawn.
+    /// A figure or an image could not be drawn.
     #[error("cannot draw {what}: {reason}")]
     Draw {
         /// What could not be drawn.
         what: &'static str,
-        /// Why.
+        /// Why it could not be drawn.
         reason: String,
     },
     /// Images could not be read.
@@ -26,12 +26,12 @@ pub enum ReportError {
 }
 
 impl ReportError {
-    /// For `map_err`: turns the reason why `what` cannot be drawn into an error.
+    /// Returns a function for `map_err` that turns the reason why `what` cannot be drawn into an error.
     pub(crate) fn draw<E: fmt::Display>(what: &'static str) -> impl Fn(E) -> Self {
         move |error| Self::Draw { what, reason: error.to_string() }
     }
 
-    /// Whether the observer asked to stop, so that nothing failed.
+    /// Returns whether the observer asked to stop. If so, nothing failed.
     pub fn is_interrupt(&self) -> bool {
         match self {
             Self::Data(error) => matches!(error, DataError::Interrupted),

@@ -1,4 +1,4 @@
-//! What is needed to reproduce a comparison: the same facts in every format.
+//! How to reproduce a comparison: the same text in every format.
 
 use mnist_training::{Backend, RunResult};
 
@@ -7,26 +7,29 @@ use crate::{
     numbers::{count, plural},
 };
 
-/// The network that `mnist-trainer` trains.
+/// Name of the network that `mnist-trainer` trains.
 const PROGRAMS_NETWORK: &str = "cnn";
 
-/// How to repeat the comparison, and the command if `mnist-trainer` can: in a folder of its own.
+/// Returns an instruction to repeat the comparison, and the command if `mnist-trainer` can do it. The command is
+/// for a separate folder.
 pub fn how_to_repeat(findings: &Findings) -> (String, Option<&'static str>) {
     match findings.network.as_str() {
         PROGRAMS_NETWORK => (
-            "To repeat the comparison, copy its config.toml to another folder and run there:".into(),
+            "To repeat the comparison, copy its config.toml to another folder and run this command there:"
+                .into(),
             Some("mnist-trainer compare --config config.toml --out again"),
         ),
         other => (
             format!(
-                "To repeat the comparison, use the program that trained the network “{other}”, with these settings."
+                "To repeat the comparison, run the program that trained the network “{other}” with these settings."
             ),
             None,
         ),
     }
 }
 
-/// Names and values, taken from the runs: another machine may write the report.
+/// Returns names and values of facts about the runs. They come from the runs because the report may be written on
+/// another machine.
 pub fn facts(findings: &Findings) -> [(&'static str, String); 4] {
     let of_runs = |what: fn(&RunResult) -> String| {
         let mut different: Vec<String> = Vec::new();
@@ -51,9 +54,9 @@ fn machine(run: &RunResult) -> String {
 
 fn device(run: &RunResult) -> String {
     let is_cpu = run.backend.parse().is_ok_and(|backend: Backend| !backend.is_gpu());
-    // Burn's name of a CPU means nothing to a reader.
+    // Burn's name for a CPU does not help readers.
     let device = if is_cpu { "CPU" } else { run.device.as_str() };
-    format!("{device}, by Burn's {} backend, {}", run.backend, plural(run.threads, "thread"))
+    format!("{device}, Burn's {} backend, {}", run.backend, plural(run.threads, "thread"))
 }
 
 fn versions(run: &RunResult) -> String {

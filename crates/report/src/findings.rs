@@ -1,39 +1,39 @@
-//! The input of a report, for every format.
+//! The input of a report.
 
 use mnist_comparison::{ArmResult, ArmRuns, Comparison, ComparisonFolder};
 use mnist_data::Images;
 use mnist_training::{FinishedRun, RunResult, TrainingError, files::OutputFolder};
 
-use crate::{numbers::count, previews::Preview};
+use crate::previews::Preview;
 
-/// A comparison with everything that a report shows of it.
+/// Everything that a report shows: a comparison, its runs and its settings.
 #[derive(Debug)]
 pub struct Findings<'a> {
-    /// The statistics.
+    /// The result of the comparison.
     pub comparison: &'a Comparison,
-    /// The `config.toml` in force.
+    /// The content of the comparison's `config.toml`.
     pub config: String,
     /// Name of the network that was trained.
     pub network: String,
-    /// Every arm with its runs; [`ArmResult::arm_index`] is a position here.
+    /// Every arm with its finished runs. [`ArmResult::arm_index`] is a position in this slice.
     pub arms: &'a [ArmRuns],
-    /// The folder to write the report into.
+    /// The folder that the report is written into.
     pub folder: &'a OutputFolder,
-    /// Images of the data set; a report without them has no pictures.
+    /// Images from the data set. Without them, the report shows no images.
     pub samples: Option<&'a SampleImages>,
 }
 
-/// Images of the data set that a report shows.
+/// Images from the data set that a report shows.
 #[derive(Debug)]
 pub struct SampleImages {
-    /// The test images, which the runs have predictions for.
+    /// The test images, for which the runs have predictions.
     pub test: Images,
-    /// What each scaling does to some train images. Scalings without a run are not shown.
+    /// Some training images under each scaling. Scalings without a run are not shown.
     pub previews: Vec<Preview>,
 }
 
 impl<'a> Findings<'a> {
-    /// The findings of a comparison's folder.
+    /// Collects the findings from a comparison's folder.
     ///
     /// # Errors
     /// When the settings cannot be written as TOML.
@@ -47,37 +47,31 @@ impl<'a> Findings<'a> {
         Ok(Self { comparison, config, network, arms: folder.arms(), folder: folder.output(), samples })
     }
 
-    /// The runs of an arm.
+    /// Returns the runs of an arm.
     pub(crate) fn runs_of(&self, arm: &ArmResult) -> &'a ArmRuns {
         &self.arms[arm.arm_index]
     }
 
-    /// All runs, best arm first.
+    /// Returns all runs, those of the best arm first.
     pub(crate) fn runs(&self) -> impl Iterator<Item = &'a FinishedRun> {
         self.comparison.scalings.iter().flat_map(|arm| &self.runs_of(arm).runs)
     }
 
-    /// A class's name, or its number where it has none.
+    /// Returns the name of a class, or its number if it has no name.
     pub(crate) fn class(&self, class: usize) -> String {
         let names = self.runs().next().and_then(|run| run.result.class_names.as_ref());
         names.and_then(|names| names.get(class).cloned()).unwrap_or_else(|| class.to_string())
     }
 
-    /// A run's folder, as seen from the report.
+    /// Returns a run's folder, relative to the report.
     pub(crate) fn folder_of(&self, run: &RunResult) -> String {
         let inside = run.run.strip_prefix(&self.comparison.folder).unwrap_or(&run.run);
         inside.display().to_string()
     }
 
-    /// Says how many trainings are finished, unless all are.
-    pub(crate) fn unfinished(&self) -> Option<String> {
+    /// Returns a warning if some runs are unfinished. The verdict counts them.
+    pub(crate) fn unfinished(&self) -> Option<&'static str> {
         let Comparison { planned, finished, .. } = self.comparison;
-        (finished < planned).then(|| {
-            format!(
-                "So far {} of {} trainings are finished; the results may still change.",
-                count(*finished),
-                count(*planned)
-            )
-        })
+        (finished < planned).then_some("This comparison is unfinished. The results may still change.")
     }
 }

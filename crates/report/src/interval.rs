@@ -1,6 +1,6 @@
-//! A range of values, to place others in it.
+//! A range of values.
 
-/// From the lowest to the highest of some values.
+/// The range from the lowest to the highest of some values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
     /// Lowest value.
@@ -10,12 +10,13 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// Where a value lies: 0 at the low end, 1 at the high end; ½ if both ends are the same.
+    /// Returns the relative position of a value: 0 at the low end, 1 at the high end, and 0.5 if both ends are
+    /// equal.
     pub fn position(self, value: f64) -> f64 {
         if self.low < self.high { (value - self.low) / (self.high - self.low) } else { 0.5 }
     }
 
-    /// Whether a value lies in the interval, ends included.
+    /// Returns whether a value is in the interval, ends included.
     pub fn contains(self, value: f64) -> bool {
         (self.low..=self.high).contains(&value)
     }

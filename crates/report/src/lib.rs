@@ -1,9 +1,12 @@
-//! Reports of a comparison: an HTML page, Markdown, a CSV table of the runs, and figures in SVG.
+//! Writes the report of a comparison: an HTML page, Markdown, a CSV table of the runs, and SVG figures.
 //!
 //! [`write()`] writes all of them from [`Findings`], which borrow a
 //! [`ComparisonFolder`](mnist_comparison::ComparisonFolder). The parts can be used alone: [`tables`] formats
 //! the statistics, [`answers`] compares the runs' predictions image by image, [`previews`] applies scalings to
-//! train images, and [`contact_sheet`] draws those previews as one picture.
+//! training images, and [`contact_sheet`] draws these previews as one picture.
+//!
+//! An *arm* is one configuration under comparison: a scaling, plus a learning rate and a batch size if the
+//! comparison varies them.
 //!
 //! ```no_run
 //! use mnist_comparison::ComparisonFolder;
@@ -45,18 +48,18 @@ use mnist_training::{TrainingError, files::OutputFolder};
 pub use error::ReportError;
 pub use findings::{Findings, SampleImages};
 
-/// Compiles the README's example with the doctests.
+/// Compiles the example in the README as a doctest.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
 /// Writes the report into the comparison's folder and returns the paths of its files, the page last.
 ///
-/// Everything is drawn before the first file is written, and each file is written whole or not at all. Figures
-/// of an earlier report that are no longer part of it are removed.
+/// Everything is drawn before the first file is written, and each file is written completely or not at all.
+/// Figures of an earlier report that are not part of this one are removed.
 ///
 /// # Errors
-/// When something cannot be drawn, or when a file cannot be written.
+/// When something cannot be drawn, or a file cannot be written.
 pub fn write(findings: &Findings) -> Result<Vec<PathBuf>, ReportError> {
     let figures = figures::Figures::draw(findings)?;
     let figure_files: Vec<(String, String)> = figures
@@ -77,12 +80,12 @@ pub fn write(findings: &Findings) -> Result<Vec<PathBuf>, ReportError> {
     Ok(files.iter().map(|(name, _)| folder.path().join(name)).collect())
 }
 
-/// Removes figures of an earlier report that this one does not have, such as those of renamed arms.
+/// Removes figures of an earlier report that are not part of this one, such as those of renamed arms.
 fn remove_stale_figures(folder: &OutputFolder, current: &[(String, String)]) -> Result<(), TrainingError> {
     let path = folder.path().join(FIGURES);
-    let look = || TrainingError::file("look into", &path);
-    for entry in fs::read_dir(&path).map_err(look())? {
-        let name = format!("{FIGURES}/{}", entry.map_err(look())?.file_name().to_string_lossy());
+    let listing = || TrainingError::file("list the files in", &path);
+    for entry in fs::read_dir(&path).map_err(listing())? {
+        let name = format!("{FIGURES}/{}", entry.map_err(listing())?.file_name().to_string_lossy());
         let is_figure = Path::new(&name).extension().is_some_and(|extension| extension == "svg");
         if is_figure && current.iter().all(|(current, _)| *current != name) {
             folder.remove(&name)?;

@@ -1,4 +1,4 @@
-//! The short report in Markdown.
+//! The short report, in Markdown.
 
 use mnist_comparison::folder::FIGURES;
 
@@ -9,11 +9,11 @@ use crate::{
     tables::{self, Table},
 };
 
-/// The ranking, the pairs, the figures, and how to reproduce them.
+/// Returns the content of `report.md`: the ranking, the pairs, the figures, and how to reproduce them.
 pub fn report(findings: &Findings, figures: &Figures) -> String {
     let comparison = findings.comparison;
-    let mut parts = vec!["# Which pixel scaling to train with".to_owned()];
-    parts.extend(findings.unfinished());
+    let mut parts = vec![format!("# {}", notes::TITLE)];
+    parts.extend(findings.unfinished().map(str::to_owned));
     parts.push(escaped(&comparison.verdict));
     parts.push(table(&tables::ranking(comparison)));
     parts.push(escaped(&notes::ranking(comparison)));
@@ -23,14 +23,14 @@ pub fn report(findings: &Findings, figures: &Figures) -> String {
         parts.push(table(&pairs));
         parts.push(escaped(&notes::pairs(comparison)));
     }
-    // The histograms of values need the images beside them, which only the page has.
+    // Histograms of pixel values are of little use without the images, which only the page shows.
     let shown = figures.accuracy.iter().chain(&figures.learning).chain(&figures.confusion);
     let shown: Vec<String> = shown.map(picture).collect();
     if !shown.is_empty() {
         parts.push("## Figures".into());
         parts.extend(shown);
     }
-    parts.push("## How to reproduce it".into());
+    parts.push(format!("## {}", notes::REPRODUCTION));
     parts.push(notes::extent(findings));
     let facts = facts::facts(findings).map(|(name, value)| format!("- {name}: {}", escaped(&value)));
     parts.push(facts.join("\n"));
@@ -55,7 +55,7 @@ fn picture(figure: &Figure) -> String {
     format!("![{}]({FIGURES}/{}.svg)", escaped(&figure.title), figure.name)
 }
 
-/// Text with a backslash before every character that Markdown or HTML would interpret.
+/// Puts a backslash before every character that Markdown or HTML would interpret.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

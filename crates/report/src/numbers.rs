@@ -1,21 +1,24 @@
-//! Numbers as people read them: thousands separated by commas, a real minus sign.
+//! Formats numbers for people: with commas between thousands and a real minus sign.
 
 pub use mnist_comparison::numbers::{count, plural};
 
 use crate::interval::Interval;
 
-/// A fraction in percent.
+/// Stands for a missing value, and for a value that is not a number.
+pub(crate) const MISSING: &str = "–";
+
+/// Formats a fraction in percent, with two decimals.
 pub fn percent(fraction: f64) -> String {
     format!("{:.2}%", 100.0 * fraction)
 }
 
-/// A number of at least 0, with one decimal.
+/// Formats a number of at least 0 with one decimal.
 pub fn tenths(number: f64) -> String {
     let tenths = (number * 10.0).round() as usize;
     format!("{}.{}", count(tenths / 10), tenths % 10)
 }
 
-/// A number with its sign and one decimal. A number that rounds to 0 has no sign.
+/// Formats a number with its sign and one decimal. A number that rounds to 0 has no sign.
 pub fn signed(number: f64) -> String {
     let sign = match (number * 10.0).round() {
         0.0 => "",
@@ -25,7 +28,29 @@ pub fn signed(number: f64) -> String {
     format!("{sign}{}", tenths(number.abs()))
 }
 
-/// A value with the precision of its interval: the larger end has about four digits.
+/// Formats a loss: with four decimals below 10,000, and in scientific notation from there on. A loss that is not a
+/// number is an en dash.
+///
+/// ```
+/// use mnist_report::numbers::loss;
+///
+/// assert_eq!([loss(0.03217), loss(1.2e30), loss(f64::NAN)], ["0.0322", "1.2e30", "–"]);
+/// ```
+pub fn loss(value: f64) -> String {
+    /// From here on, four decimals would round to 10,000 or more.
+    const LARGE: f64 = 9_999.99995;
+    if value.is_nan() {
+        MISSING.into()
+    } else if value.is_infinite() {
+        "∞".into()
+    } else if value < LARGE {
+        format!("{value:.4}")
+    } else {
+        format!("{value:.1e}")
+    }
+}
+
+/// Formats a value with the precision that suits its interval: the larger end has about four digits.
 pub fn short(value: f64, interval: Interval) -> String {
     let magnitude = interval.low.abs().max(interval.high.abs());
     let number = if magnitude != 0.0 && !(1e-3..1e5).contains(&magnitude) {
@@ -33,7 +58,7 @@ pub fn short(value: f64, interval: Interval) -> String {
     } else {
         let decimals = (3.0 - magnitude.log10().floor()).clamp(0.0, 6.0);
         let factor = 10_f64.powf(decimals);
-        // Adding 0.0 turns -0, such as a rounded mean of -1e-9, into 0.
+        // Adding 0.0 turns -0 into 0, for example if a mean of -1e-9 is rounded.
         ((value * factor).round() / factor + 0.0).to_string()
     };
     number.replace('-', "−")
@@ -44,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_difference_has_no_sign() {
+    fn zero_has_no_sign() {
         assert_eq!([signed(0.0), signed(-0.04), signed(0.06)], ["0.0", "0.0", "+0.1"]);
     }
 
@@ -54,7 +79,15 @@ mod tests {
     }
 
     #[test]
-    fn values_are_short() {
+    fn large_losses_are_in_scientific_notation() {
+        assert_eq!([loss(0.0), loss(0.03217), loss(2.302585)], ["0.0000", "0.0322", "2.3026"]);
+        assert_eq!([loss(9_999.9999), loss(9_999.99996), loss(10_000.0)], ["9999.9999", "1.0e4", "1.0e4"]);
+        assert_eq!([loss(1.2e30), loss(4.56e300)], ["1.2e30", "4.6e300"]);
+        assert_eq!([loss(f64::NAN), loss(f64::INFINITY)], ["–", "∞"]);
+    }
+
+    #[test]
+    fn precision_depends_on_the_interval() {
         let write = |low, high, value| short(value, Interval { low, high });
         assert_eq!(write(0.0, 255.0, 33.318421), "33.3");
         assert_eq!(write(0.0, 255.0, 255.0), "255");
@@ -66,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn one_is_no_plural() {
+    fn one_is_singular() {
         assert_eq!([plural(1, "thread"), plural(2000, "thread")], ["1 thread", "2,000 threads"]);
     }
 }

@@ -1,4 +1,5 @@
-//! Previews: what scalings do to some train images. They do not change, so they are computed once.
+//! Previews: some training images under each scaling. They are computed once, since they stay the same while a
+//! comparison is training.
 
 use burn::data::dataset::Dataset;
 use mnist_comparison::{ComparisonSettings, FittedScalings};
@@ -7,27 +8,27 @@ use mnist_training::{ExperimentData, Observer, observer::watched};
 
 use crate::{ReportError, interval::Interval, value_histogram::ValueHistogram};
 
-/// Number of images shown, each of another class.
+/// Maximum number of images shown, one per class.
 const SHOWN: usize = 10;
 
-/// Number of train images that statistics and histograms count.
+/// Maximum number of training images in statistics and histograms.
 const COUNTED: usize = 10_000;
 
-/// Some train images under one scaling.
+/// Some training images under one scaling.
 #[derive(Debug, Clone)]
 pub struct Preview {
     /// The scaling's name.
     pub name: String,
-    /// Statistics of all counted values.
+    /// Statistics of the pixel values of all counted images.
     pub moments: Moments,
-    /// The images shown, each C×H×W.
+    /// The images to show, each C×H×W.
     pub images: Vec<Vec<f32>>,
-    /// Histogram of all counted values.
+    /// Histogram of the pixel values of all counted images.
     pub histogram: ValueHistogram,
 }
 
 impl Preview {
-    /// The lowest and the highest value of the images shown.
+    /// Returns the range of the values in the images to show.
     pub fn shown(&self) -> Interval {
         let images = self.images.iter().map(|image| Moments::of(image.iter().map(|&value| f64::from(value))));
         let moments = images.fold(Moments::default(), Moments::merge);
@@ -35,7 +36,7 @@ impl Preview {
     }
 }
 
-/// Previews of all scalings of a comparison that are fitted.
+/// Computes the previews of all fitted scalings of a comparison.
 ///
 /// # Errors
 /// When images cannot be read, or when the observer asks to stop.
@@ -55,14 +56,15 @@ pub fn of_all(
     Ok(previews)
 }
 
-/// The train images of which previews are made.
+/// The training images that previews show and count.
 pub struct PreviewImages {
     shown: Vec<LabelledImage>,
     counted: Images,
 }
 
 impl PreviewImages {
-    /// Shows the first image of each of the first ten classes, and counts the values of up to 10,000 images.
+    /// Selects the images: the first image of each of the first ten classes to show, and the first 10,000 images to
+    /// count.
     ///
     /// # Errors
     /// When images cannot be read.
@@ -73,7 +75,7 @@ impl PreviewImages {
         Ok(Self { shown: train.get_many(shown)?, counted: train.first(COUNTED) })
     }
 
-    /// The preview of this scaling, which is called `name`.
+    /// Computes the preview of a scaling named `name`.
     ///
     /// # Errors
     /// When images cannot be read, or when the observer asks to stop.

@@ -1,4 +1,4 @@
-//! What all figures share: colours, fonts, a legend.
+//! Colours, fonts and the legend of all figures.
 
 use std::error::Error;
 
@@ -13,7 +13,7 @@ use plotters::{
 
 use crate::ReportError;
 
-/// The colour of text and axes; a page replaces it with its own.
+/// The colour of text and axes. The page replaces it with its own text colour.
 pub const INK: RGBColor = RGBColor(31, 35, 40);
 
 /// The colour of errors, and of zero in a histogram.
@@ -22,8 +22,8 @@ pub const ERROR: RGBColor = RGBColor(209, 73, 91);
 /// The colour of bars.
 pub const BAR: RGBColor = RGBColor(125, 160, 205);
 
-/// Visible on white and on black, and distinct for colour-blind readers: after Okabe and Ito,
-/// <https://jfly.uni-koeln.de/color/>.
+/// The colours of the arms. They are visible on white and on black, and distinct for colour-blind readers. Adapted
+/// from Okabe and Ito, <https://jfly.uni-koeln.de/color/>.
 const PALETTE: [RGBColor; 6] = [
     RGBColor(0, 130, 200),
     RGBColor(213, 94, 0),
@@ -33,7 +33,7 @@ const PALETTE: [RGBColor; 6] = [
     RGBColor(128, 128, 128),
 ];
 
-/// Width of a figure, in pixels like all sizes here: two fit side by side on a screen, and one is legible on
+/// Width of a figure. All sizes here are in pixels. Two figures fit side by side on a screen, and one is legible on
 /// a phone.
 pub const WIDTH: u32 = 440;
 
@@ -43,23 +43,23 @@ pub const LETTERS: u32 = 12;
 /// Height of a line of the legend.
 const LEGEND_LINE: i32 = 18;
 
-/// The result of drawing; each part of plotters has its own error type.
+/// The result of drawing. Each part of plotters has a different error type.
 pub type Drawn = Result<(), Box<dyn Error>>;
 
-/// The area that a figure is drawn on.
+/// The area of a figure.
 pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// The colour of an arm by its place in the ranking, from 0.
+/// Returns the colour of an arm by its position in the ranking, counted from 0.
 pub fn color(position: usize) -> RGBColor {
     PALETTE[position % PALETTE.len()]
 }
 
-/// A colour as SVG writes it.
+/// Formats a colour for SVG.
 pub fn hex(color: RGBColor) -> String {
     format!("#{:02X}{:02X}{:02X}", color.0, color.1, color.2)
 }
 
-/// Draws an SVG of this size.
+/// Draws an SVG of this width and height.
 pub fn svg(size: (u32, u32), draw: impl FnOnce(&Area) -> Drawn) -> Result<String, ReportError> {
     let mut svg = String::new();
     let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
@@ -69,23 +69,23 @@ pub fn svg(size: (u32, u32), draw: impl FnOnce(&Area) -> Drawn) -> Result<String
     Ok(svg)
 }
 
-/// An upper estimate of the width of a text.
+/// Estimates the width of a text. The estimate is rather too large than too small.
 pub fn text_width(text: &str) -> i32 {
     (text.chars().count() as f64 * f64::from(LETTERS) * 0.6).ceil() as i32
 }
 
-/// A text style of this height and colour.
+/// Returns a text style with this height and colour.
 pub fn letters(height: u32, color: &impl Color) -> TextStyle<'static> {
-    // <https://docs.rs/plotters-svg> divides font sizes by 1.24.
+    // plotters-svg (<https://docs.rs/plotters-svg>) divides font sizes by 1.24.
     ("sans-serif", f64::from(height) * 1.24).into_font().color(color)
 }
 
-/// The usual text style, with this anchor.
+/// Returns the default text style with this anchor.
 pub fn placed(horizontal: HPos, vertical: VPos) -> TextStyle<'static> {
     letters(LETTERS, &INK).pos(Pos::new(horizontal, vertical))
 }
 
-/// The lines of a legend: the index and the left end of each entry.
+/// Arranges a legend in lines: the index and the left end of each entry.
 fn legend_lines(names: &[(usize, &str)], width: i32) -> Vec<Vec<(usize, i32)>> {
     let mut lines: Vec<Vec<(usize, i32)>> = vec![Vec::new()];
     let mut left = 0;
@@ -103,12 +103,12 @@ fn legend_lines(names: &[(usize, &str)], width: i32) -> Vec<Vec<(usize, i32)>> {
     lines
 }
 
-/// Height of the legend of these names.
+/// Returns the height of the legend of these names.
 pub fn legend_height(names: &[(usize, &str)]) -> u32 {
     (legend_lines(names, WIDTH as i32 - 20).len() as i32 * LEGEND_LINE + 6) as u32
 }
 
-/// Draws the names with their colours, from `(10, top)` on.
+/// Draws the legend of these names with its upper left corner at `(10, top)`.
 pub fn legend(area: &Area, names: &[(usize, &str)], top: i32) -> Drawn {
     for (number, line) in legend_lines(names, WIDTH as i32 - 20).into_iter().enumerate() {
         let middle = top + number as i32 * LEGEND_LINE + LEGEND_LINE / 2;

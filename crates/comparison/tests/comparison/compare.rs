@@ -1,4 +1,4 @@
-//! Whole comparisons of a network of one's own on small made-up images.
+//! Complete comparisons that train a custom network on small synthetic images.
 
 use std::{
     num::NonZeroU32,
@@ -25,7 +25,7 @@ use crate::support::{MlpNetwork, write_digits};
 
 const MLP: MlpNetwork = MlpNetwork { fails_with_seed: None };
 
-/// A folder with images in `data`; comparisons go beside it.
+/// A folder with images in `data`, and with comparisons beside it.
 struct Bench(TempDir);
 
 impl Bench {
@@ -39,7 +39,7 @@ impl Bench {
         self.0.path().join(name)
     }
 
-    /// Two scalings × two seeds × two epochs of six steps; `more` comes first.
+    /// Returns settings of two scalings × two seeds × two epochs of six steps. `more` overrides them.
     fn settings(&self, more: &str) -> ComparisonSettings {
         let data = self.path("data");
         let base: Overrides = toml::from_str(&format!(
@@ -50,7 +50,7 @@ impl Bench {
         ComparisonSettings::resolve(&toml::from_str::<Overrides>(more).unwrap().over(base)).unwrap()
     }
 
-    /// Compares in this folder, resuming what is there.
+    /// Compares in this folder. Resumes the comparison if there is one.
     fn compare_in(
         &self,
         name: &str,
@@ -74,12 +74,12 @@ impl Bench {
     }
 }
 
-/// Checksums of the data files.
+/// Returns the checksums of the data files.
 fn sums(settings: &ComparisonSettings) -> Vec<FileSum> {
     ExperimentData::open(&settings.training, &settings.scalings, &MLP, &()).unwrap().files
 }
 
-/// Weights and test scores of every finished run.
+/// Returns the weights' checksum and the test scores of every run.
 fn outcomes(comparison: &Path) -> Vec<(String, u64, String, String)> {
     let folder = ComparisonFolder::open(comparison).unwrap();
     let outcome = |run: &PlannedRun| {
@@ -89,9 +89,9 @@ fn outcomes(comparison: &Path) -> Vec<(String, u64, String, String)> {
     folder.plan().runs.iter().map(outcome).collect()
 }
 
-/// Remembers what it is told.
+/// Records the events of a comparison.
 #[derive(Default)]
-struct Told {
+struct Events {
     begun: usize,
     runs: Vec<(String, u64)>,
     finished: Vec<usize>,
@@ -99,7 +99,7 @@ struct Told {
     concluded: Vec<String>,
 }
 
-impl Reporter for Told {
+impl Reporter for Events {
     fn begin(&mut self, data: &ExperimentData, fitted: &FittedScalings, folder: &ComparisonFolder) {
         assert_eq!(data.image(), [1, 12, 12]);
         for index in 0..folder.settings().scalings.len() {
@@ -109,7 +109,7 @@ impl Reporter for Told {
     }
 
     fn run_finished(&mut self, folder: &ComparisonFolder, run: &PlannedRun, left: Option<Duration>) {
-        assert!(folder.run(run).is_some(), "it is recorded already");
+        assert!(folder.run(run).is_some(), "the run is already recorded");
         self.runs.push((run.arm.clone(), run.seed));
         self.finished.push(folder.finished());
         self.left.push(left);
@@ -121,7 +121,7 @@ impl Reporter for Told {
     }
 }
 
-/// Wants to stop after this many steps of all trainings together.
+/// Asks to stop after this many steps of all runs together.
 struct StopAfter {
     left: AtomicUsize,
 }
@@ -156,32 +156,32 @@ impl TaskProgress for Steps<'_> {
 #[test]
 fn every_run_is_trained_once_and_reported() {
     let bench = Bench::new();
-    let mut told = Told::default();
-    let comparison = bench.compare_in("compared", &bench.settings(""), &(), &mut told).unwrap();
+    let mut events = Events::default();
+    let comparison = bench.compare_in("compared", &bench.settings(""), &(), &mut events).unwrap();
     assert_eq!((comparison.planned, comparison.finished, comparison.diverged), (4, 4, 0));
     assert_eq!((comparison.test_images, comparison.scalings.len(), comparison.pairs.len()), (50, 2, 1));
-    assert_eq!((told.begun, &told.finished[..]), (1, &[1, 2, 3, 4][..]));
-    assert_eq!(told.concluded, [comparison.verdict.as_str()]);
+    assert_eq!((events.begun, &events.finished[..]), (1, &[1, 2, 3, 4][..]));
+    assert_eq!(events.concluded, [comparison.verdict.as_str()]);
     assert!(
-        told.left[0].is_some() && told.left[3].is_none(),
-        "nothing is left after the last: {:?}",
-        told.left
+        events.left[0].is_some() && events.left[3].is_none(),
+        "no time is left after the last run: {:?}",
+        events.left
     );
-    told.runs.sort();
-    let runs: Vec<(&str, u64)> = told.runs.iter().map(|(arm, seed)| (arm.as_str(), *seed)).collect();
+    events.runs.sort();
+    let runs: Vec<(&str, u64)> = events.runs.iter().map(|(arm, seed)| (arm.as_str(), *seed)).collect();
     assert_eq!(runs, [("normalize", 1), ("normalize", 2), ("standardize", 1), ("standardize", 2)]);
     assert!(bench.path("compared/result.json").exists());
 
-    // A training would stop at its first step.
-    let (before, mut told) = (outcomes(&bench.path("compared")), Told::default());
-    let again = bench.compare_in("compared", &bench.settings(""), &StopAfter::steps(1), &mut told).unwrap();
-    assert_eq!((told.begun, told.runs, told.concluded.len()), (1, Vec::new(), 1));
+    // If anything were trained again, it would stop after its first step.
+    let (before, mut events) = (outcomes(&bench.path("compared")), Events::default());
+    let again = bench.compare_in("compared", &bench.settings(""), &StopAfter::steps(1), &mut events).unwrap();
+    assert_eq!((events.begun, events.runs, events.concluded.len()), (1, Vec::new(), 1));
     assert_eq!((again.finished, again.verdict), (4, comparison.verdict));
     assert_eq!(outcomes(&bench.path("compared")), before);
 }
 
 #[test]
-fn runs_of_one_scaling_differ_by_seed_and_share_it_with_the_other_scaling() {
+fn each_scaling_is_trained_with_each_seed_and_all_weights_differ() {
     let bench = Bench::new();
     bench.compare_in("compared", &bench.settings(""), &(), &mut ()).unwrap();
     let outcomes = outcomes(&bench.path("compared"));
@@ -194,18 +194,18 @@ fn runs_of_one_scaling_differ_by_seed_and_share_it_with_the_other_scaling() {
 }
 
 #[test]
-fn interrupted_comparison_resumes_to_the_bits_of_an_undisturbed_one() {
+fn interrupted_comparison_ends_with_the_same_bits_as_an_uninterrupted_one() {
     let bench = Bench::new();
     let settings = bench.settings("");
-    let destination = ComparisonFolder::destination(bench.path("undisturbed"), Existing::Refuse).unwrap();
-    // One training at a time; the others run as many as there are threads.
+    let destination = ComparisonFolder::destination(bench.path("uninterrupted"), Existing::Refuse).unwrap();
+    // One run at a time; the interrupted comparisons train as many as there are threads.
     compare(&MLP, &settings, destination, NonZeroU32::new(1), &(), &mut ()).unwrap();
-    let undisturbed = outcomes(&bench.path("undisturbed"));
+    let uninterrupted = outcomes(&bench.path("uninterrupted"));
 
-    // Of 48: in the first epoch of the first trainings, and in the last trainings.
+    // There are 48 steps: stop in the first epoch of the first runs, and during the last runs.
     for steps in [3, 33] {
         let name = format!("interrupted-{steps}");
-        let (mut before, mut after) = (Told::default(), Told::default());
+        let (mut before, mut after) = (Events::default(), Events::default());
         let error = bench.compare_in(&name, &settings, &StopAfter::steps(steps), &mut before).unwrap_err();
         assert!(error.is_interrupt(), "{error}");
         let folder = bench.path(&name);
@@ -218,18 +218,18 @@ fn interrupted_comparison_resumes_to_the_bits_of_an_undisturbed_one() {
 
         bench.compare_in(&name, &settings, &(), &mut after).unwrap();
         assert_eq!(before.runs.len() + after.runs.len(), 4, "no run is trained twice");
-        assert_eq!(outcomes(&folder), undisturbed, "stopped after {steps} steps");
+        assert_eq!(outcomes(&folder), uninterrupted, "stopped after {steps} steps");
     }
 }
 
 #[test]
-fn resumed_comparison_grows_by_what_is_missing_and_never_shrinks() {
+fn resumed_comparison_trains_missing_runs_and_cannot_shrink() {
     let bench = Bench::new();
     bench.compare_in("grown", &bench.settings("seeds = 1"), &(), &mut ()).unwrap();
-    let mut told = Told::default();
-    let comparison = bench.compare_in("grown", &bench.settings(""), &(), &mut told).unwrap();
-    told.runs.sort();
-    assert_eq!(told.runs, [("normalize".to_owned(), 2), ("standardize".to_owned(), 2)]);
+    let mut events = Events::default();
+    let comparison = bench.compare_in("grown", &bench.settings(""), &(), &mut events).unwrap();
+    events.runs.sort();
+    assert_eq!(events.runs, [("normalize".to_owned(), 2), ("standardize".to_owned(), 2)]);
     assert_eq!(comparison.finished, 4);
 
     let error = bench.compare_in("grown", &bench.settings("seeds = 1"), &(), &mut ()).unwrap_err();
@@ -250,31 +250,31 @@ fn comparison_of_another_network_is_not_resumed() {
 }
 
 #[test]
-fn earlier_comparison_is_replaced_where_that_is_asked_for() {
+fn earlier_comparison_is_replaced_on_request() {
     let bench = Bench::new();
     bench.compare_in("replaced", &bench.settings("epochs = 1"), &(), &mut ()).unwrap();
     let destination = ComparisonFolder::destination(bench.path("replaced"), Existing::Replace).unwrap();
-    let mut told = Told::default();
-    compare(&MLP, &bench.settings("seeds = 1"), destination, None, &(), &mut told).unwrap();
-    assert_eq!(told.runs.len(), 2);
+    let mut events = Events::default();
+    compare(&MLP, &bench.settings("seeds = 1"), destination, None, &(), &mut events).unwrap();
+    assert_eq!(events.runs.len(), 2);
     assert_eq!(outcomes(&bench.path("replaced")).len(), 2);
 }
 
 #[test]
-fn training_that_fails_ends_the_comparison_with_its_error_and_keeps_the_others() {
+fn failed_run_ends_the_comparison_with_its_error_and_keeps_the_finished_runs() {
     let bench = Bench::new();
     let broken = MlpNetwork { fails_with_seed: Some(2) };
     let error = bench.compare_with(&broken, "failed", &bench.settings(""), &(), &mut ()).unwrap_err();
     assert!(!error.is_interrupt() && !error.is_bad_setting());
     assert_eq!(error.to_string(), "no network for seed 2");
-    let mut told = Told::default();
-    bench.compare_in("failed", &bench.settings(""), &(), &mut told).unwrap();
-    assert!(told.runs.iter().filter(|(_, seed)| *seed == 2).count() == 2, "{:?}", told.runs);
+    let mut events = Events::default();
+    bench.compare_in("failed", &bench.settings(""), &(), &mut events).unwrap();
+    assert!(events.runs.iter().filter(|(_, seed)| *seed == 2).count() == 2, "{:?}", events.runs);
     assert_eq!(outcomes(&bench.path("failed")).len(), 4);
 }
 
 #[test]
-fn more_trainings_at_a_time_than_threads_are_refused_before_anything_is_written() {
+fn more_jobs_than_threads_are_refused_before_anything_is_written() {
     let bench = Bench::new();
     let destination = ComparisonFolder::destination(bench.path("crowded"), Existing::Refuse).unwrap();
     let jobs = NonZeroU32::new(5000);
@@ -285,7 +285,7 @@ fn more_trainings_at_a_time_than_threads_are_refused_before_anything_is_written(
 }
 
 #[test]
-fn folder_that_is_no_comparison_is_not_opened() {
+fn folder_without_a_comparison_is_not_opened() {
     let folder = tempdir().unwrap();
     let missing = folder.path().join("missing");
     assert!(
@@ -312,12 +312,12 @@ fn finished_comparison_opens_with_its_runs_and_scalings() {
 }
 
 #[test]
-fn settings_that_were_not_resolved_are_checked_too() {
+fn settings_built_by_hand_are_checked() {
     let bench = Bench::new();
     let settings = bench.settings("");
     let twice = vec![settings.scalings[0].clone(), settings.scalings[0].clone()];
     for (scalings, message) in
-        [(Vec::new(), "`scalings` names none"), (twice, "`scalings` has `normalize` twice")]
+        [(Vec::new(), "`scalings` is empty"), (twice, "`scalings` contains `normalize` twice")]
     {
         let wrong = ComparisonSettings { scalings, ..settings.clone() };
         let error = bench.compare_in("wrong", &wrong, &(), &mut ()).unwrap_err();
@@ -327,7 +327,7 @@ fn settings_that_were_not_resolved_are_checked_too() {
 }
 
 #[test]
-fn runs_that_another_process_has_finished_are_recorded() {
+fn runs_finished_by_another_process_are_recorded() {
     let bench = Bench::new();
     let settings = bench.settings("");
     let mut begun = {

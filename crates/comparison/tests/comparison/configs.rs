@@ -1,4 +1,4 @@
-//! The comparisons in the repository's folder `configs/`, and what each stands for.
+//! The comparisons in the repository's folder `configs/` are the documented ones.
 
 use std::{
     fs,
@@ -14,21 +14,21 @@ fn configs() -> PathBuf {
 }
 
 #[test]
-fn every_comparison_in_configs_is_the_tutorials_with_its_own_seeds_and_grid() {
-    let tutorials = ComparisonSettings::default();
+fn configs_differ_from_the_default_only_in_seeds_and_grid() {
+    let default = ComparisonSettings::default();
     let learning_rate = [0.0003, 0.001, 0.003].map(|rate| rate.try_into().unwrap()).to_vec();
     let grid = ComparisonSettings {
         seeds: 3.try_into().unwrap(),
         grid: Grid { learning_rate, ..Grid::default() },
-        ..tutorials.clone()
+        ..default.clone()
     };
-    let expected = [("compare.toml", tutorials), ("grid.toml", grid)];
+    let expected = [("compare.toml", default), ("grid.toml", grid)];
 
     let mut found = Vec::new();
     for entry in fs::read_dir(configs()).unwrap() {
         let path = entry.unwrap().path();
         let overrides = Overrides::read(&path).unwrap();
-        // Those with one scaling are trainings, which their own crate tests.
+        // Files with a single scaling configure one run. Another crate tests them.
         if overrides.scaling.is_none() {
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
             found.push((name, ComparisonSettings::resolve(&overrides).unwrap().to_toml().unwrap()));
@@ -39,7 +39,7 @@ fn every_comparison_in_configs_is_the_tutorials_with_its_own_seeds_and_grid() {
 }
 
 #[test]
-fn tutorials_comparison_is_what_is_compared_without_settings() {
+fn default_comparison_is_the_tutorials() {
     let ComparisonSettings { seeds, training, scalings, grid } =
         ComparisonSettings::resolve(&Overrides::default()).unwrap();
     let names: Vec<&str> = scalings.iter().map(Scaling::name).collect();

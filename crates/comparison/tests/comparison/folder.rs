@@ -1,4 +1,4 @@
-//! Which finished runs a comparison's folder has.
+//! Recording finished runs in a comparison's folder.
 
 use mnist_comparison::{ComparisonFolder, plan::Plan};
 use mnist_training::files::Existing;
@@ -7,7 +7,7 @@ use tempfile::tempdir;
 use crate::support::{run, settings};
 
 #[test]
-fn run_that_is_recorded_twice_counts_once_and_seeds_are_in_order() {
+fn run_recorded_twice_counts_once_and_seeds_are_sorted() {
     let folder = tempdir().unwrap();
     let settings = settings("scalings = ['none', 'center']\nseeds = 3");
     let plan = Plan::new(&settings, &[]).unwrap();

@@ -1,4 +1,4 @@
-//! What the comparison crate promises, tested from outside.
+//! Tests of the public interface of the comparison crate.
 
 mod compare;
 mod comparison;

@@ -1,4 +1,4 @@
-//! Which runs a comparison has, and what their folders' names depend on.
+//! The planned runs of a comparison, and the names of their folders.
 
 use std::fs;
 
@@ -18,7 +18,7 @@ fn names(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_scaling_value_of_the_grid_and_seed_is_a_run_of_its_own() {
+fn every_scaling_grid_value_and_seed_is_a_separate_run() {
     let names = names(
         "scalings = ['none', 'center', {rescale = 0.5}, {rescale = 0.25}]\nseeds = 3\n[grid]\nlearning_rate = [0.1, 0.2]\nbatch_size = [8, 16, 32]",
     );
@@ -29,7 +29,7 @@ fn every_scaling_value_of_the_grid_and_seed_is_a_run_of_its_own() {
 }
 
 #[test]
-fn run_keeps_its_name_where_the_comparison_grows_around_it() {
+fn run_keeps_its_name_in_a_larger_comparison() {
     let small = names("scalings = ['center']\nseeds = 2\nlearning_rate = 0.01\nbatch_size = 8");
     let large = names(
         "scalings = ['none', 'center']\nseeds = 3\n[grid]\nlearning_rate = [0.1, 0.01]\nbatch_size = [8, 9]",
@@ -38,7 +38,7 @@ fn run_keeps_its_name_where_the_comparison_grows_around_it() {
 }
 
 #[test]
-fn run_is_known_by_what_its_result_depends_on_and_nothing_else() {
+fn name_of_a_run_depends_on_everything_that_changes_its_result_and_on_nothing_else() {
     let name = |text: &str| names(&format!("scalings = ['center']\n{text}")).remove(0);
     let tutorial = name("");
     for same in ["threads = 1", "data_dir = 'elsewhere'", "seeds = 7", "epochs = 5"] {
@@ -64,7 +64,7 @@ fn runs_are_planned_seed_by_seed() {
 }
 
 #[test]
-fn saved_plan_reads_back_and_refuses_other_arms_and_other_data() {
+fn saved_plan_can_be_read_and_refuses_other_arms_and_other_data() {
     let settings_of = |scalings: &str| settings(&format!("scalings = {scalings}\nseeds = 2"));
     let saved = settings_of("['none', 'center']");
     let plan = Plan::new(&saved, &sums("a")).unwrap();
@@ -74,14 +74,14 @@ fn saved_plan_reads_back_and_refuses_other_arms_and_other_data() {
     files::write(&path, files::json(&plan).unwrap().as_bytes()).unwrap();
 
     assert_eq!(Plan::read(&path, &saved.arms()).unwrap(), plan);
-    let turned = Plan::read(&path, &settings_of("['center', 'none']").arms()).unwrap();
+    let reordered = Plan::read(&path, &settings_of("['center', 'none']").arms()).unwrap();
     assert_eq!(
-        (turned.runs[0].arm.as_str(), turned.runs[0].arm_index),
+        (reordered.runs[0].arm.as_str(), reordered.runs[0].arm_index),
         ("none", 1),
-        "arms go by their names"
+        "arms are identified by name"
     );
     let error = Plan::read(&path, &settings_of("['none']").arms()).unwrap_err();
-    assert!(error.to_string().ends_with("config.toml has no arm `center`"), "{error}");
+    assert!(error.to_string().ends_with("`center` is not an arm of config.toml"), "{error}");
 
     plan.check_resumes(&path).unwrap();
     let error = Plan::new(&saved, &sums("b")).unwrap().check_resumes(&path).unwrap_err();

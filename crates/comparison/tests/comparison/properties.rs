@@ -1,4 +1,4 @@
-//! Whatever became of the trainings, every number is one and agrees with the others.
+//! Properties of the statistics for random outcomes: all numbers are finite and consistent with each other.
 
 use mnist_comparison::{
     Accuracy, ArmAccuracies, ArmRuns, Comparison, McNemar, Pair, SeedAccuracy, Statistics,
@@ -12,17 +12,17 @@ use crate::support::{arm, comparison, predictions, run};
 const ARMS: [&str; 5] = ["none", "normalize", "center", "standardize", "zca"];
 const FEW_IMAGES: usize = 12;
 
-/// What became of a training.
+/// The outcome of a run.
 #[derive(Debug, Clone, Copy)]
 enum Ending {
-    /// It has not come to an end.
+    /// It is unfinished.
     Missing,
     Diverged,
-    /// This many of [`FEW_IMAGES`] are right.
+    /// It classified this many of [`FEW_IMAGES`] correctly.
     Correct(usize),
 }
 
-/// Of each seed of each arm.
+/// Generates the outcome of each seed of each arm.
 fn endings() -> impl Strategy<Value = Vec<Vec<Ending>>> {
     (1..=6_usize, 1..=ARMS.len()).prop_flat_map(|(seeds, arms)| {
         let ending = prop_oneof![
@@ -49,7 +49,7 @@ fn statistics(endings: &[Vec<Ending>]) -> Statistics {
     Statistics::of(&arms.collect::<Vec<_>>(), FEW_IMAGES).unwrap()
 }
 
-/// The same as finished runs, with predictions.
+/// Compares the same outcomes as finished runs with predictions.
 fn compare(endings: &[Vec<Ending>]) -> Comparison {
     let runs = |number: usize, of_arm: &[Ending]| {
         let of_seed = |(seed, ending)| {
@@ -75,7 +75,7 @@ fn compare(endings: &[Vec<Ending>]) -> Comparison {
     comparison(endings[0].len(), &arms)
 }
 
-/// `None` passes.
+/// Returns whether all values are finite. `None` counts as finite.
 fn all_finite(values: impl IntoIterator<Item = Option<f64>>) -> bool {
     values.into_iter().flatten().all(f64::is_finite)
 }
@@ -98,7 +98,7 @@ proptest! {
     }
 
     #[test]
-    fn interval_p_value_and_ranks_of_a_pair_agree(endings in endings()) {
+    fn interval_p_value_and_ranks_of_a_pair_are_consistent(endings in endings()) {
         let Statistics { arms, pairs, .. } = statistics(&endings);
         prop_assert_eq!(pairs.len(), arms.len() * arms.len().saturating_sub(1) / 2);
         for pair in &pairs {
@@ -121,7 +121,7 @@ proptest! {
     }
 
     #[test]
-    fn models_are_tested_with_one_seed_only_and_by_the_difference(endings in endings()) {
+    fn mcnemars_test_needs_one_seed_and_matches_the_difference(endings in endings()) {
         for pair in &compare(&endings).pairs {
             let Some(McNemar { only_a, only_b, p, p_holm }) = pair.mcnemar else { continue };
             prop_assert!(endings[0].len() == 1 && pair.p.is_none());
@@ -132,7 +132,7 @@ proptest! {
     }
 
     #[test]
-    fn comparison_is_the_statistics_of_its_runs(endings in endings()) {
+    fn comparison_has_the_statistics_of_its_runs(endings in endings()) {
         let (comparison, Statistics { arms, .. }) = (compare(&endings), statistics(&endings));
         let of_arm = comparison.scalings.iter().map(|arm| (&arm.name, &arm.accuracy, &arm.ranks));
         prop_assert!(of_arm.eq(arms.iter().map(|arm| (&arm.name, &arm.accuracy, &arm.ranks))));

@@ -1,4 +1,4 @@
-//! What a comparison's settings resolve to, what is refused, and what may grow when it is resumed.
+//! Resolving the settings of a comparison, and checking them when it is resumed.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ fn refusal(text: &str) -> String {
 }
 
 #[test]
-fn arms_are_every_scaling_with_every_value_of_the_grid() {
+fn each_scaling_with_each_grid_value_is_an_arm() {
     let settings =
         settings("scalings = ['none', 'center']\n[grid]\nlearning_rate = [1e-5, 0.1]\nbatch_size = [8, 16]");
     let arms = settings.arms();
@@ -30,7 +30,7 @@ fn arms_are_every_scaling_with_every_value_of_the_grid() {
 }
 
 #[test]
-fn arm_is_named_by_what_varies_only() {
+fn name_of_an_arm_contains_only_what_varies() {
     let names =
         |text: &str| -> Vec<String> { settings(text).arms().into_iter().map(|arm| arm.name).collect() };
     assert_eq!(names("scalings = ['none']\nbatch_size = 8"), ["none"]);
@@ -43,20 +43,23 @@ fn arm_is_named_by_what_varies_only() {
 }
 
 #[test]
-fn nothing_and_repetitions_are_refused() {
-    assert!(refusal("scalings = []").starts_with("`scalings` names none"));
+fn empty_scalings_and_repeated_values_are_refused() {
+    assert!(refusal("scalings = []").starts_with("`scalings` is empty"));
     assert_eq!(
         refusal("scalings = ['center', {featurewise_center = true}]"),
-        "`scalings` has `center` twice"
+        "`scalings` contains `center` twice"
     );
-    assert_eq!(refusal("[grid]\nlearning_rate = [0.1, 0.10]"), "`learning_rate` in [grid] has 0.1 twice");
-    assert_eq!(refusal("[grid]\nbatch_size = [8, 9, 8]"), "`batch_size` in [grid] has 8 twice");
+    assert_eq!(
+        refusal("[grid]\nlearning_rate = [0.1, 0.10]"),
+        "`learning_rate` in [grid] contains 0.1 twice"
+    );
+    assert_eq!(refusal("[grid]\nbatch_size = [8, 9, 8]"), "`batch_size` in [grid] contains 8 twice");
     let both = refusal("batch_size = 8\n[grid]\nbatch_size = [8, 9]");
     assert_eq!(both, "`batch_size` is both set and in [grid]; keep one of them");
 }
 
 #[test]
-fn saved_settings_read_back_as_they_were() {
+fn saved_settings_are_read_unchanged() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("config.toml");
     for text in [
@@ -71,7 +74,7 @@ fn saved_settings_read_back_as_they_were() {
 }
 
 #[test]
-fn resuming_adds_and_takes_nothing_away() {
+fn resuming_can_add_seeds_and_arms_but_not_remove_any() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("config.toml");
     let base = "scalings = ['none', 'center']\nseeds = 3\n[grid]\nbatch_size = [8, 16]";

@@ -1,4 +1,4 @@
-//! Against SciPy; values from scripts/golden_statistics.py.
+//! The formulas agree with SciPy and statsmodels. scripts/golden_statistics.py computes the expected values.
 
 use mnist_comparison::significance::{
     SIGNIFICANT, confidence_interval, detectable, holm, mcnemar, mean, paired_t_test, sample_std,
@@ -61,7 +61,7 @@ fn assert_close(ours: f64, theirs: f64) {
 }
 
 #[test]
-fn mean_std_and_interval_are_those_of_scipy() {
+fn mean_std_and_interval_agree_with_scipy() {
     for Sample { values, mean: their_mean, std, ci95: [low, high] } in golden().samples {
         assert_close(mean(&values).unwrap(), their_mean);
         assert_close(sample_std(&values).unwrap(), std);
@@ -72,7 +72,7 @@ fn mean_std_and_interval_are_those_of_scipy() {
 }
 
 #[test]
-fn paired_t_test_is_that_of_scipy() {
+fn paired_t_test_agrees_with_scipy() {
     for GoldenPair { a, b, difference, ci95: [low, high], p } in golden().pairs {
         let differences: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a - b).collect();
         assert_close(mean(&differences).unwrap(), difference);
@@ -84,7 +84,7 @@ fn paired_t_test_is_that_of_scipy() {
 }
 
 #[test]
-fn holm_adjusts_as_statsmodels_does() {
+fn holm_correction_agrees_with_statsmodels() {
     for GoldenHolm { p, adjusted } in golden().holm {
         for (ours, theirs) in holm(&p).into_iter().zip(adjusted) {
             assert_close(ours, theirs);
@@ -92,7 +92,7 @@ fn holm_adjusts_as_statsmodels_does() {
     }
 }
 
-/// So many values with this sample standard deviation.
+/// Returns this many values with this sample standard deviation.
 fn values_with_std(values: usize, std: f64) -> Vec<f64> {
     let values: Vec<f64> = (0..values).map(|value| value as f64).collect();
     let scale = std / sample_std(&values).unwrap();
@@ -100,7 +100,7 @@ fn values_with_std(values: usize, std: f64) -> Vec<f64> {
 }
 
 #[test]
-fn detectable_difference_is_that_of_the_noncentral_t_distribution() {
+fn detectable_difference_agrees_with_the_noncentral_t_distribution() {
     for GoldenDetectable { seeds, tests, std, difference } in golden().detectable {
         let ours = detectable(&values_with_std(seeds, std), SIGNIFICANT / tests as f64).unwrap();
         assert!((ours / difference - 1.0).abs() < 1e-8, "{seeds} seeds, {tests} tests: {ours}, {difference}");
@@ -108,29 +108,29 @@ fn detectable_difference_is_that_of_the_noncentral_t_distribution() {
 }
 
 #[test]
-fn mcnemar_is_the_binomial_test_of_scipy() {
+fn mcnemar_agrees_with_the_binomial_test_of_scipy() {
     for GoldenMcNemar { only_a, only_b, p } in golden().mcnemar {
         assert_close(mcnemar(only_a, only_b), p);
     }
 }
 
 #[test]
-fn holm_keeps_order_ties_and_never_exceeds_one() {
+fn holm_keeps_order_and_ties_and_never_exceeds_one() {
     assert_eq!(holm(&[]), Vec::<f64>::new());
     assert_eq!(holm(&[0.5, 0.02, 0.02]), [0.5, 0.06, 0.06]);
     assert_eq!(holm(&[0.9, 0.8]), [1.0, 1.0]);
 }
 
-/// A running mean would be off by a rounding here, and equal arms would differ.
+/// A running mean would have a rounding error here, and equal arms would differ.
 #[test]
-fn mean_of_whole_numbers_that_add_up_to_zero_is_exactly_zero() {
+fn mean_of_whole_numbers_with_sum_zero_is_exactly_zero() {
     let differences = [7.0, -19.0, 13.0, -1.0];
     assert_eq!(mean(&differences).map(f64::to_bits), Some(0.0_f64.to_bits()));
     assert_eq!(paired_t_test(&differences), Some(1.0));
 }
 
 #[test]
-fn what_cannot_be_estimated_is_none_and_never_nan() {
+fn values_that_cannot_be_estimated_are_none() {
     assert_eq!(mean(&[]), None);
     assert_eq!(sample_std(&[0.99]), None);
     assert_eq!(confidence_interval(&[0.99]), None);

@@ -1,4 +1,5 @@
-//! Simulated accuracies: what is called 95% is right in 95%, and a detectable difference is found in 80%.
+//! Simulations: 95% intervals contain the true value in 95% of the comparisons, and detectable differences are
+//! found in 80%.
 
 use mnist_comparison::{
     ArmAccuracies, Statistics,
@@ -11,14 +12,16 @@ use statrs::distribution::{ContinuousCDF, Normal};
 
 const REPETITIONS: usize = 10_000;
 
-/// Numbers of seeds.
+/// Numbers of seeds to simulate.
 const SEEDS: [usize; 4] = [2, 3, 5, 10];
 
-/// So many that rounding to whole images does not matter.
+/// Enough that rounding to whole images does not matter.
 const TEST_IMAGES: usize = 1_000_000;
 
-/// Images that are right on average, and their standard deviation between seeds.
+/// Mean number of correct images.
 const CORRECT: f64 = 990_000.0;
+
+/// Standard deviation between seeds, in images.
 const STD: f64 = 2_000.0;
 
 /// Draws arms that differ by chance alone.
@@ -41,31 +44,28 @@ impl Simulation {
         ArmAccuracies::new(number.to_string(), runs)
     }
 
-    /// One arm per mean number of correct images.
+    /// Draws one arm for each mean number of correct images.
     fn statistics(&mut self, correct: &[f64]) -> Statistics {
         let arms: Vec<ArmAccuracies> =
             correct.iter().enumerate().map(|(number, &correct)| self.arm(number, correct)).collect();
         Statistics::of(&arms, TEST_IMAGES).unwrap()
     }
 
-    /// The p-value of two arms.
+    /// Draws two arms and returns their p-value.
     fn p_value(&mut self, correct: [f64; 2]) -> Option<f64> {
         self.statistics(&correct).pairs[0].p
     }
 }
 
-/// How often something happens in [`REPETITIONS`].
+/// Returns the fraction of [`REPETITIONS`] in which something happens.
 fn rate(mut happens: impl FnMut() -> bool) -> f64 {
     (0..REPETITIONS).filter(|_| happens()).count() as f64 / REPETITIONS as f64
 }
 
-/// Within three standard deviations of the binomial distribution.
+/// Asserts that a rate is within three standard errors of the expected one.
 fn assert_rate(rate: f64, expected: f64, what: &str) {
-    let deviation = (expected * (1.0 - expected) / REPETITIONS as f64).sqrt();
-    assert!(
-        (rate - expected).abs() <= 3.0 * deviation,
-        "{what}: {rate}, expected {expected} ± 3·{deviation}"
-    );
+    let error = (expected * (1.0 - expected) / REPETITIONS as f64).sqrt();
+    assert!((rate - expected).abs() <= 3.0 * error, "{what}: {rate}, expected {expected} ± 3·{error}");
 }
 
 fn misses(interval: Option<[f64; 2]>, truth: f64) -> bool {
@@ -73,7 +73,7 @@ fn misses(interval: Option<[f64; 2]>, truth: f64) -> bool {
 }
 
 #[test]
-fn interval_of_an_arm_misses_its_true_mean_in_five_percent() {
+fn interval_of_an_arm_misses_the_true_mean_in_five_percent() {
     for seeds in SEEDS {
         let mut simulation = Simulation::new(seeds);
         let truth = CORRECT / TEST_IMAGES as f64;
@@ -83,7 +83,7 @@ fn interval_of_an_arm_misses_its_true_mean_in_five_percent() {
 }
 
 #[test]
-fn pair_without_a_difference_is_called_different_in_five_percent() {
+fn pair_without_a_true_difference_is_significant_in_five_percent() {
     for seeds in SEEDS {
         let mut simulation = Simulation::new(seeds);
         let rejected = rate(|| {
@@ -98,7 +98,7 @@ fn pair_without_a_difference_is_called_different_in_five_percent() {
 }
 
 #[test]
-fn holm_finds_a_difference_in_a_family_without_any_as_often_as_it_should() {
+fn holm_correction_of_independent_tests_has_the_expected_error_rate() {
     const PAIRS: i32 = 3;
     // Holm's first step rejects where the smallest of m independent p-values is below 5%/m.
     let expected = 1.0 - (1.0 - SIGNIFICANT / f64::from(PAIRS)).powi(PAIRS);
@@ -113,10 +113,10 @@ fn holm_finds_a_difference_in_a_family_without_any_as_often_as_it_should() {
     }
 }
 
-/// Pairs that share an arm are not independent, so the rate is below that of independent pairs. There is no
-/// formula; SciPy's simulation in scripts/golden_statistics.py says how far.
+/// Pairs that share an arm are not independent, so the error rate is lower than for independent pairs. There is no
+/// formula for it; the expected rate comes from a simulation with SciPy in scripts/golden_statistics.py.
 #[test]
-fn holm_over_all_pairs_of_equal_arms_finds_a_difference_as_often_as_scipy_does() {
+fn holm_correction_of_all_pairs_has_the_error_rate_of_scipy() {
     #[derive(Deserialize)]
     struct Golden {
         all_pairs_of_three: Vec<Simulated>,
@@ -135,8 +135,8 @@ fn holm_over_all_pairs_of_equal_arms_finds_a_difference_as_often_as_scipy_does()
             pairs.iter().any(|pair| pair.p_holm.is_some_and(|p| p < SIGNIFICANT))
         });
         assert_rate(found, *expected, &format!("{seeds} seeds"));
-        let deviation = (SIGNIFICANT * (1.0 - SIGNIFICANT) / REPETITIONS as f64).sqrt();
-        assert!(found <= SIGNIFICANT + 3.0 * deviation, "{seeds} seeds: {found} is above the promised 5%");
+        let error = (SIGNIFICANT * (1.0 - SIGNIFICANT) / REPETITIONS as f64).sqrt();
+        assert!(found <= SIGNIFICANT + 3.0 * error, "{seeds} seeds: {found} is above 5%");
     };
     golden.all_pairs_of_three.iter().for_each(check);
 }
@@ -146,7 +146,7 @@ fn detectable_difference_is_found_in_eighty_percent() {
     for seeds in SEEDS {
         for tests in [1, 3] {
             let level = SIGNIFICANT / f64::from(tests);
-            // Any values of the differences' true spread.
+            // Any values, scaled to the true standard deviation of the differences.
             let values: Vec<f64> = (0..seeds).map(|value| value as f64).collect();
             let spread = 2.0_f64.sqrt() * STD / sample_std(&values).unwrap();
             let difference = detectable(&values, level).unwrap() * spread;

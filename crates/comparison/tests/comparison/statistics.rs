@@ -1,4 +1,4 @@
-//! Accuracies from anywhere: their order, pairs by seed, tests and ranks.
+//! Statistics of given accuracies: order, pairs by seed, tests and ranks.
 
 use mnist_comparison::{
     Accuracy, ArmAccuracies, McNemar, Pair, SeedAccuracy, Statistics,
@@ -16,7 +16,7 @@ fn pair<'a>(statistics: &'a Statistics, a: &str, b: &str) -> &'a Pair {
 }
 
 #[test]
-fn best_mean_comes_first_with_its_place_among_the_arms_given() {
+fn arms_are_sorted_by_mean_and_keep_their_original_position() {
     let statistics =
         statistics(&[("none", &[9000, 9100]), ("zca", &[9500, 9600]), ("center", &[9400, 9300])]);
     let arms: Vec<(&str, usize, usize)> =
@@ -31,7 +31,7 @@ fn best_mean_comes_first_with_its_place_among_the_arms_given() {
 }
 
 #[test]
-fn every_two_arms_form_a_pair_with_the_better_mean_first() {
+fn every_pair_has_the_better_mean_first() {
     let statistics =
         statistics(&[("none", &[9000, 9100]), ("zca", &[9500, 9600]), ("center", &[9400, 9300])]);
     let pairs: Vec<(&str, &str, [usize; 2], usize)> = statistics
@@ -85,14 +85,14 @@ fn diverged_seeds_are_counted_and_left_out_of_means_and_pairs() {
     let Pair { seeds, difference, .. } = pair(&statistics, "center", "none");
     assert_eq!((*seeds, *difference), (0, None));
     assert!(
-        statistics.verdict().ends_with("Diverged and left out: 1 of 3 of center."),
+        statistics.verdict().ends_with("1 of 3 runs of center diverged and was left out."),
         "{}",
         statistics.verdict()
     );
 }
 
 #[test]
-fn one_seed_orders_but_decides_nothing() {
+fn one_seed_has_an_order_but_no_ranks_and_no_tests() {
     let statistics = statistics(&[("center", &[9800]), ("standardize", &[9900])]);
     assert_eq!(ranks(&statistics), [("standardize", &[][..]), ("center", &[])]);
     let Pair { a, b, difference, ci95, p, p_holm, detectable, mcnemar, .. } = &statistics.pairs[0];
@@ -102,7 +102,7 @@ fn one_seed_orders_but_decides_nothing() {
 }
 
 #[test]
-fn pair_is_paired_by_seed_and_not_by_position() {
+fn runs_are_paired_by_seed_and_not_by_position() {
     let arms = [
         ArmAccuracies::new("center", [(3, 0.9030), (1, 0.9010), (2, 0.9020)]),
         ArmAccuracies::new("none", [(1, 0.9000), (3, 0.9000)]),
@@ -110,7 +110,7 @@ fn pair_is_paired_by_seed_and_not_by_position() {
     let statistics = Statistics::of(&arms, TEST_IMAGES).unwrap();
     let Pair { seeds, difference, ci95, .. } = &statistics.pairs[0];
     assert_eq!((*seeds, *difference), (2, Some(0.002)));
-    // Of 10 and 30 images: 20 ± 12.706·14.142/√2.
+    // The differences are 10 and 30 images: 20 ± 12.706·14.142/√2.
     let [low, high] = ci95.unwrap();
     assert!((low + 0.010706).abs() < 1e-6 && (high - 0.014706).abs() < 1e-6, "{low} to {high}");
 }
@@ -132,11 +132,11 @@ fn smallest_p_value_of_three_is_tripled() {
     let differences = [20.0, -40.0, 50.0];
     let images = detectable(&differences, SIGNIFICANT / 3.0).unwrap();
     let ours = pair(&statistics, "normalize", "center").detectable.unwrap() * TEST_IMAGES as f64;
-    assert!((ours / images - 1.0).abs() < 1e-12, "the level is shared by three");
+    assert!((ours / images - 1.0).abs() < 1e-12, "the significance level is divided by three");
 }
 
 #[test]
-fn arms_share_a_rank_exactly_if_they_cannot_be_told_apart() {
+fn arms_share_a_rank_exactly_if_their_difference_is_not_significant() {
     let statistics_of_four = statistics(&[
         ("none", &[9000, 9004, 8998, 9001]),
         ("center", &[9500, 9503, 9498, 9502]),
@@ -145,17 +145,17 @@ fn arms_share_a_rank_exactly_if_they_cannot_be_told_apart() {
     ]);
     let expected = [("standardize", &[1][..]), ("normalize", &[1]), ("center", &[2]), ("none", &[3])];
     assert_eq!(ranks(&statistics_of_four), expected);
-    // An arm that varies much is told apart from nothing, wherever its mean is.
-    let with_a_wide_one = statistics(&[
+    // An arm with a large spread differs significantly from no other, whatever its mean.
+    let with_a_large_spread = statistics(&[
         ("none", &[9980, 2000, 9900, 9300]),
         ("center", &[9500, 9503, 9498, 9502]),
         ("normalize", &[9900, 9902, 9901, 9898]),
     ]);
-    assert_eq!(ranks(&with_a_wide_one), [("normalize", &[1][..]), ("center", &[2]), ("none", &[1, 2])]);
+    assert_eq!(ranks(&with_a_large_spread), [("normalize", &[1][..]), ("center", &[2]), ("none", &[1, 2])]);
 }
 
 #[test]
-fn what_only_the_unadjusted_test_finds_neither_ranks_nor_is_called() {
+fn difference_that_is_significant_only_before_correction_is_ignored() {
     let statistics = statistics(&[
         ("none", &[9000, 9000, 9000, 9000]),
         ("center", &[9010, 9020, 9030, 9015]),
@@ -168,8 +168,8 @@ fn what_only_the_unadjusted_test_finds_neither_ranks_nor_is_called() {
 }
 
 #[test]
-fn equal_runs_differ_by_exactly_nothing() {
-    // 0.1 + 0.2 and such: as fractions these would differ by roundings.
+fn equal_arms_differ_by_exactly_zero() {
+    // Sums of 0.1, 0.2 and 0.3001 would have rounding errors.
     let statistics = statistics(&[("center", &[1000, 2000, 3001]), ("none", &[1000, 2000, 3001])]);
     let Pair { difference, ci95, p, p_holm, detectable, .. } = statistics.pairs[0];
     assert_eq!((difference, ci95), (Some(0.0), Some([0.0, 0.0])));
@@ -178,7 +178,7 @@ fn equal_runs_differ_by_exactly_nothing() {
 }
 
 #[test]
-fn same_difference_with_every_seed_has_no_spread_to_test_by() {
+fn same_difference_with_every_seed_is_not_tested() {
     let statistics = statistics(&[("center", &[1000, 2000, 3001]), ("none", &[1040, 2040, 3041])]);
     let Pair { seeds, difference, ci95, p, p_holm, detectable, .. } = statistics.pairs[0];
     assert_eq!((seeds, difference), (3, Some(0.004)));
@@ -187,7 +187,7 @@ fn same_difference_with_every_seed_has_no_spread_to_test_by() {
 }
 
 #[test]
-fn untested_pair_does_not_count_for_holm() {
+fn untested_pair_is_ignored_by_the_holm_correction() {
     let statistics = statistics(&[
         ("none", &[9000, 9010, 9030]),
         ("center", &[9040, 9050, 9070]),
@@ -201,9 +201,9 @@ fn untested_pair_does_not_count_for_holm() {
 }
 
 #[test]
-fn mcnemar_asks_for_arms_by_the_places_they_were_given_at() {
+fn with_mcnemar_identifies_arms_by_their_original_position() {
     let statistics = statistics(&[("none", &[9000]), ("zca", &[9500]), ("center", &[9400])]);
-    // No answers for the first arm.
+    // No predictions for the first arm.
     let statistics = statistics.with_mcnemar(|a, b| (a > 0 && b > 0).then_some([100 * a, 100 * b]));
     let McNemar { only_a, only_b, p, p_holm } = pair(&statistics, "zca", "center").mcnemar.clone().unwrap();
     assert_eq!((only_a, only_b), (100, 200));
@@ -218,10 +218,10 @@ fn accuracies_that_cannot_be_compared_are_refused() {
     let refusal = |arms: &[ArmAccuracies], images| Statistics::of(arms, images).unwrap_err().to_string();
     for (arms, images, message) in [
         (vec![arm("a", &[(1, 0.9)])], 0, "there are no test images"),
-        (vec![arm("a", &[(1, 98.5)])], 100, "`a`, seed 1: accuracy 98.5 is not from 0 to 1"),
-        (vec![arm("a", &[(2, f64::NAN)])], 100, "`a`, seed 2: accuracy NaN is not from 0 to 1"),
+        (vec![arm("a", &[(1, 98.5)])], 100, "`a`, seed 1: accuracy 98.5 is not between 0 and 1"),
+        (vec![arm("a", &[(2, f64::NAN)])], 100, "`a`, seed 2: accuracy NaN is not between 0 and 1"),
         (vec![arm("a", &[(1, 0.9), (1, 0.8)])], 100, "`a` has seed 1 twice"),
-        (vec![arm("a", &[(1, 0.9)]), arm("a", &[(1, 0.8)])], 100, "two arms are called `a`"),
+        (vec![arm("a", &[(1, 0.9)]), arm("a", &[(1, 0.8)])], 100, "two arms are named `a`"),
     ] {
         assert_eq!(refusal(&arms, images), format!("cannot compare the accuracies: {message}"));
     }

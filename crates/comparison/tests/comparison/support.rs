@@ -1,4 +1,4 @@
-//! Made-up accuracies, runs and images, and a network of one's own.
+//! Synthetic accuracies, runs and images, and a custom network.
 
 use std::{fs, path::Path};
 
@@ -15,10 +15,10 @@ use mnist_training::{
     run::{Machine, Scores, Status, Versions},
 };
 
-/// Test images behind the made-up accuracies.
+/// Number of test images behind the synthetic accuracies.
 pub const TEST_IMAGES: usize = 10_000;
 
-/// Arms of which the seeds from 1 on classified these numbers of [`TEST_IMAGES`] correctly.
+/// Compares arms that classified these numbers of [`TEST_IMAGES`] correctly, one number per seed from 1 on.
 pub fn statistics(arms: &[(&str, &[u32])]) -> Statistics {
     let accuracy = |&images: &u32| f64::from(images) / TEST_IMAGES as f64;
     let arms =
@@ -26,24 +26,24 @@ pub fn statistics(arms: &[(&str, &[u32])]) -> Statistics {
     Statistics::of(&arms.collect::<Vec<_>>(), TEST_IMAGES).unwrap()
 }
 
-/// Settings from TOML.
+/// Resolves settings from TOML.
 pub fn settings(text: &str) -> ComparisonSettings {
     ComparisonSettings::resolve(&toml::from_str(text).unwrap()).unwrap()
 }
 
-/// The answers to this many images, correct for those that are `right`.
-pub fn predictions(images: usize, right: impl Fn(usize) -> bool) -> Vec<LabelledPrediction> {
+/// Returns predictions for this many images, correct where `is_correct` returns true.
+pub fn predictions(images: usize, is_correct: impl Fn(usize) -> bool) -> Vec<LabelledPrediction> {
     let predict = |image| LabelledPrediction {
         image,
         label: 3,
-        predicted: if right(image) { 3 } else { 5 },
+        predicted: if is_correct(image) { 3 } else { 5 },
         probability: 0.5,
         label_probability: 0.5,
     };
     (0..images).map(predict).collect()
 }
 
-/// A finished run without predictions and curve; `None` diverged.
+/// Returns a finished run without predictions and curve. An accuracy of `None` means that it diverged.
 pub fn run(seed: u64, accuracy: Option<f64>) -> FinishedRun {
     let result = RunResult {
         run: format!("runs/seed{seed}").into(),
@@ -74,7 +74,7 @@ pub fn run(seed: u64, accuracy: Option<f64>) -> FinishedRun {
     FinishedRun { result, curve: Vec::new(), predictions: Vec::new() }
 }
 
-/// An arm that goes by the name of a preset, with these finished runs.
+/// Returns an arm with the name of a preset and these finished runs.
 pub fn arm(name: &str, runs: Vec<FinishedRun>) -> ArmRuns {
     let arm = Arm {
         name: name.to_owned(),
@@ -86,13 +86,13 @@ pub fn arm(name: &str, runs: Vec<FinishedRun>) -> ArmRuns {
     ArmRuns { arm, runs }
 }
 
-/// Compares arms that are to be trained with so many seeds.
+/// Compares arms for which this many seeds are planned.
 pub fn comparison(seeds: usize, arms: &[ArmRuns]) -> Comparison {
     Comparison::of("here".into(), seeds, arms)
 }
 
-/// Writes IDX files of 12×12 pixels in three classes, told apart by which row is bright: 96 images to train on,
-/// 50 to test on.
+/// Writes IDX files with 96 training images and 50 test images of 12×12 pixels. The position of a bright row
+/// determines the class, one of three.
 pub fn write_digits(folder: &Path) {
     fn idx(magic: u32, dimensions: &[u32], values: &[u8]) -> Vec<u8> {
         let header = [magic].into_iter().chain(dimensions.iter().copied()).flat_map(u32::to_be_bytes);
@@ -114,7 +114,7 @@ pub fn write_digits(folder: &Path) {
     }
 }
 
-/// A network of one's own: a hidden layer of 16 units.
+/// A custom network with a hidden layer of 16 units.
 #[derive(Module, Debug)]
 pub struct Mlp {
     hidden: Linear,
@@ -128,7 +128,7 @@ impl Classifier for Mlp {
     }
 }
 
-/// Builds [`Mlp`]s, for any seed but this one.
+/// Builds [`Mlp`]s. Fails with one seed if `fails_with_seed` is set.
 #[derive(Debug, Default)]
 pub struct MlpNetwork {
     pub fails_with_seed: Option<u64>,

@@ -1,4 +1,4 @@
-//! The words of the verdict.
+//! The sentences of the verdict.
 
 use mnist_comparison::{ArmAccuracies, Statistics};
 
@@ -8,7 +8,7 @@ fn verdict(arms: &[(&str, &[u32])]) -> String {
     statistics(arms).verdict()
 }
 
-/// The verdict on trainings with these accuracies for the seeds from 1 on; `None` diverged.
+/// Returns the verdict on runs with these accuracies, one per seed from 1 on. `None` is a diverged run.
 fn verdict_of_runs(arms: &[(&str, &[Option<f64>])], seeds: usize) -> String {
     let arms: Vec<_> = arms
         .iter()
@@ -21,23 +21,31 @@ fn verdict_of_runs(arms: &[(&str, &[Option<f64>])], seeds: usize) -> String {
 }
 
 #[test]
-fn one_seed_without_predictions_is_called_untested() {
+fn one_seed_without_predictions_is_untested() {
     assert_eq!(
         verdict(&[("center", &[9800]), ("standardize", &[9900])]),
-        "On this one seed standardize is ahead of center by 100 images in 10,000, which one seed cannot test. That \
-         is about these trained models only: to tell scalings apart, over training seeds, on this test set, \
-         repeat with 10 seeds."
+        "On this one seed, standardize is ahead of center by 100 images in 10,000 (untested: a test needs two \
+         seeds). This says something about these trained models only. To compare the scalings themselves, train \
+         10 seeds."
     );
 }
 
 #[test]
-fn tie_on_one_seed_is_called_level() {
-    let verdict = verdict(&[("center", &[9800]), ("none", &[9800])]);
-    assert!(verdict.contains("center is level with none"), "{verdict}");
+fn equal_accuracies_on_one_seed_are_a_tie() {
+    let tie = verdict(&[("center", &[9800]), ("none", &[9800])]);
+    assert!(tie.starts_with("On this one seed, center is tied with none (untested"), "{tie}");
+    let one_tie = verdict(&[("center", &[9800]), ("none", &[9800]), ("zca", &[9700])]);
+    assert!(
+        one_tie.starts_with(
+            "On this one seed, center is tied with none (untested: a test needs two seeds). center is ahead of \
+             zca by 100 images in 10,000 (untested: a test needs two seeds). none is ahead of zca by 100 (untested"
+        ),
+        "{one_tie}"
+    );
 }
 
 #[test]
-fn one_finished_seed_of_several_is_not_tested_image_by_image() {
+fn one_finished_seed_of_several_is_not_tested_by_mcnemar() {
     let mut arms = [arm("center", vec![run(1, Some(0.5))]), arm("none", vec![run(1, Some(1.0))])];
     for arm in &mut arms {
         arm.runs[0].predictions = predictions(TEST_IMAGES, |_| true);
@@ -46,53 +54,53 @@ fn one_finished_seed_of_several_is_not_tested_image_by_image() {
     assert!(comparison.pairs[0].mcnemar.is_none());
     assert_eq!(
         comparison.verdict,
-        "So far, 2 of 6 trainings came to an end. none is ahead of center by 5,000 images in 10,000, which \
-         one seed cannot test. All this is over training seeds, on this test set."
+        "So far, 2 of 6 runs finished. none is ahead of center by 5,000 images in 10,000 (untested: a test needs \
+         two seeds)."
     );
 }
 
 #[test]
-fn clear_difference_over_seeds_is_called_and_a_small_one_is_not() {
+fn significant_differences_are_reported_with_intervals_and_others_with_the_detectable_difference() {
     let statistics = statistics(&[
         ("normalize", &[9901, 9888, 9901, 9895]),
         ("center", &[9843, 9796, 9853, 9840]),
         ("standardize", &[9899, 9890, 9904, 9890]),
     ]);
-    // From SciPy: ttest_rel and t.interval; Holm by hand; the noncentral t for the last.
+    // The numbers come from SciPy (ttest_rel, t.interval, noncentral t); Holm's correction by hand.
     assert_eq!(
         statistics.verdict(),
-        "normalize beats center by 63 ± 31 images in 10,000; standardize beats center by 63 ± 33 images in \
-         10,000; normalize and standardize cannot be told apart: 4 seeds would have shown a difference of 12 \
-         images or more (at 80% power). All this is over training seeds, on this test set; ± is the 95% \
-         interval."
+        "normalize beats center by 63 ± 31 images in 10,000. standardize beats center by 63 ± 33. There is no \
+         significant difference between normalize and standardize: with 4 seeds, only differences above about 12 \
+         images can be detected (80% power). ± is the 95% interval. This covers variation between training \
+         seeds, not between test sets."
     );
     let ranks: Vec<(&str, &[usize])> =
         statistics.arms.iter().map(|arm| (arm.name.as_str(), &arm.ranks[..])).collect();
     assert_eq!(ranks, [("normalize", &[1][..]), ("standardize", &[1]), ("center", &[2])]);
     let lowered = statistics.pairs.iter().filter(|pair| pair.p_holm < pair.p).count();
-    assert_eq!(lowered, 0, "adjusting never lowers a p-value");
+    assert_eq!(lowered, 0, "Holm's correction never lowers a p-value");
 }
 
 #[test]
-fn equal_runs_have_as_many_images_right() {
+fn equal_arms_classify_as_many_images_correctly() {
     assert_eq!(
         verdict(&[("center", &[1000, 2000, 3001]), ("none", &[1000, 2000, 3001])]),
-        "center has as many images right as none with every seed. All this is over training seeds, on this \
-         test set."
+        "center classifies as many images correctly as none with every seed. This covers variation between \
+         training seeds, not between test sets."
     );
 }
 
 #[test]
-fn difference_without_spread_is_told_and_not_tested() {
+fn difference_without_spread_is_reported_as_untested() {
     assert_eq!(
         verdict(&[("center", &[1000, 2000, 3001]), ("none", &[1040, 2040, 3041])]),
-        "none is ahead of center by 40 images in 10,000, the same difference in each of 3 seeds: no spread to \
-         test by. All this is over training seeds, on this test set."
+        "none is ahead of center by 40 images in 10,000 with each of 3 seeds (untested: a test needs differences \
+         that vary)."
     );
 }
 
 #[test]
-fn many_arms_are_held_against_the_best_and_the_beaten_grouped() {
+fn many_arms_are_compared_with_the_best_only_and_the_beaten_ones_are_grouped() {
     let statistics = statistics(&[
         ("none", &[9000, 9004, 8998, 9001]),
         ("center", &[9500, 9503, 9498, 9502]),
@@ -104,47 +112,94 @@ fn many_arms_are_held_against_the_best_and_the_beaten_grouped() {
     assert_eq!(statistics.pairs.len(), 15);
     assert_eq!(
         statistics.verdict(),
-        "standardize beats center, sample-center, zca and none by 400 to 900 images in 10,000; standardize \
-         and normalize cannot be told apart: 4 seeds would have shown a difference of 12 images or more (at \
-         80% power). All this is over training seeds, on this test set; ± is the 95% interval."
+        "standardize beats center, sample-center, zca and none by 400 to 900 images in 10,000. There is no \
+         significant difference between standardize and normalize: with 4 seeds, only differences above about 12 \
+         images can be detected (80% power). This covers variation between training seeds, not between test \
+         sets."
     );
 }
 
 #[test]
-fn seeds_that_only_one_arm_has_finished_are_not_counted() {
+fn interval_is_explained_exactly_if_one_is_printed() {
+    let best: &[u32] = &[9900, 9902, 9901, 9898];
+    let beaten: [&[u32]; 4] = [
+        &[9500, 9503, 9498, 9502],
+        &[9400, 9402, 9401, 9398],
+        &[9210, 9202, 9201, 9198],
+        &[9000, 9004, 8998, 9001],
+    ];
+    for number in 1..=4 {
+        let arms = ["center", "none", "sample-center", "zca"].into_iter().zip(beaten);
+        let arms: Vec<(&str, &[u32])> = [("normalize", best)].into_iter().chain(arms.take(number)).collect();
+        let verdict = verdict(&arms);
+        assert!(verdict.contains("normalize beats"), "{verdict}");
+        // The differences from four beaten arms are printed as a range.
+        assert_eq!(verdict.contains(" ± "), number <= 3, "{verdict}");
+        assert_eq!(verdict.contains("± is the 95% interval."), number <= 3, "{verdict}");
+    }
+    for without in [
+        verdict(&[("center", &[9001, 9001, 9003]), ("none", &[9000, 9002, 9005])]),
+        verdict(&[("center", &[9040, 9050]), ("none", &[9000, 9010])]),
+        verdict(&[("center", &[9040]), ("none", &[9000])]),
+    ] {
+        assert!(!without.contains('±'), "{without}");
+    }
+}
+
+#[test]
+fn long_list_of_arms_names_the_first_three() {
+    let name = |number: usize| format!("normalize, learning rate 0.00{number}, batch size 64");
+    // 100 images from one arm to the next, plus up to 10 images that depend on the seed.
+    let images = |number: usize, seed: usize| 9900 - 100 * number + 7 * number * seed % 11;
+    let arms: Vec<_> = (1..=9)
+        .map(|number| {
+            let accuracies = (1..=4).map(|seed| images(number, seed) as f64 / TEST_IMAGES as f64);
+            ArmAccuracies::new(name(number), (1..).zip(accuracies))
+        })
+        .collect();
+    let verdict = Statistics::of(&arms, TEST_IMAGES).unwrap().verdict();
+    let [best, second, third, fourth] = [1, 2, 3, 4].map(|number| format!("\"{}\"", name(number)));
+    let expected = format!("{best} beats {second}, {third}, {fourth} and 5 others by ");
+    assert!(verdict.starts_with(&expected), "{verdict}");
+}
+
+#[test]
+fn seeds_that_only_one_arm_finished_are_ignored() {
     let verdict = verdict_of_runs(
         &[("center", &[Some(0.901), Some(0.903), Some(0.902)]), ("none", &[Some(0.9), Some(0.9)])],
         3,
     );
-    assert!(verdict.starts_with("So far, 5 of 6 trainings came to an end. "), "{verdict}");
-    assert!(verdict.contains("2 seeds would have shown"), "{verdict}");
+    assert!(verdict.starts_with("So far, 5 of 6 runs finished. "), "{verdict}");
+    assert!(verdict.contains("with 2 seeds, only differences above"), "{verdict}");
 }
 
 #[test]
-fn narrow_interval_keeps_a_decimal_and_one_image_is_no_images() {
-    // From SciPy: ttest_rel of 1, 1, 1, 1 and 2 against 0.
+fn narrow_interval_has_a_decimal_and_one_image_is_singular() {
+    // From SciPy: ttest_rel of the differences 1, 1, 1, 1 and 2.
     let narrow = verdict(&[("center", &[9001, 9001, 9001, 9001, 9002]), ("none", &[9000; 5])]);
     assert!(narrow.starts_with("center beats none by 1.2 ± 0.6 images"), "{narrow}");
     let one = verdict(&[("center", &[9001, 9001]), ("none", &[9000, 9000])]);
-    assert!(one.starts_with("center is ahead of none by 1 image in 10,000, the same"), "{one}");
+    assert!(one.starts_with("center is ahead of none by 1 image in 10,000 with each of 2 seeds"), "{one}");
 }
 
 #[test]
-fn arm_with_a_comma_in_its_name_is_quoted() {
+fn name_with_a_comma_is_quoted() {
     let verdict =
         verdict(&[("none", &[9001, 9001, 9003]), ("center, learning rate 0.1", &[9000, 9002, 9005])]);
-    let expected = "\"center, learning rate 0.1\" and none cannot be told apart: 3 seeds";
+    let expected =
+        "There is no significant difference between \"center, learning rate 0.1\" and none: with 3 seeds";
     assert!(verdict.starts_with(expected), "{verdict}");
 }
 
 #[test]
-fn spread_beyond_what_images_could_show_is_said() {
+fn spread_too_large_to_detect_any_difference_is_reported() {
     let verdict = verdict(&[("center", &[9000, 1000]), ("none", &[2000, 8500])]);
-    assert!(verdict.contains("2 seeds with so much spread would not have shown any difference"), "{verdict}");
+    let expected = "with 2 seeds that vary this much, no difference can be detected (80% power).";
+    assert!(verdict.contains(expected), "{verdict}");
 }
 
 #[test]
-fn diverged_runs_are_told_last() {
+fn diverged_runs_come_last() {
     assert_eq!(
         verdict_of_runs(
             &[
@@ -154,38 +209,51 @@ fn diverged_runs_are_told_last() {
             ],
             2
         ),
-        "normalize is ahead of center by 4,000 images in 10,000, which one seed cannot test. All this is over \
-         training seeds, on this test set. none came to no usable end: every training diverged. Diverged and \
-         left out: 1 of 2 of center."
+        "normalize is ahead of center by 4,000 images in 10,000 (untested: a test needs two seeds). Every run of \
+         none diverged. 1 of 2 runs of center diverged and was left out."
     );
+    let verdict = verdict_of_runs(
+        &[("center", &[Some(0.5), None, None]), ("normalize", &[Some(0.9), Some(0.7), None])],
+        3,
+    );
+    let expected = "1 of 3 runs of normalize and 2 of 3 runs of center diverged and were left out.";
+    assert!(verdict.ends_with(expected), "{verdict}");
 }
 
 #[test]
-fn nothing_to_compare_is_said() {
+fn fewer_than_two_usable_arms_cannot_be_compared() {
     assert_eq!(
         verdict_of_runs(&[("none", &[None, None]), ("normalize", &[Some(0.9), Some(0.7)])], 2),
-        "normalize alone came to a usable end: there is nothing to compare it with. none came to no usable \
-         end: every training diverged."
+        "Only normalize has a usable model, so there is nothing to compare it with. Every run of none diverged."
     );
     assert_eq!(
         verdict_of_runs(&[("none", &[Some(0.5)])], 1),
-        "none was trained alone: there is nothing to compare it with."
+        "none was trained alone, so there is nothing to compare it with."
     );
-    assert_eq!(verdict_of_runs(&[("none", &[None])], 1), "No training came to a usable end.");
-    assert_eq!(verdict_of_runs(&[("none", &[])], 3), "So far, 0 of 3 trainings came to an end.");
+    assert_eq!(verdict_of_runs(&[("none", &[None])], 1), "All runs diverged.");
+    assert_eq!(
+        verdict_of_runs(&[("none", &[None])], 2),
+        "So far, 1 of 2 runs finished. All of them diverged."
+    );
+    assert_eq!(verdict_of_runs(&[("none", &[])], 3), "So far, 0 of 3 runs finished.");
     let verdict = verdict_of_runs(&[("none", &[Some(0.9), None]), ("center", &[None, Some(0.8)])], 2);
-    assert!(verdict.contains("none shares no finished seed with center"), "{verdict}");
+    assert_eq!(
+        verdict,
+        "none has no usable seed in common with center. 1 of 2 runs of none and 1 of 2 runs of center diverged and \
+         were left out."
+    );
 }
 
 #[test]
-fn accuracies_from_anywhere_count_as_everything_that_is_planned() {
+fn verdict_on_given_accuracies_assumes_that_all_runs_are_finished() {
     let arms = [
         ArmAccuracies::new("adam", [(7, 0.95), (9, 0.96)]),
         ArmAccuracies::new("sgd", [(7, 0.95), (9, 0.96)]),
     ];
     assert_eq!(
         Statistics::of(&arms, TEST_IMAGES).unwrap().verdict(),
-        "adam has as many images right as sgd with every seed. All this is over training seeds, on this test set."
+        "adam classifies as many images correctly as sgd with every seed. This covers variation between training \
+         seeds, not between test sets."
     );
     assert_eq!(Statistics::of(&[], TEST_IMAGES).unwrap().verdict(), "");
 }

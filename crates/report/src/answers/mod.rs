@@ -1,4 +1,4 @@
-//! The runs' predictions compared image by image: confident errors, and images on which arms disagree.
+//! Compares the runs' predictions image by image: confident errors, and images on which arms disagree.
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -6,14 +6,14 @@ use mnist_training::FinishedRun;
 
 use crate::Findings;
 
-/// An image that some run classified wrongly.
+/// An image that at least one run misclassified.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Misclassified {
     /// The image's position in the test split, from 0.
     pub image: usize,
     /// Its true class.
     pub label: usize,
-    /// The wrong class with the largest total probability over all runs that predicted it.
+    /// The wrong class with the highest total probability over all runs that predicted it.
     pub predicted: usize,
     /// The mean probability of this class over the runs that predicted it.
     pub probability: f64,
@@ -21,28 +21,28 @@ pub struct Misclassified {
     pub by: Vec<(String, Votes)>,
 }
 
-/// How many of an arm's runs made the same prediction.
+/// The number of an arm's runs that made the same prediction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Votes {
-    /// Number of runs that made it.
+    /// Number of runs with this prediction.
     pub runs: usize,
-    /// Number of usable runs.
+    /// Number of the arm's usable runs.
     pub of: usize,
 }
 
-/// An image that most runs of one arm classified correctly and most runs of another wrongly.
+/// An image that most runs of one arm classify correctly and most runs of another misclassify.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Disagreement {
     /// The image's position in the test split, from 0.
     pub image: usize,
     /// Its true class.
     pub label: usize,
-    /// Predicted classes, the true one first, each with the arms that predicted it. An arm is listed under the
-    /// true class if at least half of its runs are correct, otherwise under its most frequent wrong class.
+    /// The predicted classes, the true one first, each with the arms that predicted it. If at least half of an arm's
+    /// runs are correct, it is listed under the true class, otherwise under its most frequent wrong class.
     pub answers: Vec<(usize, Vec<(String, Votes)>)>,
 }
 
-/// The predictions of all usable runs, arm by arm, the best first.
+/// The predictions of all usable runs, those of the best arm first.
 #[derive(Debug)]
 pub struct Answers<'a> {
     arms: Vec<(&'a str, Vec<&'a FinishedRun>)>,
@@ -50,7 +50,7 @@ pub struct Answers<'a> {
 }
 
 impl<'a> Answers<'a> {
-    /// The predictions of a comparison's runs.
+    /// Collects the predictions of a comparison's runs.
     pub fn of(findings: &'a Findings) -> Self {
         let usable =
             |arm| (findings.runs_of(arm).arm.name.as_str(), findings.runs_of(arm).usable().collect());
@@ -61,7 +61,7 @@ impl<'a> Answers<'a> {
         Self { arms, images }
     }
 
-    /// Images that some run classified wrongly, sorted by the total probability of the wrong class.
+    /// Returns the images that at least one run misclassified, sorted by the total probability of the wrong class.
     pub fn misclassified(&self) -> Vec<Misclassified> {
         let mut images: Vec<(f64, Misclassified)> =
             (0..self.images).filter_map(|image| self.misclassified_image(image)).collect();
@@ -70,7 +70,7 @@ impl<'a> Answers<'a> {
     }
 
     fn misclassified_image(&self, image: usize) -> Option<(f64, Misclassified)> {
-        // For each wrong class: the sum of its probabilities and the number of runs that predicted it.
+        // For each wrong class: its total probability and the number of runs that predicted it.
         let mut wrong: BTreeMap<usize, (f64, usize)> = BTreeMap::new();
         let predictions = self.arms.iter().flat_map(|(_, runs)| runs).map(|run| &run.predictions[image]);
         let mut label = 0;
@@ -91,7 +91,7 @@ impl<'a> Answers<'a> {
         Some((sum, Misclassified { image, label, predicted, probability: sum / runs as f64, by }))
     }
 
-    /// Images on which arms disagree, those with the largest difference in correct runs first.
+    /// Returns the images on which arms disagree, sorted by the largest difference in the fraction of correct runs.
     pub fn disagreements(&self) -> Vec<Disagreement> {
         let mut images: Vec<(f64, Disagreement)> =
             (0..self.images).filter_map(|image| self.disagreement(image)).collect();
@@ -104,8 +104,8 @@ impl<'a> Answers<'a> {
         let mut answers: BTreeMap<usize, Vec<(String, Votes)>> = BTreeMap::new();
         let label = self.arms.first()?.1.first()?.predictions[image].label;
         for (name, runs) in &self.arms {
-            let right = runs.iter().filter(|run| run.predictions[image].is_correct()).count();
-            shares.push(right as f64 / runs.len() as f64);
+            let correct = runs.iter().filter(|run| run.predictions[image].is_correct()).count();
+            shares.push(correct as f64 / runs.len() as f64);
             let (answer, votes) = majority_answer(runs, image)?;
             answers
                 .entry(answer)
@@ -123,17 +123,18 @@ impl<'a> Answers<'a> {
     }
 }
 
-/// The true class if at least half of the runs predicted it, otherwise the most frequent wrong class (the
-/// smallest of several); and the number of runs that predicted it.
+/// Returns the true class if at least half of the runs predicted it, otherwise the most frequent wrong class, and
+/// the number of runs that predicted it. Among equally frequent wrong classes, it is the one with the smallest
+/// number.
 fn majority_answer(runs: &[&FinishedRun], image: usize) -> Option<(usize, usize)> {
     let label = runs.first()?.predictions[image].label;
     let mut votes: BTreeMap<usize, usize> = BTreeMap::new();
     for run in runs {
         *votes.entry(run.predictions[image].predicted).or_default() += 1;
     }
-    let right = votes.remove(&label).unwrap_or(0);
-    if right * 2 >= runs.len() {
-        return Some((label, right));
+    let correct = votes.remove(&label).unwrap_or(0);
+    if correct * 2 >= runs.len() {
+        return Some((label, correct));
     }
     votes.into_iter().max_by_key(|&(answer, votes)| (votes, Reverse(answer)))
 }

@@ -1,4 +1,4 @@
-//! One picture of what scalings do: the same images under each, and a histogram of its values.
+//! The contact sheet: an image file with the same images under each scaling, and histograms of their pixel values.
 
 mod bitmap;
 
@@ -23,18 +23,18 @@ use crate::{
     value_histogram::{BINS, ValueHistogram},
 };
 
-/// Around the sheet and between columns, in pixels like all sizes here.
+/// Space around the sheet and between columns. All sizes here are in pixels.
 const MARGIN: i32 = 20;
-/// Between images.
+/// Space between images.
 const GAP: i32 = 4;
-/// The names of the columns with their meaning.
+/// Height of the table heads with their explanations.
 const HEADER_HEIGHT: i32 = 64;
-/// Between the content of two rows.
+/// Space between the content of two rows.
 const ROW_GAP: i32 = 20;
-/// Least height of a row's content: a name and two lines, or a histogram.
+/// Minimum height of a row's content: a name and two lines of numbers, or a histogram.
 const MIN_ROW_HEIGHT: i32 = 64;
 const HISTOGRAM_WIDTH: i32 = 4 * BINS as i32;
-/// The numbers below a histogram, with a gap above them.
+/// Height of the numbers below a histogram, with the space above them.
 const AXIS_HEIGHT: i32 = 17;
 
 const TITLE: MonoFont<'_> = FONT_9X18_BOLD;
@@ -43,20 +43,20 @@ const SMALL: MonoFont<'_> = FONT_8X13;
 
 const RULE: RGBColor = RGBColor(200, 200, 200);
 
-/// The name of each column and what it shows.
+/// The head of each column and its explanation.
 const HEADER: [[&str; 2]; 3] = [
-    ["Scaling", "and its values"],
+    ["Scaling", "pixel values"],
     ["The same images", "black: lowest value shown in the row, white: highest"],
-    ["Histogram of the values", "up to 10,000 images; log scale, red: zero"],
+    ["Histogram of pixel values", "up to 10,000 images; log scale, red: zero"],
 ];
 
-/// The left end of each column, and sizes.
+/// The left end of each column, and the sizes of the sheet's parts.
 struct Layout {
     labels: i32,
     images: i32,
     histogram: i32,
     width: i32,
-    /// Width and height of one image on the sheet.
+    /// Width and height of an image on the sheet.
     tile: [i32; 2],
     row_height: i32,
 }
@@ -82,10 +82,12 @@ impl Layout {
 
 /// Draws the sheet, one row per scaling, for images of this shape.
 ///
-/// Images of three channels are shown in colour, others by their first channel in grey. One linear map for
-/// all images and channels of a row takes its lowest value to black and its highest to white; a row of one
-/// value is mid grey. Images are enlarged by a whole factor up to 64 pixels, or shrunk by one down to 112. Below a header
-/// of 64 pixels, rows are as high as their images but at least 64, and 20 more lie between them.
+/// Images with three channels are shown in colour, others by their first channel in shades of gray. All images and
+/// channels of a row share one linear map: its lowest value becomes black, its highest white. A row with a single
+/// value is mid-gray.
+///
+/// Images are enlarged to at most 64 pixels or shrunk to at most 112, by an integer factor. The sheet has a header of
+/// 64 pixels. A row is as high as its images, but at least 64 pixels, plus a gap of 20.
 ///
 /// ```
 /// use std::ops::ControlFlow;
@@ -93,7 +95,7 @@ impl Layout {
 /// use mnist_data::{ImageShape, Images, Scaling};
 /// use mnist_report::{contact_sheet, previews::PreviewImages};
 ///
-/// // Two grey images of one row and two columns, of the classes 0 and 1.
+/// // Two grayscale images with one row and two columns, of the classes 0 and 1.
 /// let shape = ImageShape { channels: 1, height: 1, width: 2 };
 /// let train = Images::new(shape, vec![0, 255, 51, 102], vec![0, 1]);
 /// let fitted = "center".parse::<Scaling>()?.fit(&train, &mut |_, _, _| ControlFlow::Continue(()))?;
@@ -105,7 +107,7 @@ impl Layout {
 /// ```
 ///
 /// # Errors
-/// When an image of a row is not of `shape`.
+/// When an image of a row does not have this shape.
 pub fn draw(rows: &[Preview], shape: ImageShape) -> Result<RgbImage, ReportError> {
     let layout = Layout::of(rows, shape);
     let row_pitch = layout.row_height + ROW_GAP;
@@ -150,7 +152,7 @@ fn draw_histogram(canvas: &mut Bitmap, histogram: &ValueHistogram, [left, top]: 
     canvas.write(&high, [left + HISTOGRAM_WIDTH - 1, below], &SMALL, Alignment::Right);
 }
 
-/// The numbers that describe a scaling's values, in two lines.
+/// Returns the statistics of a scaling's pixel values, in two lines.
 fn description(row: &Preview) -> [String; 2] {
     let moments = &row.moments;
     let [min, max, mean, std] = [moments.min(), moments.max(), moments.mean(), moments.std()]

@@ -1,4 +1,4 @@
-//! Confusion matrices, one per arm, with the errors in red.
+//! Confusion matrices, one per arm, with errors in red.
 
 use mnist_training::RunResult;
 use plotters::{
@@ -16,22 +16,22 @@ use crate::{
     style::{Area, Drawn, ERROR, INK, LETTERS, letters, placed, svg, text_width},
 };
 
-/// Number of classes shown: of more, those with the most errors.
+/// Maximum number of classes shown. If there are more, those with the most errors are shown.
 pub const SHOWN_CLASSES: usize = 20;
 
-/// A matrix of more classes than this is illegible when shrunk.
+/// A matrix of more classes than this is illegible if it is shrunk.
 const UNSHRUNK: usize = 10;
 
-/// Height of a cell, in pixels, and its least width.
+/// Height of a cell and its minimum width, in pixels.
 const CELL: i32 = 36;
 
-/// Height of a count's digits.
+/// Height of the digits of a count, in pixels.
 const COUNT_LETTERS: u32 = 11;
 
-/// Longer class names lose their middle: names often differ at one end.
+/// Maximum length of a class name. Longer names are shortened in the middle, because names often differ at one end.
 const LONGEST_NAME: usize = 14;
 
-/// The matrices of the best arms, each summed over all seeds.
+/// Draws the matrices of the best arms, each summed over all seeds.
 pub fn all(findings: &Findings) -> Result<Vec<Figure>, ReportError> {
     let mut figures = Vec::new();
     for arm in &findings.comparison.scalings {
@@ -47,11 +47,11 @@ pub fn all(findings: &Findings) -> Result<Vec<Figure>, ReportError> {
         let worst = off_diagonal(&sum).max_by_key(|&(_, _, count)| count).filter(|&(_, _, count)| count > 0);
         let worst = worst.map_or(String::new(), |(row, column, times)| {
             let [row, column] = [row, column].map(|class| findings.class(class));
-            format!("; most often {row} as {column}: {}", plural(times, "time"))
+            format!("; most frequent error: {row} as {column} ({})", plural(times, "time"))
         });
-        let answers = plural(sum.iter().flatten().sum(), "answer");
+        let predictions = plural(sum.iter().flatten().sum(), "prediction");
         let of_seeds = if seeds > 1 { format!(" ({})", plural(seeds, "seed")) } else { String::new() };
-        let found = format!("{} of {answers} wrong{of_seeds}{worst}", count(errors));
+        let found = format!("{} of {predictions}{of_seeds} wrong{worst}", count(errors));
         figures.push(Figure {
             name: format!("confusion-{}", slug(&arm.name)),
             caption: format!("{}: {found}", arm.name),
@@ -66,7 +66,7 @@ pub fn all(findings: &Findings) -> Result<Vec<Figure>, ReportError> {
     Ok(figures)
 }
 
-/// A run's confusion matrix; `None` where an edited file has one of another size.
+/// Returns a run's confusion matrix; `None` if its size is wrong, as in an edited file.
 fn matrix(run: &RunResult) -> Option<&Vec<Vec<usize>>> {
     let counts = run.confusion.as_ref()?;
     let is_square = |counts: &Vec<Vec<usize>>| counts.iter().all(|row| row.len() == counts.len());
@@ -78,7 +78,7 @@ fn add(a: &[Vec<usize>], b: &[Vec<usize>]) -> Vec<Vec<usize>> {
     a.iter().zip(b).map(add_rows).collect()
 }
 
-/// The errors: `(true class, predicted class, count)`.
+/// Returns the errors: `(true class, predicted class, count)`.
 fn off_diagonal(counts: &[Vec<usize>]) -> impl Iterator<Item = (usize, usize, usize)> {
     let cells = counts.iter().enumerate();
     let cells = cells.flat_map(|(row, of_row)| {
@@ -87,7 +87,8 @@ fn off_diagonal(counts: &[Vec<usize>]) -> impl Iterator<Item = (usize, usize, us
     cells.filter(|(row, column, _)| row != column)
 }
 
-/// All classes, or those with the most errors in their row and column, in the order of the classes.
+/// Returns all classes or, if there are too many, those with the most errors in their row and column. Keeps the order
+/// of the classes.
 fn most_confused(counts: &[Vec<usize>]) -> Vec<usize> {
     let mut errors = vec![0; counts.len()];
     for (row, column, count) in off_diagonal(counts) {
@@ -138,7 +139,7 @@ fn draw(counts: &[Vec<usize>], names: &[String]) -> Result<String, ReportError> 
         for (row, of_row) in counts.iter().enumerate() {
             for (column, &number) in of_row.iter().enumerate() {
                 let corner = (left + column as i32 * wide, top + row as i32 * CELL);
-                // The square root makes rare errors visible, too.
+                // The square root keeps rare errors visible.
                 let share = (number as f64 / most_errors as f64).sqrt();
                 let fill = if row == column { INK.mix(0.08) } else { ERROR.mix(0.7 * share) };
                 cell(area, [corner, (corner.0 + wide, corner.1 + CELL)], number, fill)?;
@@ -148,7 +149,7 @@ fn draw(counts: &[Vec<usize>], names: &[String]) -> Result<String, ReportError> 
     })
 }
 
-/// Wide enough for the longest count: the width of a digit is 0.556 of its height, commas are narrower.
+/// Returns a width that fits the longest count. A digit is 0.556 times as wide as high; commas are narrower.
 fn cell_width(counts: &[Vec<usize>]) -> i32 {
     let longest = counts.iter().flatten().map(|&number| count(number).len()).max().unwrap_or(0);
     CELL.max((longest as f64 * f64::from(COUNT_LETTERS) * 0.556).ceil() as i32 + 4)

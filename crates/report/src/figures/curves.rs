@@ -1,4 +1,4 @@
-//! Learning curves: the mean over an arm's seeds, in a band from the lowest to the highest seed.
+//! Learning curves: the mean over an arm's seeds, with a band from the lowest to the highest seed.
 
 use mnist_comparison::significance::mean;
 use mnist_training::{FinishedRun, curve::CurvePoint, training_loop::EpochMetrics};
@@ -11,10 +11,11 @@ use plotters::{
 use super::{Figure, SHOWN_ARMS};
 use crate::{
     Findings, ReportError,
+    numbers::loss,
     style::{INK, WIDTH, color, legend, legend_height, letters, svg},
 };
 
-/// Height of the part below the legend, in pixels.
+/// Height of the plot below the legend, in pixels.
 const PLOT_HEIGHT: u32 = 270;
 
 /// Curves with fewer points than this get markers.
@@ -23,16 +24,22 @@ const MARKED: usize = 20;
 /// The lower limit of a logarithmic axis.
 const SMALLEST_LOSS: f64 = 1e-6;
 
-/// The line of an arm in a figure.
+/// Maximum number of powers of ten with a label.
+const MOST_POWERS: usize = 10;
+
+/// From here on, a loss is labelled in scientific notation.
+const LARGE_LOSS: f64 = 10_000.0;
+
+/// An arm's line in a plot.
 struct Line {
-    /// The arm's place in the ranking, from 0.
+    /// The arm's position in the ranking, counted from 0.
     position: usize,
     /// `(x, mean, lowest, highest)` over the seeds.
     points: Vec<[f64; 4]>,
     dashed: bool,
 }
 
-/// What a plot shows.
+/// The description of a plot.
 struct Plot {
     name: &'static str,
     title: String,
@@ -41,7 +48,7 @@ struct Plot {
     is_loss: bool,
 }
 
-/// Plots of all epochs and of the first epoch, as far as there are curves to draw.
+/// Draws the plots over all epochs and over the steps of the first epoch. Plots without a curve are left out.
 pub fn all(findings: &Findings) -> Result<Vec<Figure>, ReportError> {
     let of_epochs = |value: fn(&EpochMetrics) -> Option<f64>| {
         move |run: &FinishedRun| {
@@ -73,23 +80,23 @@ pub fn all(findings: &Findings) -> Result<Vec<Figure>, ReportError> {
             )
         };
         let dashed = if validation.is_empty() { "" } else { " (dashed: validation)" };
-        let title = format!("Train {what} of each epoch{dashed}");
-        let y = format!("train {what}{dashed}");
+        let title = format!("Training {what} of each epoch{dashed}");
+        let y = format!("training {what}{dashed}");
         add(Plot { name, title, x: "epoch", y, is_loss }, train.into_iter().chain(validation).collect())?;
     }
-    let loss = curves(findings, false, early(|point| point.loss));
-    let title = "Train loss in the first epoch, step by step".into();
-    add(Plot { name: "early-loss", title, x: "step", y: "train loss".into(), is_loss: true }, loss)?;
-    let accuracy = curves(findings, false, early(|point| point.accuracy));
-    let title = "Train accuracy in the first epoch, step by step".into();
+    let losses = curves(findings, false, early(|point| point.loss));
+    let title = "Training loss in the first epoch, by step".into();
+    add(Plot { name: "early-loss", title, x: "step", y: "training loss".into(), is_loss: true }, losses)?;
+    let accuracies = curves(findings, false, early(|point| point.accuracy));
+    let title = "Training accuracy in the first epoch, by step".into();
     add(
-        Plot { name: "early-accuracy", title, x: "step", y: "train accuracy".into(), is_loss: false },
-        accuracy,
+        Plot { name: "early-accuracy", title, x: "step", y: "training accuracy".into(), is_loss: false },
+        accuracies,
     )?;
     Ok(figures)
 }
 
-/// A curve for each of the best arms, over its usable runs.
+/// Computes a curve for each of the best arms, over its usable runs.
 fn curves(findings: &Findings, dashed: bool, of_run: impl Fn(&FinishedRun) -> Vec<(f64, f64)>) -> Vec<Line> {
     let arms = findings.comparison.scalings.iter().take(SHOWN_ARMS).enumerate();
     let curve = |(position, arm)| {
@@ -120,7 +127,7 @@ fn draw(findings: &Findings, plot: &Plot, curves: &[Line]) -> Result<Option<Figu
     ) else {
         return Ok(None);
     };
-    // One epoch is a point, not a range.
+    // A single epoch would be an empty range.
     let x = if first < last { first..last } else { first - 0.5..last + 0.5 };
     let arms = findings.comparison.scalings.iter().map(|arm| arm.name.as_str()).enumerate();
     let arms: Vec<(usize, &str)> =
@@ -129,7 +136,7 @@ fn draw(findings: &Findings, plot: &Plot, curves: &[Line]) -> Result<Option<Figu
         let low = low.max(SMALLEST_LOSS);
         let y =
             (low / 1.15..high.max(low) * 1.15).log_scale().with_key_points(ticks(low / 1.15, high * 1.15));
-        chart(&arms, plot, curves, x, y, &|value| format!("{}", (value * 1e6).round() / 1e6))?
+        chart(&arms, plot, curves, x, y, &|&value| loss_tick(value))?
     } else {
         let margin = ((high - low) * 0.06).max(0.002);
         let y = low - margin..high + margin;
@@ -144,11 +151,20 @@ fn draw(findings: &Findings, plot: &Plot, curves: &[Line]) -> Result<Option<Figu
     Ok(Some(Figure { name: plot.name.into(), title, caption: plot.title.clone(), is_wide: false, svg }))
 }
 
-/// 1, 2 and 5 times each power of ten from `low` to `high`; with many powers, the powers alone.
+/// Formats the label of a tick: without trailing zeros, and a large loss as in the tables.
+fn loss_tick(value: f64) -> String {
+    if value < LARGE_LOSS { ((value * 1e6).round() / 1e6).to_string() } else { loss(value) }
+}
+
+/// Returns 1, 2 and 5 times each power of ten from `low` to `high`. If there are many powers, returns only the
+/// powers; if there are too many for their labels, only some of them.
 fn ticks(low: f64, high: f64) -> Vec<f64> {
     let powers = low.log10().floor() as i32..=high.log10().floor() as i32;
-    let steps: &[f64] = if powers.clone().count() > 3 { &[1.0] } else { &[1.0, 2.0, 5.0] };
-    let ticks = powers.flat_map(|power| steps.iter().map(move |step| step * 10_f64.powi(power)));
+    let count = powers.clone().count();
+    let steps: &[f64] = if count > 3 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+    let ticks = powers
+        .step_by(count.div_ceil(MOST_POWERS))
+        .flat_map(|power| steps.iter().map(move |step| step * 10_f64.powi(power)));
     ticks.filter(|tick| (low..=high).contains(tick)).collect()
 }
 

@@ -1,4 +1,4 @@
-//! The accuracy figure: a dot per seed, with the mean and its interval.
+//! The figure of test accuracies: a dot per seed, with the mean and its 95% interval.
 
 use mnist_comparison::{ArmResult, Comparison};
 use plotters::{
@@ -17,15 +17,15 @@ use crate::{
     tables::possible_interval,
 };
 
-/// Height of an arm's name with the dots below it, in pixels.
+/// Height of an arm's name and the dots below it, in pixels.
 const ROW_HEIGHT: u32 = 46;
 
 /// Height of the axis.
 const AXIS_HEIGHT: u32 = 48;
 
-const OF_SEEDS: &str = "Each dot is one training seed, the vertical bar their mean, the line its 95% interval; an interval without an end cap extends past the plot.";
+const OF_SEEDS: &str = "Each dot is one seed. The vertical bar is their mean, the horizontal line its 95% interval. An interval without an end cap extends past the plot.";
 
-const OF_ONE_SEED: &str = "Each dot is the one training of a scaling.";
+const OF_ONE_SEED: &str = "Each dot is one run.";
 
 /// Draws a row per arm with a usable run; `None` without such an arm.
 pub fn accuracy(comparison: &Comparison) -> Result<Option<Figure>, ReportError> {
@@ -81,9 +81,9 @@ pub fn accuracy(comparison: &Comparison) -> Result<Option<Figure>, ReportError> 
         title: format!(
             "{}: {}",
             if several {
-                "Test accuracy of each seed; mean per scaling"
+                "Test accuracy of each seed, with the mean per scaling"
             } else {
-                "Test accuracy of the one seed"
+                "Test accuracy of each scaling, with one seed"
             },
             means.collect::<Vec<_>>().join(", ")
         ),
@@ -93,8 +93,8 @@ pub fn accuracy(comparison: &Comparison) -> Result<Option<Figure>, ReportError> 
     }))
 }
 
-/// The range of the axis. Two seeds can have an interval many times wider than their distance: intervals may
-/// double the range, but not more.
+/// Returns the range of the axis. An interval of two seeds can be many times wider than the distance between them, so
+/// intervals can at most double the range.
 fn range(arms: &[&ArmResult]) -> Option<(f64, f64)> {
     let accuracies = || arms.iter().flat_map(|arm| &arm.runs).filter_map(|run| run.accuracy);
     let lowest = accuracies().reduce(f64::min)?;
@@ -107,7 +107,8 @@ fn range(arms: &[&ArmResult]) -> Option<(f64, f64)> {
     Some(((low - margin).max(0.0 - margin), high + margin))
 }
 
-/// A tick with as many decimals as distinguish it from the next; none above 100%.
+/// Formats the label of a tick with enough decimals to distinguish it from the next one. There is no label above
+/// 100%.
 fn percent_tick(value: f64, range: f64) -> String {
     let decimals = (1.0 - (range * 100.0 / 5.0).log10()).ceil().clamp(0.0, 3.0) as usize;
     if value > 1.0 + 1e-9 { String::new() } else { format!("{:.decimals$}%", 100.0 * value) }

@@ -1,4 +1,4 @@
-//! The figures of a report: SVG, inside the page and as files.
+//! The figures of a report, as SVG: inside the page and as files.
 
 mod confusion;
 mod curves;
@@ -11,33 +11,33 @@ use crate::{Findings, ReportError, style};
 
 pub use confusion::SHOWN_CLASSES;
 
-/// Number of arms with learning curves and a confusion matrix: as many as there are colours.
+/// Maximum number of arms with learning curves and a confusion matrix: the number of colours.
 pub const SHOWN_ARMS: usize = 6;
 
 /// A drawn figure.
 #[derive(Debug, Clone)]
 pub struct Figure {
-    /// The name of its file, without extension.
+    /// Name of the figure's file, without extension.
     pub name: String,
-    /// What it shows, with the main numbers: for screen readers.
+    /// Description for screen readers: what the figure shows, with the main numbers.
     pub title: String,
-    /// What it shows, for readers who see it.
+    /// Caption for readers who see the figure.
     pub caption: String,
-    /// Whether it is illegible when shrunk to the width of a phone.
+    /// Whether the figure is illegible if it is shrunk to the width of a phone.
     pub is_wide: bool,
-    /// The SVG, without a background; text and axes have the colour [`style::INK`].
+    /// The SVG without background. Text and axes have the colour [`style::INK`].
     svg: String,
 }
 
 impl Figure {
-    /// The content of an SVG file, dark on white.
+    /// Returns the content of an SVG file with a white background.
     pub fn standalone(&self) -> String {
         let title = maud::html! { title { (self.title) } }.into_string();
         let background = r##"<rect width="100%" height="100%" fill="#FFFFFF"/>"##;
         self.svg.replacen(">\n", &format!(">\n{title}\n{background}\n"), 1)
     }
 
-    /// An element of a page, with text in the page's own colour.
+    /// Returns an SVG element for the page, with text in the page's colour.
     pub fn inline(&self) -> String {
         let label = maud::html! { svg role="img" aria-label=(self.title) {} }.into_string();
         let opening = label.trim_end_matches("></svg>");
@@ -50,13 +50,13 @@ impl Figure {
 
 /// All figures of a report.
 pub struct Figures {
-    /// Accuracy of each seed; `None` without a usable run.
+    /// Test accuracy of each seed; `None` without a usable run.
     pub accuracy: Option<Figure>,
     /// Loss and accuracy during training.
     pub learning: Vec<Figure>,
-    /// Confusion matrices of the best arms, the best first.
+    /// Confusion matrices, the best arm first.
     pub confusion: Vec<Figure>,
-    /// Histograms of pixel values, by the name of the scaling.
+    /// Histograms of pixel values, each with the name of its scaling.
     pub values: Vec<(String, Figure)>,
 }
 
@@ -76,14 +76,14 @@ impl Figures {
         })
     }
 
-    /// All figures, in the order of the report.
+    /// Returns all figures in the order of the report.
     pub fn iter(&self) -> impl Iterator<Item = &Figure> {
         let values = self.values.iter().map(|(_, figure)| figure);
         iter::empty().chain(&self.accuracy).chain(&self.learning).chain(&self.confusion).chain(values)
     }
 }
 
-/// An arm's name in a form that suits a file name.
+/// Returns a name in a form that suits a file name: lower case, with hyphens between words.
 fn slug(name: &str) -> String {
     let dashed: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();

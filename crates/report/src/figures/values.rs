@@ -1,4 +1,4 @@
-//! Histograms of the values under a scaling.
+//! Histograms of the pixel values under a scaling.
 
 use plotters::{
     prelude::Rectangle,
@@ -20,7 +20,7 @@ const WIDTH: i32 = 340;
 const BARS_HEIGHT: i32 = 70;
 const MARGIN: i32 = 8;
 
-/// The histogram of all values under a scaling.
+/// Draws the histogram of the pixel values under a scaling.
 pub fn values(row: &Preview) -> Result<Figure, ReportError> {
     let [low, high] = row.histogram.ends();
     let bottom = MARGIN + BARS_HEIGHT;
@@ -35,7 +35,7 @@ pub fn values(row: &Preview) -> Result<Figure, ReportError> {
     })?;
     Ok(Figure {
         name: format!("values-{}", slug(&row.name)),
-        title: format!("Histogram of the values under {}, from {low} to {high}", row.name),
+        title: format!("Histogram of the pixel values under {}, from {low} to {high}", row.name),
         caption: String::new(),
         is_wide: false,
         svg: drawn,

@@ -1,4 +1,4 @@
-//! The report as one HTML page that needs no network and no script.
+//! The report as a single HTML page without scripts, which works offline.
 
 mod gallery;
 mod ranking;
@@ -18,21 +18,20 @@ use crate::{
 
 const STYLE: &str = include_str!("page.css");
 
-/// The page loads nothing but what it contains.
+/// Content security policy: the page can load only what it contains.
 const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
 
 /// A section of the page.
 struct Section {
-    /// The fragment of its address.
+    /// The fragment of the section's address.
     id: &'static str,
     heading: &'static str,
     body: Markup,
 }
 
-/// The whole page.
+/// Returns the complete page.
 pub fn page(findings: &Findings, figures: &Figures) -> Result<String, ReportError> {
     let sections = sections(findings, figures)?;
-    let title = "Which pixel scaling to train with";
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -41,12 +40,12 @@ pub fn page(findings: &Findings, figures: &Figures) -> Result<String, ReportErro
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
-                title { (title) }
+                title { (notes::TITLE) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
                 header {
-                    h1 { (title) }
+                    h1 { (notes::TITLE) }
                     @if let Some(unfinished) = findings.unfinished() { p.unfinished role="status" { (unfinished) } }
                     p.verdict { (findings.comparison.verdict) }
                     p.extent { (notes::extent(findings)) }
@@ -62,7 +61,7 @@ pub fn page(findings: &Findings, figures: &Figures) -> Result<String, ReportErro
                         }
                     }
                 }
-                footer { p { "Written by mnist-trainer. The numbers are in " code { (TABLE) } " and in the folder of each run." } }
+                footer { p { "Written by mnist-trainer. The data is in " code { (TABLE) } " and in the folder of each run." } }
             }
         }
     };
@@ -80,9 +79,9 @@ fn sections(findings: &Findings, figures: &Figures) -> Result<Vec<Section>, Repo
         sections.push(Section {
             id: "accuracy",
             heading: if findings.comparison.has_several_seeds() {
-                "Accuracy of each seed"
+                "Test accuracy of each seed"
             } else {
-                "Accuracy"
+                "Test accuracy"
             },
             body: html! { div.figures { (self::figure(figure)) } },
         });
@@ -109,18 +108,18 @@ fn sections(findings: &Findings, figures: &Figures) -> Result<Vec<Section>, Repo
     if findings.comparison.scalings.len() > 1 && !figures.confusion.is_empty() {
         sections.push(Section {
             id: "changing",
-            heading: "Images whose prediction depends on the scaling",
+            heading: "Images on which the scalings disagree",
             body: gallery::disagreements(findings, &answers)?,
         });
     }
     sections.push(Section {
         id: "scalings",
-        heading: "Effect of each scaling",
+        heading: "Images and pixel values under each scaling",
         body: scalings::section(findings, figures)?,
     });
     sections.push(Section {
         id: "settings",
-        heading: "How to reproduce it",
+        heading: notes::REPRODUCTION,
         body: settings::section(findings),
     });
     Ok(sections)
@@ -130,10 +129,10 @@ fn learning(findings: &Findings, figures: &[Figure]) -> Markup {
     let has_validation = findings.runs().any(|run| run.result.validation.is_some());
     html! {
         p.note {
-            @if findings.comparison.has_several_seeds() { "Means over seeds; the band spans the lowest to the highest seed. " }
-            "Training metrics are measured before each weight update."
-            @if has_validation { " Dashed lines: validation images." }
-            (only_the_best(findings, "Curves"))
+            @if findings.comparison.has_several_seeds() { "Each line is the mean over seeds. The band reaches from the lowest to the highest seed. " }
+            "Training metrics are measured before each weight update, on the images of that step."
+            @if has_validation { " Dashed lines are validation metrics." }
+            (only_the_best(findings, "curves"))
         }
         div.figures { @for figure in figures { (self::figure(figure)) } }
     }
@@ -144,21 +143,25 @@ fn confusion(findings: &Findings, figures: &[Figure]) -> Markup {
     let shown = crate::figures::SHOWN_CLASSES;
     html! {
         p.note {
-            "Test images" @if findings.comparison.has_several_seeds() { ", summed over all seeds" } ": rows are true classes, columns predicted classes. Red marks errors; its strength grows with the square root of the count."
-            @if classes > shown { " Shows the " (shown) " of " (classes) " classes with the most errors." }
-            (only_the_best(findings, "Matrices"))
+            "Counts of test images" @if findings.comparison.has_several_seeds() { ", summed over all seeds" } ". Rows are true classes, columns are predicted classes. Errors are red: the intensity grows with the square root of the count."
+            @if classes > shown { " Only the " (shown) " of " (classes) " classes with the most errors are shown." }
+            (only_the_best(findings, "matrices"))
         }
         div.figures { @for figure in figures { (self::figure(figure)) } }
     }
 }
 
-/// Says that not all arms are shown, if so.
+/// Returns a sentence if only the best arms are shown.
 fn only_the_best(findings: &Findings, what: &str) -> String {
     let arms = findings.comparison.scalings.len();
-    if arms > SHOWN_ARMS { format!(" {what} of the {SHOWN_ARMS} best of {arms}.") } else { String::new() }
+    if arms > SHOWN_ARMS {
+        format!(" Only the {what} of the {SHOWN_ARMS} best of {arms} scalings are shown.")
+    } else {
+        String::new()
+    }
 }
 
-/// A figure with its caption.
+/// Returns a figure with its caption.
 fn figure(figure: &Figure) -> Markup {
     html! {
         figure.wide[figure.is_wide] {

@@ -1,4 +1,4 @@
-//! The ranking and the pairs as tables.
+//! The tables of the page: ranking and pairs.
 
 use std::ops::Range;
 
@@ -13,7 +13,11 @@ use crate::{
 /// With more pairs than this, only those of the best arm are unfolded.
 const PAIRS: usize = 12;
 
-/// The arms, best first, with what the columns mean.
+/// Names with more characters than this wrap within a column of fixed width. Without that width, the browser would
+/// break them after every word to make room for the numbers.
+const LONG_NAME: usize = 24;
+
+/// Returns the ranking, with a note about its columns.
 pub fn ranking(findings: &Findings) -> Markup {
     html! {
         (table(&tables::ranking(findings.comparison), 1..2, "Ranking of the scalings"))
@@ -21,7 +25,7 @@ pub fn ranking(findings: &Findings) -> Markup {
     }
 }
 
-/// Every pair of arms; `None` if no two share a seed.
+/// Returns the pairs, with a note about their columns; `None` if no two arms have a seed in common.
 pub fn pairs(findings: &Findings) -> Option<Markup> {
     let Table { header, rows } = tables::pairs(findings.comparison);
     if rows.is_empty() {
@@ -45,7 +49,7 @@ pub fn pairs(findings: &Findings) -> Option<Markup> {
     })
 }
 
-/// A table in a box that scrolls by itself. The cells in columns `names` are row headers.
+/// Returns a table in a box that scrolls horizontally. The cells in the columns `names` are row headers.
 fn table(table: &Table, names: Range<usize>, label: &str) -> Markup {
     html! {
         div.scroll tabindex="0" role="group" aria-label=(label) {
@@ -55,7 +59,9 @@ fn table(table: &Table, names: Range<usize>, label: &str) -> Markup {
                     @for row in &table.rows {
                         tr {
                             @for (column, cell) in row.iter().enumerate() {
-                                @if names.contains(&column) { th scope="row" { (cell) } } @else { td { (cell) } }
+                                @if names.contains(&column) {
+                                    th class=[(cell.chars().count() > LONG_NAME).then_some("long")] scope="row" { (cell) }
+                                } @else { td { (cell) } }
                             }
                         }
                     }

@@ -1,4 +1,4 @@
-//! Previews: the same images under each scaling, with a histogram of the values.
+//! The same training images under each scaling, with a histogram of the pixel values.
 
 use maud::{Markup, PreEscaped, html};
 
@@ -11,7 +11,7 @@ use crate::{
     tiles,
 };
 
-/// An article for each scaling that has a run.
+/// Returns an article for each scaling with a run.
 pub fn section(findings: &Findings, figures: &Figures) -> Result<Markup, ReportError> {
     let Some(samples) = &findings.samples else {
         return Ok(html! { p.missing { (NO_PICTURES) } });
@@ -25,7 +25,7 @@ pub fn section(findings: &Findings, figures: &Figures) -> Result<Markup, ReportE
         Ok(html! {
             article.scaling {
                 h3 { (row.name) }
-                div.tiles role="img" aria-label={ "train images under " (row.name) } {
+                div.tiles role="img" aria-label={ "training images under " (row.name) } {
                     @for tile in &tiles { img src=(tile) alt=""; }
                 }
                 (PreEscaped(figure.inline()))
@@ -41,13 +41,13 @@ pub fn section(findings: &Findings, figures: &Figures) -> Result<Markup, ReportE
     }
     Ok(html! {
         p.note {
-            "The same train images under each scaling. In each row, black is the lowest value shown and white the highest, so scalings that only shift or stretch all values look alike. Below: histogram of pixel values in up to 10,000 train images (log scale); red marks zero."
+            "The same training images under each scaling. Black is the lowest value shown under a scaling, and white the highest, so scalings that only shift or stretch all values look the same. Below: histogram of pixel values in up to 10,000 training images (log scale); red marks zero."
         }
         div.scalings { @for part in &parts { (part) } }
     })
 }
 
-/// The statistics of all its values.
+/// Returns the statistics of the pixel values of all counted images.
 fn numbers_of(row: &Preview) -> String {
     let moments = &row.moments;
     let named =

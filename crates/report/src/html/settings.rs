@@ -1,13 +1,14 @@
-//! How to reproduce the comparison.
+//! The section on how to reproduce the comparison.
 
 use maud::{Markup, html};
 
 use crate::{
     Findings,
     facts::{facts, how_to_repeat},
+    numbers::plural,
 };
 
-/// Settings, machine, versions, and the command.
+/// Returns the command, the machine, the versions, the settings and the data files.
 pub fn section(findings: &Findings) -> Markup {
     let (how, command) = how_to_repeat(findings);
     html! {
@@ -19,10 +20,10 @@ pub fn section(findings: &Findings) -> Markup {
         @if let Some(run) = findings.runs().next() {
             h3 { "Data" }
             ul.files { @for file in run.result.data.iter().take(FILES) { li { (file.name) " " code { (file.sha256) } } } }
-            @if run.result.data.len() > FILES { p { "and " (run.result.data.len() - FILES) " more files" } }
+            @if run.result.data.len() > FILES { p { "and " (plural(run.result.data.len() - FILES, "more file")) } }
         }
     }
 }
 
-/// Number of data files listed.
+/// Maximum number of data files listed.
 const FILES: usize = 8;

@@ -1,22 +1,19 @@
-//! The tables of a comparison: the same cells in every format.
+//! The tables of a report: the same cells in every format.
 
 use mnist_comparison::{ArmResult, Comparison, McNemar, Milestone, Pair, significance};
 use mnist_training::run::Status;
 
-use crate::numbers::{count, percent, signed, tenths};
+use crate::numbers::{self, MISSING, count, percent, signed, tenths};
 
-/// Stands for a missing value.
-const NONE: &str = "–";
-
-/// A table of texts.
+/// A table of formatted cells.
 pub struct Table {
-    /// The names of the columns.
+    /// The table heads, one per column.
     pub header: Vec<String>,
-    /// Rows with as many cells as the header.
+    /// The rows, each with one cell per column.
     pub rows: Vec<Vec<String>>,
 }
 
-/// The ranking: a row per arm, the best first.
+/// Returns the ranking: a row per arm, the best first.
 pub fn ranking(comparison: &Comparison) -> Table {
     let several = comparison.has_several_seeds();
     let with_one_seed = ["rank", "scaling", "test accuracy", "test loss"];
@@ -25,9 +22,11 @@ pub fn ranking(comparison: &Comparison) -> Table {
     let mut header: Vec<String> = header.iter().map(|&name| name.to_owned()).collect();
     let milestones = comparison.scalings.first().map_or(&[][..], |arm| &arm.milestones);
     header.extend(
-        milestones.iter().map(|reached| format!("to {:.0}% train accuracy", 100.0 * reached.accuracy)),
+        milestones
+            .iter()
+            .map(|reached| format!("time to {:.0}% training accuracy", 100.0 * reached.accuracy)),
     );
-    header.extend(["training", "runs"].map(String::from));
+    header.extend(["training time", "runs"].map(String::from));
     let rows = comparison.scalings.iter().map(|arm| {
         let mut row = vec![rank(arm), arm.name.clone(), accuracy_with_std(arm)];
         row.extend(several.then(|| interval(arm)));
@@ -39,18 +38,18 @@ pub fn ranking(comparison: &Comparison) -> Table {
     Table { rows: rows.collect(), header }
 }
 
-/// The pairs: the difference between every two arms that share a usable seed, with its tests.
+/// Returns the pairs: the differences between arms with a usable seed in common, and their tests.
 pub fn pairs(comparison: &Comparison) -> Table {
     let is_mcnemar = comparison.compares_models();
     let header: &[&str] = if is_mcnemar {
-        &["a", "b", "difference in images", "only a right", "only b right", "p (McNemar)", "p (Holm)"]
+        &["a", "b", "difference (images)", "only a correct", "only b correct", "p (McNemar)", "p (Holm)"]
     } else {
-        &["a", "b", "seeds", "difference in images", "95% interval", "p", "p (Holm)", "detectable"]
+        &["a", "b", "seeds", "difference (images)", "95% interval", "p (t-test)", "p (Holm)", "detectable"]
     };
     let images = comparison.test_images as f64;
     let rows = comparison.pairs.iter().filter(|pair| pair.seeds > 0).map(|pair| {
         let (a, b) = (pair.a.clone(), pair.b.clone());
-        let difference = or_none(pair.difference.map(|difference| signed(difference * images)));
+        let difference = or_missing(pair.difference.map(|difference| signed(difference * images)));
         if is_mcnemar {
             mcnemar_row(pair, a, b, difference)
         } else {
@@ -61,7 +60,7 @@ pub fn pairs(comparison: &Comparison) -> Table {
 }
 
 fn mcnemar_row(pair: &Pair, a: String, b: String, difference: String) -> Vec<String> {
-    let of = |value: fn(&McNemar) -> String| or_none(pair.mcnemar.as_ref().map(value));
+    let of = |value: fn(&McNemar) -> String| or_missing(pair.mcnemar.as_ref().map(value));
     vec![
         a,
         b,
@@ -81,28 +80,28 @@ fn t_test_row(pair: &Pair, a: String, b: String, difference: String, images: f64
         b,
         count(pair.seeds),
         difference,
-        or_none(interval),
-        or_none(pair.p.map(p_value)),
-        or_none(pair.p_holm.map(p_value)),
-        or_none(pair.detectable.map(|fraction| detectable(fraction, images))),
+        or_missing(interval),
+        or_missing(pair.p.map(p_value)),
+        or_missing(pair.p_holm.map(p_value)),
+        or_missing(pair.detectable.map(|fraction| detectable(fraction, images))),
     ]
 }
 
-/// In images; "none" where no difference could be detected.
+/// Returns the smallest detectable difference in images. If it is larger than the test set, returns "> 10,000".
 fn detectable(fraction: f64, images: f64) -> String {
-    if fraction > 1.0 { "none".into() } else { tenths(fraction * images) }
+    if fraction > 1.0 { format!("> {}", count(images as usize)) } else { tenths(fraction * images) }
 }
 
-/// An arm's ranks, such as "1", "1–2" or "1, 3". Arms that cannot be told apart share one.
+/// Returns an arm's ranks, such as "1", "1–2" or "1, 3". Arms without a significant difference share one.
 pub fn rank(arm: &ArmResult) -> String {
     match arm.ranks[..] {
-        [] => or_none(None),
+        [] => or_missing(None),
         [first, .., last] if last - first + 1 == arm.ranks.len() => format!("{first}–{last}"),
         _ => arm.ranks.iter().map(usize::to_string).collect::<Vec<_>>().join(", "),
     }
 }
 
-/// An arm's name, with the number of diverged runs if there are any.
+/// Returns an arm's name, with the number of diverged runs if there are any.
 pub fn name(arm: &ArmResult) -> String {
     match diverged(arm) {
         0 => arm.name.clone(),
@@ -110,9 +109,9 @@ pub fn name(arm: &ArmResult) -> String {
     }
 }
 
-/// An arm's mean test accuracy.
+/// Returns an arm's mean test accuracy in percent.
 pub fn accuracy(arm: &ArmResult) -> String {
-    or_none(arm.accuracy.mean.map(percent))
+    or_missing(arm.accuracy.mean.map(percent))
 }
 
 fn accuracy_with_std(arm: &ArmResult) -> String {
@@ -122,39 +121,40 @@ fn accuracy_with_std(arm: &ArmResult) -> String {
     }
 }
 
-/// The confidence interval of the mean, clipped to 0..=1: with few seeds it may reach beyond.
+/// Returns the 95% confidence interval of an arm's mean accuracy. It is clipped to 0..=1, which it can exceed if there
+/// are few seeds.
 pub fn possible_interval(arm: &ArmResult) -> Option<[f64; 2]> {
     arm.accuracy.ci95.map(|bounds| bounds.map(|bound| bound.clamp(0.0, 1.0)))
 }
 
-/// The interval as text.
+/// Returns the [`possible_interval`] in percent.
 pub fn interval(arm: &ArmResult) -> String {
-    or_none(possible_interval(arm).map(|[low, high]| format!("{} to {}", percent(low), percent(high))))
+    or_missing(possible_interval(arm).map(|[low, high]| format!("{} to {}", percent(low), percent(high))))
 }
 
-/// An arm's mean test loss.
+/// Returns an arm's mean test loss.
 pub fn loss(arm: &ArmResult) -> String {
     let losses: Vec<f64> = arm.runs.iter().filter_map(|run| run.loss).collect();
-    or_none(significance::mean(&losses).map(|loss| format!("{loss:.4}")))
+    or_missing(significance::mean(&losses).map(numbers::loss))
 }
 
-/// An arm's mean training time. Diverged runs are left out, because they stopped early.
+/// Returns an arm's mean training time. Diverged runs are left out, because they stopped early.
 pub fn seconds(arm: &ArmResult) -> String {
     let seconds: Vec<f64> = arm.usable_runs().map(|run| run.seconds).collect();
-    or_none(significance::mean(&seconds).map(|seconds| format!("{} s", tenths(seconds))))
+    or_missing(significance::mean(&seconds).map(|seconds| format!("{} s", tenths(seconds))))
 }
 
 fn runs(arm: &ArmResult) -> String {
     match diverged(arm) {
         0 => arm.runs.len().to_string(),
-        some => format!("{}, {some} of them diverged", arm.runs.len()),
+        some => format!("{} ({some} diverged)", arm.runs.len()),
     }
 }
 
 fn milestone(reached: &Milestone, arm: &ArmResult) -> String {
     let usable = arm.runs.len() - diverged(arm);
     if usable == 0 {
-        return or_none(None);
+        return or_missing(None);
     }
     let (Some(steps), Some(seconds)) = (reached.steps, reached.seconds) else { return "not reached".into() };
     let by =
@@ -170,6 +170,6 @@ fn p_value(p: f64) -> String {
     if p < 0.0001 { "< 0.0001".into() } else { format!("{p:.4}") }
 }
 
-fn or_none(value: Option<String>) -> String {
-    value.unwrap_or_else(|| NONE.into())
+fn or_missing(value: Option<String>) -> String {
+    value.unwrap_or_else(|| MISSING.into())
 }

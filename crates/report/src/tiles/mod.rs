@@ -1,4 +1,4 @@
-//! Images of a data set as pictures: enlarged or shrunk, and as PNG inside a page.
+//! Tiles: images of a data set, enlarged or shrunk to a suitable size, and encoded for a page.
 
 use std::io::Cursor;
 
@@ -11,20 +11,20 @@ use mnist_data::{ImageShape, Images};
 
 use crate::{ReportError, interval::Interval, numbers::plural};
 
-/// Small images are enlarged up to this side, in pixels.
+/// Small images are enlarged to at most this side length, in pixels.
 const ENLARGED_SIDE: u32 = 64;
 
-/// Large images are shrunk down to this side.
+/// Large images are shrunk to at most this side length, in pixels.
 const SHRUNK_SIDE: u32 = 112;
 
-/// A picture as a `data:` address.
+/// Encodes a tile as PNG in a `data:` address.
 pub fn data_uri(picture: &RgbImage) -> Result<String, ReportError> {
     let mut png = Cursor::new(Vec::new());
-    picture.write_to(&mut png, ImageFormat::Png).map_err(ReportError::draw("a picture"))?;
+    picture.write_to(&mut png, ImageFormat::Png).map_err(ReportError::draw("an image"))?;
     Ok(format!("data:image/png;base64,{}", BASE64.encode(png.get_ref())))
 }
 
-/// An image of a split before any scaling.
+/// Draws an image of a split without any scaling.
 pub fn original(images: &Images, position: usize) -> Result<RgbImage, ReportError> {
     let images_in_split = images.labels().len();
     if position >= images_in_split {
@@ -36,11 +36,12 @@ pub fn original(images: &Images, position: usize) -> Result<RgbImage, ReportErro
     tile(&values, images.shape(), Interval { low: 0.0, high: 255.0 })
 }
 
-/// One image, C×H×W: black at the low end of `interval`, white at the high end.
+/// Draws an image, C×H×W: black at the low end of `interval`, white at the high end. Three channels are red, green
+/// and blue; otherwise the first channel is shown in shades of gray.
 pub fn tile(image: &[f32], shape: ImageShape, interval: Interval) -> Result<RgbImage, ReportError> {
     let ImageShape { channels, height, width } = shape;
     if image.len() != shape.pixels() {
-        let reason = format!("{shape} pixels need {} values, not {}", shape.pixels(), image.len());
+        let reason = format!("it has {} values, but {shape} pixels need {}", image.len(), shape.pixels());
         return Err(ReportError::draw("an image")(reason));
     }
     let level = |value: f32| (interval.position(value.into()) * 255.0).round() as u8;
@@ -55,7 +56,7 @@ pub fn tile(image: &[f32], shape: ImageShape, interval: Interval) -> Result<RgbI
     Ok(resize(&picture, tile_width, tile_height, filter))
 }
 
-/// Width and height of a [`tile`].
+/// Returns the width and height of a [`tile`].
 pub fn tile_size(shape: ImageShape) -> [u32; 2] {
     let [width, height] = [shape.width as u32, shape.height as u32];
     let side = width.max(height).max(1);

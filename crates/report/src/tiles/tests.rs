@@ -1,10 +1,10 @@
-//! Tiles of made-up images, looked at pixel by pixel.
+//! Tests of tiles, pixel by pixel.
 
 use super::*;
 
 const UNIT: Interval = Interval { low: 0.0, high: 1.0 };
 
-fn grey(height: usize, width: usize) -> ImageShape {
+fn grayscale(height: usize, width: usize) -> ImageShape {
     ImageShape { channels: 1, height, width }
 }
 
@@ -13,8 +13,8 @@ fn levels(tile: &RgbImage) -> Vec<[u8; 3]> {
 }
 
 #[test]
-fn images_are_enlarged_and_shrunk_by_whole_numbers() {
-    let size = |height, width| tile_size(grey(height, width));
+fn images_are_enlarged_and_shrunk_by_integer_factors() {
+    let size = |height, width| tile_size(grayscale(height, width));
     assert_eq!(size(28, 28), [56, 56]);
     assert_eq!(size(32, 32), [64, 64]);
     assert_eq!(size(1, 3), [63, 21]);
@@ -27,15 +27,15 @@ fn images_are_enlarged_and_shrunk_by_whole_numbers() {
 
 #[test]
 fn low_end_is_black_and_high_end_is_white() {
-    let tile = tile(&[-1.0, 3.0], grey(1, 2), Interval { low: -1.0, high: 3.0 }).unwrap();
+    let tile = tile(&[-1.0, 3.0], grayscale(1, 2), Interval { low: -1.0, high: 3.0 }).unwrap();
     let (left, right): (Vec<_>, Vec<_>) = tile.enumerate_pixels().partition(|(x, _, _)| *x < 32);
     assert!(left.iter().all(|(_, _, pixel)| pixel.0 == [0; 3]));
     assert!(right.iter().all(|(_, _, pixel)| pixel.0 == [255; 3]));
 }
 
 #[test]
-fn one_value_is_mid_grey() {
-    let tile = tile(&[7.0; 4], grey(2, 2), Interval { low: 7.0, high: 7.0 }).unwrap();
+fn constant_image_is_mid_gray() {
+    let tile = tile(&[7.0; 4], grayscale(2, 2), Interval { low: 7.0, high: 7.0 }).unwrap();
     assert!(levels(&tile).iter().all(|level| *level == [128; 3]));
 }
 
@@ -47,8 +47,8 @@ fn three_channels_are_red_green_and_blue() {
 }
 
 #[test]
-fn large_image_is_averaged() {
-    let shape = grey(224, 224);
+fn large_image_is_shrunk_by_averaging() {
+    let shape = grayscale(224, 224);
     let stripes: Vec<f32> = (0..shape.pixels()).map(|position| (position % 2) as f32).collect();
     let tile = tile(&stripes, shape, UNIT).unwrap();
     assert_eq!(tile.dimensions(), (112, 112));
@@ -58,13 +58,13 @@ fn large_image_is_averaged() {
 
 #[test]
 fn image_of_another_shape_is_an_error() {
-    let error = tile(&[0.0; 3], grey(2, 2), UNIT).unwrap_err();
-    assert_eq!(error.to_string(), "cannot draw an image: 1×2×2 pixels need 4 values, not 3");
+    let error = tile(&[0.0; 3], grayscale(2, 2), UNIT).unwrap_err();
+    assert_eq!(error.to_string(), "cannot draw an image: it has 3 values, but 1×2×2 pixels need 4");
 }
 
 #[test]
 fn image_beyond_the_split_is_an_error() {
-    let images = Images::new(grey(1, 1), vec![0, 255], vec![0, 1]);
+    let images = Images::new(grayscale(1, 1), vec![0, 255], vec![0, 1]);
     assert_eq!(levels(&original(&images, 1).unwrap())[0], [255; 3]);
     let error = original(&images, 2).unwrap_err();
     assert_eq!(error.to_string(), "cannot draw a test image: the split has 2 images");

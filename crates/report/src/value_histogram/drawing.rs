@@ -1,19 +1,20 @@
-//! Where the parts of a histogram are drawn: the same in a figure and on a contact sheet.
+//! The geometry of a histogram, for figures and contact sheets alike.
 
 use plotters::style::RGBColor;
 
 use super::{BINS, ValueHistogram};
 use crate::style::{BAR, ERROR};
 
-/// How far the line at zero reaches beyond the bars, in pixels.
+/// Length of the line at zero beyond the bars, in pixels.
 const OVERHANG: i32 = 3;
 
-/// A filled rectangle's upper left corner and its lower right one, which is outside, and its colour.
+/// A filled rectangle: its upper left corner (inclusive), its lower right corner (exclusive) and its colour.
 pub type Filled = ([(i32, i32); 2], RGBColor);
 
 impl ValueHistogram {
-    /// Bars of log(1 + count) in a box of `[width, height]` at `[left, top]`, in pixels; below it an axis in
-    /// `ink`; and a red line at zero. To be drawn in this order.
+    /// Returns the rectangles of a histogram in drawing order: bars of log(1 + count), an axis below them in the
+    /// colour `ink`, and a red line at zero if zero is in the interval. The bars fit into a box of
+    /// `[width, height]` at `[left, top]`, in pixels.
     pub(crate) fn rectangles(
         &self,
         [left, top]: [i32; 2],
@@ -22,7 +23,7 @@ impl ValueHistogram {
     ) -> Vec<Filled> {
         let bottom = top + height;
         let x = |position: f64| left + (position * f64::from(width)).round() as i32;
-        // Most pixels of a digit are background: by count alone, all other bars would be too low to see.
+        // Most pixels of a digit are background. On a linear scale, all other bars would be too low to see.
         let log = |count: u64| (count as f64).ln_1p();
         let highest = self.counts.iter().copied().map(log).fold(f64::MIN_POSITIVE, f64::max);
         let bar = |(bin, &count): (usize, &u64)| {

@@ -1,11 +1,11 @@
-//! What a histogram counts, and how its bars are drawn.
+//! Tests of counting and of the geometry of bars.
 
 use plotters::style::BLACK;
 
 use super::{drawing::Filled, *};
 use crate::style::{BAR, ERROR};
 
-/// Four pixels for each bin.
+/// Four pixels per bin.
 const WIDTH: i32 = 4 * BINS as i32;
 
 fn drawn(histogram: &ValueHistogram) -> Vec<Filled> {
@@ -22,7 +22,7 @@ fn every_value_is_counted_once() {
 }
 
 #[test]
-fn values_outside_count_at_the_ends() {
+fn values_outside_the_interval_count_in_the_outer_bins() {
     let mut histogram = ValueHistogram::new(-1.0, 3.0);
     histogram.add(&[-1.0, -1.0, 0.0, 3.0, 1e30, -5.0, f32::INFINITY]);
     let mut expected = [0; BINS];
@@ -45,7 +45,7 @@ fn bars_grow_with_the_logarithm_of_the_count() {
 }
 
 #[test]
-fn line_marks_zero_where_it_is_in_the_range() {
+fn line_marks_zero_if_it_is_in_the_interval() {
     let lines = |low, high| {
         let rectangles = drawn(&ValueHistogram::new(low, high)).into_iter();
         rectangles.filter(|(_, color)| *color == ERROR).map(|(corners, _)| corners).collect::<Vec<_>>()
@@ -56,6 +56,6 @@ fn line_marks_zero_where_it_is_in_the_range() {
 }
 
 #[test]
-fn empty_histogram_has_an_axis_alone() {
+fn empty_histogram_has_only_an_axis() {
     assert_eq!(drawn(&ValueHistogram::new(1.0, 2.0)), [([(50, 70), (50 + WIDTH, 71)], BLACK)]);
 }

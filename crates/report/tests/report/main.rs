@@ -1,4 +1,4 @@
-//! What the report crate promises, tested from outside with made-up runs.
+//! Tests of the public interface of the report crate, with synthetic runs.
 
 mod answers;
 mod contact_sheet;

@@ -1,4 +1,4 @@
-//! Made-up runs, comparisons and previews.
+//! Synthetic runs, comparisons and previews.
 
 use std::{fs, path::PathBuf};
 
@@ -13,7 +13,7 @@ use mnist_training::{
 };
 use tempfile::TempDir;
 
-/// A run that classified images of class 1, each with a probability of 0.9.
+/// Returns a run that made these predictions for images of class 1, each with a probability of 0.9.
 pub fn run(seed: u64, predicted: &[usize]) -> FinishedRun {
     let prediction = |(image, &predicted): (usize, &usize)| LabelledPrediction {
         image,
@@ -38,7 +38,7 @@ pub fn run(seed: u64, predicted: &[usize]) -> FinishedRun {
     FinishedRun { result, predictions, curve: Vec::new() }
 }
 
-/// A run that diverged.
+/// Returns a run that diverged.
 pub fn diverged(seed: u64) -> FinishedRun {
     let result = RunResult {
         run: PathBuf::from(format!("run-{seed}")),
@@ -69,12 +69,12 @@ pub fn diverged(seed: u64) -> FinishedRun {
     FinishedRun { result, predictions: Vec::new(), curve: Vec::new() }
 }
 
-/// An arm with the predictions of each of its seeds, from seed 1 on.
+/// Returns an arm with these predictions, one list per seed from 1 on.
 pub fn arm(name: &str, predicted: &[&[usize]]) -> ArmRuns {
     arm_with(name, predicted.iter().zip(1..).map(|(predicted, seed)| run(seed, predicted)).collect())
 }
 
-/// An arm with these runs.
+/// Returns an arm with these runs.
 pub fn arm_with(name: &str, runs: Vec<FinishedRun>) -> ArmRuns {
     let arm = Arm {
         name: name.into(),
@@ -86,15 +86,15 @@ pub fn arm_with(name: &str, runs: Vec<FinishedRun>) -> ArmRuns {
     ArmRuns { arm, runs }
 }
 
-/// A comparison in a temporary folder.
-pub struct MadeUp {
+/// A synthetic comparison in a temporary folder.
+pub struct Synthetic {
     folder: TempDir,
     output: OutputFolder,
     arms: Vec<ArmRuns>,
     comparison: Comparison,
 }
 
-impl MadeUp {
+impl Synthetic {
     pub fn new(arms: Vec<ArmRuns>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let output = OutputFolder::create(folder.path().to_owned()).unwrap();
@@ -114,7 +114,7 @@ impl MadeUp {
         }
     }
 
-    /// The same folder with other arms.
+    /// Replaces the arms and keeps the folder.
     pub fn with_arms(self, arms: Vec<ArmRuns>) -> Self {
         Self { folder: self.folder, output: self.output, ..Self::new(arms) }
     }
@@ -123,7 +123,7 @@ impl MadeUp {
         fs::read_to_string(self.folder.path().join(name)).unwrap()
     }
 
-    /// Names in a folder of the report, sorted.
+    /// Returns the sorted names of the files in a folder of the report.
     pub fn names_in(&self, folder: &str) -> Vec<String> {
         let entries = fs::read_dir(self.folder.path().join(folder)).unwrap();
         let mut names: Vec<String> =
@@ -133,7 +133,7 @@ impl MadeUp {
     }
 }
 
-/// A preview of these images, with their own statistics.
+/// Returns a preview of these images, with their statistics.
 pub fn preview(name: &str, images: &[&[f32]]) -> Preview {
     let values = images.concat();
     let moments = Moments::of(values.iter().map(|&value| f64::from(value)));

@@ -1,7 +1,7 @@
-//! Cells of made-up comparisons.
+//! The tables of synthetic comparisons.
 
 use mnist_comparison::{Accuracy, ArmResult, Comparison, McNemar, Milestone, Pair, RunSummary};
-use mnist_report::tables::{interval, pairs, ranking, seconds};
+use mnist_report::tables::{interval, loss, pairs, ranking, seconds};
 use mnist_training::run::{Status, Versions};
 
 fn arm(name: &str, statuses: &[Status]) -> ArmResult {
@@ -60,10 +60,10 @@ fn comparison(scalings: Vec<ArmResult>, pairs: Vec<Pair>) -> Comparison {
 }
 
 #[test]
-fn ranking_says_how_soon_accuracies_were_reached_and_by_how_many() {
+fn ranking_shows_the_time_to_accuracy_and_how_many_runs_reached_it() {
     let arms = vec![arm("center", &[Status::Ok, Status::Ok, Status::Diverged])];
     let table = ranking(&comparison(arms, Vec::new()));
-    assert_eq!(table.header[5..7], ["to 98% train accuracy", "to 99% train accuracy"]);
+    assert_eq!(table.header[5..7], ["time to 98% training accuracy", "time to 99% training accuracy"]);
     assert_eq!(
         table.rows[0],
         [
@@ -75,7 +75,7 @@ fn ranking_says_how_soon_accuracies_were_reached_and_by_how_many() {
             "1,234 steps, 5.6 s (1 of 2 runs)",
             "not reached",
             "2.0 s",
-            "3, 1 of them diverged"
+            "3 (1 diverged)"
         ]
     );
 }
@@ -88,14 +88,14 @@ fn ranking_of_one_seed_has_no_spread() {
 }
 
 #[test]
-fn pairs_are_in_images_with_their_sign() {
+fn differences_are_in_images_with_their_sign() {
     let table = pairs(&comparison(Vec::new(), vec![pair(None)]));
     assert_eq!(table.rows[0], ["a", "b", "3", "−14.7", "−30.0 to +1.0", "< 0.0001", "0.0525", "20.0"]);
     assert_eq!(table.header.len(), table.rows[0].len());
 }
 
 #[test]
-fn pairs_of_one_seed_show_mcnemars_test() {
+fn pairs_of_one_seed_have_the_columns_of_mcnemars_test() {
     let test = McNemar { only_a: 12, only_b: 27, p: 0.02, p_holm: 0.04 };
     let table = pairs(&comparison(Vec::new(), vec![pair(Some(test))]));
     assert_eq!(table.rows[0], ["a", "b", "−14.7", "12", "27", "0.0200", "0.0400"]);
@@ -103,33 +103,47 @@ fn pairs_of_one_seed_show_mcnemars_test() {
 }
 
 #[test]
-fn pairs_without_a_shared_seed_are_left_out() {
+fn pairs_without_a_seed_in_common_are_left_out() {
     let table = pairs(&comparison(Vec::new(), vec![Pair { seeds: 0, ..pair(None) }]));
     assert!(table.rows.is_empty());
 }
 
 #[test]
-fn more_images_than_there_are_cannot_be_detected() {
+fn detectable_difference_beyond_the_test_set_is_greater_than_it() {
     let detectable = |fraction| {
         let pair = Pair { detectable: Some(fraction), ..pair(None) };
         pairs(&comparison(Vec::new(), vec![pair])).rows[0][7].clone()
     };
-    assert_eq!([detectable(1.0), detectable(1.01)], ["10,000.0", "none"]);
+    assert_eq!([detectable(1.0), detectable(1.01)], ["10,000.0", "> 10,000"]);
 }
 
 #[test]
-fn intervals_end_where_accuracies_do() {
+fn interval_is_clipped_to_possible_accuracies() {
     let mut arm = arm("a", &[Status::Ok, Status::Ok]);
     arm.accuracy.ci95 = Some([-0.5, 1.5]);
     assert_eq!(interval(&arm), "0.00% to 100.00%");
 }
 
 #[test]
-fn diverged_runs_are_in_no_mean() {
+fn diverged_runs_are_excluded_from_means() {
     let mut some = arm("some", &[Status::Ok, Status::Diverged]);
     some.runs[1].seconds = 100.0;
     assert_eq!(seconds(&some), "2.0 s");
     let all = ranking(&comparison(vec![arm("all", &[Status::Diverged])], Vec::new()));
-    let time_to_99 = all.header.iter().position(|name| name == "to 99% train accuracy").unwrap();
+    let time_to_99 = all.header.iter().position(|name| name == "time to 99% training accuracy").unwrap();
     assert_eq!(all.rows[0][time_to_99], "–");
+}
+
+#[test]
+fn large_test_loss_is_short() {
+    let mut arm = arm("center", &[Status::Ok, Status::Ok]);
+    for (run, loss) in arm.runs.iter_mut().zip([0.0625, 0.0675]) {
+        run.loss = Some(loss);
+    }
+    assert_eq!(loss(&arm), "0.0650");
+    arm.runs[1].loss = Some(2e30);
+    assert_eq!(loss(&arm), "1.0e30");
+    let table = ranking(&comparison(vec![arm], Vec::new()));
+    let column = table.header.iter().position(|name| name == "test loss").unwrap();
+    assert_eq!(table.rows[0][column], "1.0e30");
 }
