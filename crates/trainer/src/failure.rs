@@ -1,4 +1,4 @@
-//! How the program ends when it cannot do what was asked.
+//! Prints errors and chooses the exit status.
 
 use std::process::ExitCode;
 
@@ -8,12 +8,13 @@ use mnist_report::ReportError;
 use mnist_training::TrainingError;
 
 use crate::{
+    cli::Invocation,
     interrupt::INTERRUPTED,
     terminal::{clear_bars, write_line},
     wording::wording,
 };
 
-/// Exit status of bad arguments or a bad configuration, as clap has it.
+/// Exit status for invalid arguments or settings, the same as clap's.
 pub const USAGE: u8 = 2;
 
 /// An invalid argument.
@@ -21,10 +22,25 @@ pub const USAGE: u8 = 2;
 #[error("{0}")]
 pub struct UsageError(pub String);
 
-/// Prints the error, and what to do about it, in two lines at most and chooses the exit status.
-pub fn report(error: &anyhow::Error) -> ExitCode {
+/// An error of this crate with advice.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct HintedError {
+    message: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl HintedError {
+    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: hint.into() }
+    }
+}
+
+/// Prints an error and its hint, a line each, and returns the exit status.
+pub fn report(error: &anyhow::Error, invocation: &Invocation) -> ExitCode {
     clear_bars();
-    let (message, hint) = wording(error);
+    let (message, hint) = wording(error, invocation);
     write_line(format!("error: {message}"));
     if let Some(hint) = hint {
         write_line(format!("hint: {hint}"));
@@ -38,8 +54,8 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     }
 }
 
-/// Whether the user asked to stop: nothing has failed.
-pub fn is_interrupt(error: &anyhow::Error) -> bool {
+/// Returns whether the user interrupted the command. If so, nothing failed.
+fn is_interrupt(error: &anyhow::Error) -> bool {
     error.downcast_ref::<TrainingError>().is_some_and(TrainingError::is_interrupt)
         || error.downcast_ref::<ComparisonError>().is_some_and(ComparisonError::is_interrupt)
         || error.downcast_ref::<ReportError>().is_some_and(ReportError::is_interrupt)
@@ -51,4 +67,6 @@ fn is_bad_setting(error: &anyhow::Error) -> bool {
     error.is::<UsageError>()
         || error.downcast_ref::<TrainingError>().is_some_and(TrainingError::is_bad_setting)
         || error.downcast_ref::<ComparisonError>().is_some_and(ComparisonError::is_bad_setting)
+        // `predict` cannot prepare pictures for this model.
+        || matches!(error.downcast_ref(), Some(DataError::NotPrepared(_) | DataError::NoPictureShape(_)))
 }

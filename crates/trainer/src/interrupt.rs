@@ -5,12 +5,12 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-/// Exit status after ctrl-C: 128 + SIGINT, as shells have it.
+/// Exit status after ctrl-C: 128 + SIGINT, the same as a shell's.
 pub const INTERRUPTED: u8 = 130;
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
-/// Takes over SIGINT for this process.
+/// Installs the handler for ctrl-C.
 pub fn install() -> Result<(), ctrlc::Error> {
     ctrlc::set_handler(|| {
         if REQUESTED.swap(true, Ordering::Relaxed) {
@@ -19,7 +19,7 @@ pub fn install() -> Result<(), ctrlc::Error> {
     })
 }
 
-/// Whether the user has asked to stop.
+/// Returns whether the user has asked to stop.
 pub fn requested() -> bool {
     REQUESTED.load(Ordering::Relaxed)
 }

@@ -1,13 +1,15 @@
-//! Trains a CNN on MNIST and answers, with evidence, which pixel scaling to train with.
+//! Compares pixel scalings for an image classifier: trains the same CNN with each scaling and several seeds, and
+//! reports which scaling is more accurate.
 //!
-//! The command line becomes settings in [`cli`], and one file in [`commands`] does what it asks for, through
-//! the libraries beside this crate. Only this crate knows flags, the terminal and ctrl-C.
+//! [`cli`] parses the command line, and [`commands`] has a file for each command, which calls the libraries. Only
+//! this crate deals with flags, the terminal and ctrl-C.
 
 mod bench;
 mod cli;
 mod commands;
 mod failure;
 mod interrupt;
+mod layout;
 mod terminal;
 mod wording;
 
@@ -17,31 +19,31 @@ use mnist_training::backend;
 
 use terminal::Terminal;
 
-/// Keeps the memory of a step's tensors for the next step; the system's gives it back, and pays for it
-/// again page by page.
+/// Keeps freed memory for the next training step. The system's allocator would return the memory to the system,
+/// and each step would pay for fresh pages again.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     pin_default_backend();
-    let cli = match cli::parse() {
-        Ok(cli) => cli,
+    let (cli, invocation) = match cli::parse() {
+        Ok(parsed) => parsed,
         Err(exit) => return exit,
     };
     let terminal = Terminal::new(cli.output.wants_json(), cli.output.quiet);
     if let Err(error) = interrupt::install() {
-        terminal::warn(format!("ctrl-C will stop the program without saving: {error}"));
+        terminal::warn(format!("ctrl-C will stop the program without saving its progress: {error}"));
     }
     match commands::run(cli.command, &terminal) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failure::report(&error),
+        Err(error) => failure::report(&error, &invocation),
     }
 }
 
-/// See [`backend::default_cpu`].
+/// Makes the CPU backend Burn's default device; [`backend::default_cpu`] explains why.
 fn pin_default_backend() {
     let Some(cpu) = backend::default_cpu() else { return };
-    // SAFETY: no other thread runs yet that could read the environment at the same time.
+    // SAFETY: no other thread runs yet, so none can read the environment at the same time.
     #[allow(unsafe_code)]
     unsafe {
         std::env::set_var("BURN_DEVICE", cpu.name());

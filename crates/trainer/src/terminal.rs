@@ -1,14 +1,17 @@
-//! What a person sees while waiting: progress bars and lines on standard error, nothing under `--quiet`.
+//! Prints results on standard output, and progress, notes and warnings on standard error.
 
 use std::{
-    io::{self, Write},
-    sync::LazyLock,
-    time::Duration,
+    io::{self, IsTerminal, Write},
+    sync::{
+        LazyLock, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use anyhow::Result;
-use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use console::Term;
+use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mnist_training::{
     Observer,
     files::json,
@@ -16,54 +19,77 @@ use mnist_training::{
 };
 use serde::Serialize;
 
-use crate::interrupt;
+use crate::{interrupt, layout};
 
-/// Every bar on the screen; lines are written above them.
+/// All progress bars. Lines are printed above them.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
-/// Where progress and results go.
+/// The program's output: results as text or JSON; progress unless `--quiet` is given.
 pub struct Terminal {
     json: bool,
     quiet: bool,
+    /// A note to print when the training begins.
+    announcement: Mutex<Option<String>>,
+    /// Whether a task already estimates the remaining time. The runs of a comparison start after the task for all
+    /// of them, which is the one to estimate.
+    has_estimate: AtomicBool,
 }
 
-/// Takes away every bar, where the work that they show has been given up.
+/// Removes all progress bars, for example after an error.
 pub fn clear_bars() {
-    // What cannot be written to is no reason to fail.
+    // If standard error is closed, there is nothing to clear.
     let _ = BARS.clear();
 }
 
-/// A line on standard error that is shown even under `--quiet`.
+/// Prints a warning, even if `--quiet` is given.
 pub fn warn(text: impl AsRef<str>) {
     write_line(format!("warning: {}", text.as_ref()));
 }
 
-/// A line on standard error; a reader who has gone is no reason to stop.
+/// Prints a line on standard error. The work continues if standard error is closed.
 pub fn write_line(text: impl AsRef<str>) {
-    let _ = BARS.suspend(|| writeln!(io::stderr(), "{}", text.as_ref()));
+    let text = layout::fit(text.as_ref(), &Term::stderr());
+    let _ = BARS.suspend(|| writeln!(io::stderr(), "{text}"));
 }
 
-/// A table with a header.
-pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_header(header).add_rows(rows);
-    table.to_string()
+/// Formats the remaining time in its largest unit, such as "about 55 seconds left".
+pub fn describe_time_left(left: Duration) -> String {
+    // Fractions of a second would suggest a precision that the estimate does not have.
+    format!("about {} left", HumanDuration(Duration::from_secs(left.as_secs())))
 }
 
 impl Terminal {
-    /// A terminal that prints results as JSON, or for people, and perhaps nothing else.
+    /// Creates the output. It prints results as JSON if `json` is set, and no progress and notes if `quiet` is set.
     pub fn new(json: bool, quiet: bool) -> Self {
-        Self { json, quiet }
+        Self { json, quiet, announcement: Mutex::default(), has_estimate: AtomicBool::new(false) }
     }
 
-    /// Prints a command's result on standard output: as JSON, or as `text` for people.
+    /// Prints the result of a command on standard output: as JSON, or as `text` for people.
     pub fn result(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
         let printed = if self.json { json(value)? } else { text() + "\n" };
         match io::stdout().write_all(printed.as_bytes()) {
-            // The reader has seen enough, as in `mnist-trainer … | head`.
+            // A pipe was closed early, as by `mnist-trainer … | head`.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             other => Ok(other?),
         }
+    }
+
+    /// Prints a note when the next training begins. If it fails before that, only the error is printed.
+    pub fn announce(&self, text: String) {
+        *self.announcement.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+    }
+
+    /// Prints the announced note, and returns the estimate to print where no progress bar is visible.
+    fn begin_training(&self, images: u64) -> Option<Estimate> {
+        if images == 0 {
+            return None;
+        }
+        if let Some(text) = self.announcement.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            self.note(&text);
+        }
+        let is_first = !self.has_estimate.swap(true, Ordering::Relaxed);
+        let is_useful = is_first && !self.quiet && !io::stderr().is_terminal();
+        is_useful.then_some(Estimate { images, start: None })
     }
 }
 
@@ -83,20 +109,24 @@ impl Observer for Terminal {
             Task::Training { images, .. } => {
                 (*images, "{prefix} {wide_bar} {percent:>3}%, {eta} left\n  {msg}")
             }
-            Task::Trainings { images } => (*images, "all trainings {wide_bar} {percent:>3}%, {eta} left"),
+            Task::Trainings { images } => (*images, "all runs {wide_bar} {percent:>3}%, {eta} left"),
             Task::Images { images } => (*images, "{wide_bar} {pos}/{len} images, {eta} left"),
             _ => (0, "{spinner} {msg} {wide_bar} {bytes}/{total_bytes} {eta}"),
         };
+        let estimate = match task {
+            Task::Training { images, .. } | Task::Trainings { images } => self.begin_training(*images),
+            _ => None,
+        };
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::hidden()).with_style(style);
-        // The newest above the others. indicatif draws only where standard error is a terminal.
+        // The newest bar comes first. indicatif draws bars only if standard error is a terminal.
         let bar = if self.quiet { bar } else { BARS.insert(0, bar) };
         bar.enable_steady_tick(Duration::from_millis(200));
         if let Task::Training { name, .. } = task {
             bar.set_prefix(name.clone());
             bar.reset_eta();
         }
-        Box::new(Bar(bar))
+        Box::new(Bar { bar, estimate })
     }
 
     fn wants_stop(&self) -> bool {
@@ -104,26 +134,100 @@ impl Observer for Terminal {
     }
 }
 
-/// A bar on the screen, until it is dropped.
-struct Bar(ProgressBar);
+/// A progress bar, shown until it is dropped.
+struct Bar {
+    bar: ProgressBar,
+    estimate: Option<Estimate>,
+}
 
 impl TaskProgress for Bar {
     fn at(&mut self, done: u64, total: Option<u64>, message: &str) {
-        if self.0.message() != message {
-            self.0.set_message(message.to_owned());
+        if self.bar.message() != message {
+            self.bar.set_message(message.to_owned());
         }
         if let Some(total) = total {
-            self.0.set_length(total);
+            self.bar.set_length(total);
         }
-        self.0.set_position(done);
+        self.bar.set_position(done);
+        if let Some(left) = self.estimate.as_mut().and_then(|estimate| estimate.at(done)) {
+            self.estimate = None;
+            if left >= Estimate::SHORTEST {
+                write_line(describe_time_left(left));
+            }
+        }
     }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
-        BARS.remove(&self.0);
-        // Draws the others anew.
+        self.bar.finish_and_clear();
+        BARS.remove(&self.bar);
+        // Redraws the other bars.
         BARS.suspend(|| ());
+    }
+}
+
+/// Estimates once how long a training takes, from the speed of its first images.
+struct Estimate {
+    /// Images to train on, including those before the start.
+    images: u64,
+    /// The first report, and how many images were done by then. A resumed run has some from earlier.
+    start: Option<(Instant, u64)>,
+}
+
+impl Estimate {
+    /// Shorter times are not worth a line.
+    const SHORTEST: Duration = Duration::from_secs(10);
+
+    /// Returns the remaining time, as soon as it can be estimated.
+    fn at(&mut self, done: u64) -> Option<Duration> {
+        let (start, done_before) = *self.start.get_or_insert_with(|| (Instant::now(), done));
+        time_left(start.elapsed(), done.saturating_sub(done_before), self.images.saturating_sub(done))
+    }
+}
+
+/// Returns the time for the remaining images at the speed of the trained ones, or `None` before 5% are trained.
+fn time_left(elapsed: Duration, trained: u64, remaining: u64) -> Option<Duration> {
+    let is_enough = trained > 0 && trained * 20 >= trained + remaining;
+    is_enough.then(|| elapsed.mul_f64(remaining as f64 / trained as f64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_left_is_estimated_from_the_first_5_percent() {
+        let elapsed = Duration::from_secs(3);
+        assert_eq!(time_left(elapsed, 0, 1000), None);
+        assert_eq!(time_left(elapsed, 49, 951), None);
+        assert_eq!(time_left(elapsed, 50, 950), Some(Duration::from_secs(57)));
+        assert_eq!(time_left(elapsed, 1000, 0), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn images_of_an_earlier_attempt_do_not_count_as_speed() {
+        let mut estimate = Estimate { images: 1000, start: None };
+        assert_eq!(estimate.at(900), None, "no image has been trained yet");
+        assert_eq!(estimate.at(904), None, "4 of 100 images are trained");
+        assert!(estimate.at(905).is_some(), "5 of 100 images are trained");
+    }
+
+    #[test]
+    fn time_left_is_rounded() {
+        assert_eq!(describe_time_left(Duration::from_millis(55_900)), "about 55 seconds left");
+        assert_eq!(describe_time_left(Duration::from_secs(605)), "about 10 minutes left");
+    }
+
+    #[test]
+    fn training_is_announced_when_its_first_task_begins() {
+        let terminal = Terminal::new(false, true);
+        let is_announced = || terminal.announcement.lock().unwrap().is_none();
+        terminal.announce("training center on MNIST".into());
+        terminal.begin_training(0);
+        assert!(!is_announced(), "nothing is left to train");
+        terminal.begin_training(10);
+        assert!(is_announced());
+        assert!(terminal.has_estimate.into_inner(), "the next task must not estimate again");
     }
 }

@@ -1,7 +1,9 @@
-//! Errors of the libraries in the program's words: which flag or command helps.
+//! Words errors for users of this program: names the flag or command that helps.
 //!
-//! A hint is a line of its own. Where a line about the data may stand before the error, the advice joins the
-//! message instead, so that standard error has two lines at most.
+//! The advice is a hint on its own line. Some errors can follow a note about the data; their advice is part of the
+//! message, so that standard error still has only two lines.
+
+use std::path::Path;
 
 use mnist_comparison::ComparisonError;
 use mnist_data::{
@@ -12,21 +14,28 @@ use mnist_data::{
 use mnist_report::ReportError;
 use mnist_training::{TrainingError, files::CONFIG};
 
-/// An error's message in one line, or `None` if the library's is right, and a hint what to do about it.
+use crate::{
+    cli::{DataDirOrigin, Invocation},
+    failure::HintedError,
+};
+
+/// The message, or `None` to print the library's, and the hint, if there is one.
 type Wording = (Option<String>, Option<String>);
 
-/// An error's message, and a hint what to do about it; each one line.
-pub fn wording(error: &anyhow::Error) -> (String, Option<String>) {
+/// Returns the message and the hint of an error, a line each.
+pub fn wording(error: &anyhow::Error, invocation: &Invocation) -> (String, Option<String>) {
     let (message, hint) = if let Some(error) = error.downcast_ref::<ComparisonError>() {
-        of_comparison(error)
+        of_comparison(error, invocation)
     } else if let Some(error) = error.downcast_ref::<ReportError>() {
-        of_report(error)
+        of_report(error, invocation)
     } else if let Some(error) = error.downcast_ref::<TrainingError>() {
-        of_training(error)
+        of_training(error, invocation)
+    } else if let Some(error) = error.downcast_ref::<DataError>() {
+        of_data(error, invocation)
     } else {
-        error.downcast_ref::<DataError>().map_or((None, None), of_data)
+        (None, error.downcast_ref().map(|error: &HintedError| error.hint.clone()))
     };
-    // Some libraries' messages have several lines.
+    // Messages of some libraries have several lines.
     let one_line = || format!("{error:#}").trim_end().replace('\n', "; ");
     (message.unwrap_or_else(one_line), hint)
 }
@@ -39,104 +48,125 @@ fn message(message: impl Into<String>) -> Wording {
     (Some(message.into()), None)
 }
 
-fn of_report(error: &ReportError) -> Wording {
+fn both(message: impl Into<String>, hint: impl Into<String>) -> Wording {
+    (Some(message.into()), Some(hint.into()))
+}
+
+fn of_report(error: &ReportError, invocation: &Invocation) -> Wording {
     match error {
-        ReportError::Data(error) => of_data(error),
-        ReportError::Training(error) => of_training(error),
+        ReportError::Data(error) => of_data(error, invocation),
+        ReportError::Training(error) => of_training(error, invocation),
         _ => (None, None),
     }
 }
 
-fn of_comparison(error: &ComparisonError) -> Wording {
+fn of_comparison(error: &ComparisonError, invocation: &Invocation) -> Wording {
     match error {
-        ComparisonError::Shrinks(key) => {
-            message(format!("`{key}` lacks some of the comparison that --resume adds to"))
-        }
-        ComparisonError::TooManyJobs { jobs, threads } => message(format!(
-            "--jobs {jobs} is more than there are threads: {threads}; each training needs one"
-        )),
-        ComparisonError::Training(error) => of_training(error),
+        ComparisonError::Shrinks(key) => both(
+            format!("--resume can only add: `{key}` leaves out some that are already there"),
+            "choose another --out for a smaller comparison",
+        ),
+        ComparisonError::TooManyJobs { jobs, threads } => both(
+            format!("--jobs {jobs} is more than the number of threads, {threads}"),
+            format!("use --jobs {threads} or fewer: each run needs a thread"),
+        ),
+        ComparisonError::Training(error) => of_training(error, invocation),
         _ => (None, None),
     }
 }
 
-fn of_training(error: &TrainingError) -> Wording {
+fn of_training(error: &TrainingError, invocation: &Invocation) -> Wording {
     match error {
-        TrainingError::NoScaling => {
-            message(format!("name a scaling with --scaling: {}", preset_names().join(", ")))
-        }
-        TrainingError::PicturesOnly { key, .. } => {
-            message(format!("`{key}` is for pictures: --dataset folder"))
-        }
+        TrainingError::NoScaling => both(
+            "no scaling is given",
+            format!("name a scaling with --scaling: {}", preset_names().join(", ")),
+        ),
+        TrainingError::PicturesOnly { .. } => hint("for pictures, use --dataset folder"),
         TrainingError::BackendNotBuilt(name) => {
             hint(format!("build the program with `cargo run --release --features {name}`"))
         }
         TrainingError::NoDevice(_) => hint("install a Vulkan driver, or use --backend flex"),
-        TrainingError::TooManyThreads { asked_for, most } => {
-            message(format!("--threads {asked_for} is too many, the most are {most}"))
-        }
-        TrainingError::Threads(_) => hint("choose a smaller --threads"),
+        TrainingError::TooManyThreads { most, .. } => hint(format!("use --threads {most} or fewer")),
+        TrainingError::Threads(_) => hint("use a smaller --threads"),
         TrainingError::DamagedCheckpoint { .. } => message(format!("{error}; remove it to start over")),
         TrainingError::Occupied { is_resumable: true, .. } => {
-            hint("choose another --out, or say --resume or --force")
+            hint("choose another --out, or use --resume or --force")
         }
-        TrainingError::Occupied { .. } => hint("choose another --out, or say --force"),
-        TrainingError::NotAFolder(_) => hint("--out takes a folder"),
+        TrainingError::Occupied { .. } => hint("choose another --out, or use --force"),
+        TrainingError::NotAFolder(_) => hint("--out must name a folder"),
         TrainingError::ForeignFile { .. } | TrainingError::NotAResult { .. } => hint("choose another --out"),
-        TrainingError::OtherSettings { .. } => hint("--resume continues with the same settings only"),
+        TrainingError::OtherSettings { .. } => {
+            hint("--resume needs the same settings; choose another --out for new ones")
+        }
         TrainingError::OtherFit(_) => {
-            message(format!("{error}; resume where it was fitted, or start over with --force"))
+            message(format!("{error}; resume on the machine that fitted it, or start over with --force"))
         }
         TrainingError::InUse(_) => message(format!("{error}; wait until it has finished, or stop it")),
         TrainingError::Unfinished(path) if path.join(CONFIG).exists() => {
-            hint(format!("finish it: repeat its command with --out {} --resume", path.display()))
+            hint(format!("to finish it, repeat its command with --out {} --resume", path.display()))
         }
-        TrainingError::ScalingChanged(_) => message(format!("{error}; put it back, or train again")),
+        TrainingError::ScalingChanged(_) => message(format!("{error}; restore it, or train again")),
         TrainingError::OtherNetwork { .. } => hint("use the program that trained it"),
         TrainingError::Fit { cause: ScalingError::TooLarge { .. }, .. } => {
-            message(format!("{error} (of pictures: a smaller --resize)"))
+            message(format!("{error} (for pictures: a smaller --resize)"))
         }
-        TrainingError::Resumable(folder) => message(format!(
-            "interrupted; progress saved. Resume with the same command and --out {} --resume",
-            folder.display()
-        )),
+        TrainingError::Resumable(folder) => {
+            message(format!("interrupted; progress saved. Resume with: `{}`", invocation.resumed(folder)))
+        }
         TrainingError::OnnxTooLarge(_) => message(format!("{error}; use --to safetensors")),
-        TrainingError::Data(error) | TrainingError::Scaling(ScalingError::Data(error)) => of_data(error),
+        TrainingError::Data(error) | TrainingError::Scaling(ScalingError::Data(error)) => {
+            of_data(error, invocation)
+        }
         _ => (None, None),
     }
 }
 
-fn of_data(error: &DataError) -> Wording {
+fn of_data(error: &DataError, invocation: &Invocation) -> Wording {
     match error {
-        DataError::NoFolder(_) => hint("check --data-dir"),
-        DataError::NoFile { .. } => hint("without --data-dir, `mnist-trainer data fetch` gets MNIST"),
-        DataError::NoCache(_) | DataError::NotCached { .. } => {
-            hint("get MNIST with `mnist-trainer data fetch`")
+        DataError::NoFolder(folder) => hint(check_data_dir(folder, invocation)),
+        DataError::NoFile { folder, .. } => {
+            let check = check_data_dir(folder, invocation);
+            hint(format!("{check}; without it, `mnist-trainer data fetch` downloads MNIST"))
         }
-        DataError::Checksum { .. } => hint("for IDX files that are not MNIST's, say --dataset idx"),
-        DataError::PictureSize { path, found, expected } => message(format!(
-            "{} is {found} pixels, but the first train picture is {expected}; bring all to one size, such as --resize {expected}",
-            path.display()
-        )),
-        DataError::PictureColors { path, found, expected } => message(format!(
-            "{} is {found}, but the first train picture is {expected}; say --color-mode grayscale or --color-mode rgb",
-            path.display()
-        )),
+        DataError::NoCache(_) | DataError::NotCached { .. } => {
+            hint("download MNIST with `mnist-trainer data fetch`")
+        }
+        DataError::Checksum { .. } => hint("for IDX files other than MNIST's, use --dataset idx"),
+        DataError::PictureSize { path, found, expected } => both(
+            format!("{} is {found} pixels, but the first training picture is {expected}", path.display()),
+            format!("resize all pictures, for example with --resize {expected}"),
+        ),
+        DataError::PictureColors { path, found, expected } => both(
+            format!("{} is {found}, but the first training picture is {expected}", path.display()),
+            "use --color-mode grayscale or --color-mode rgb",
+        ),
         DataError::ImageSize { expected, .. } if *expected == PREPARED => {
-            hint("if it shows a digit, --prepare makes an image like MNIST's of it")
+            hint("for a photo or a scan of a digit, use --prepare")
         }
         DataError::Blank { cause: Blank, .. } => {
-            hint("--prepare takes a digit that is darker or brighter than the plain paper around it")
+            hint("--prepare needs a digit that is darker or brighter than the plain paper around it")
         }
         DataError::NotPrepared(shape) => {
-            message(format!("--prepare makes grey images of {PREPARED}, but the model takes {shape}"))
+            message(format!("--prepare makes grayscale images of {PREPARED}, but the model takes {shape}"))
         }
         DataError::NeedsFolder(kind) => {
             message(format!("--dataset {kind} needs --data-dir: the folder that contains {}", kind.content()))
         }
         DataError::NoSource(_) | DataError::NoHome => {
-            hint("give MNIST's folder with --data-dir, or connect to the network")
+            hint("connect to the network, or name a folder with MNIST's files with --data-dir")
         }
         _ => (None, None),
+    }
+}
+
+/// Returns the advice to check what named this data folder.
+fn check_data_dir(folder: &Path, invocation: &Invocation) -> String {
+    match invocation.origin_of(folder) {
+        DataDirOrigin::Flag => "check --data-dir".into(),
+        DataDirOrigin::Variable => {
+            "check the environment variable MNIST_DATA_DIR, which names this folder".into()
+        }
+        DataDirOrigin::Config(file) => format!("check `data_dir` in {}", file.display()),
+        DataDirOrigin::Run => "name the folder of the data set with --data-dir".into(),
     }
 }

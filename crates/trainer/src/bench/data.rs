@@ -1,4 +1,4 @@
-//! Timing the way of the pixels: fitting a scaling and making batches, beside a plain copy of the bytes.
+//! Times the data preparation: fitting a scaling and making batches, next to a plain copy of the bytes.
 
 use std::{hint::black_box, time::Instant};
 
@@ -11,28 +11,28 @@ use serde::Serialize;
 use super::{Spread, check};
 use crate::terminal::Terminal;
 
-/// Pixels that are gone through each time, in bytes: more than caches hold, and no minutes of decoding.
+/// Bytes of pixels per repetition: more than fits in the caches, but not so many that decoding takes minutes.
 const BYTES: usize = 1 << 26;
-/// The first time is not counted: it fills caches, the system's cache of files too.
+/// Number of repetitions. The first fills the caches, including the system's file cache, and is not counted.
 const REPETITIONS: usize = 1 + 5;
 
-/// What was measured, in GB of pixel bytes per second.
+/// The measured speeds, in GB of pixels per second.
 #[derive(Debug, Serialize)]
 pub struct Throughput {
-    /// The scaling that was fitted and applied.
+    /// Name of the scaling that was fitted and applied.
     pub scaling: &'static str,
     pub images: usize,
     pub batch_size: usize,
-    /// Copying as many bytes within memory, on one thread.
+    /// Speed of copying the same number of bytes within memory, on one thread.
     pub copy_gb_per_second: Spread,
-    /// Reading all images and fitting the scaling.
+    /// Speed of reading all images and fitting the scaling.
     pub fit_gb_per_second: Spread,
-    /// Reading all images in a shuffled order, scaling them and placing batches on the device.
+    /// Speed of reading all images in a shuffled order, scaling them and copying batches to the device.
     pub batch_gb_per_second: Spread,
     pub batch_images_per_second: Spread,
 }
 
-/// Times `scaling` on the first train images.
+/// Measures the speed of `scaling` on the first training images.
 pub fn throughput(
     scaling: &Scaling,
     train: &Images,
@@ -82,7 +82,7 @@ pub fn throughput(
     })
 }
 
-/// Seconds of each repetition but the first.
+/// Returns the seconds of each repetition except the first.
 fn repeat(terminal: &Terminal, mut work: impl FnMut() -> Result<()>) -> Result<Vec<f64>> {
     let mut seconds = Vec::with_capacity(REPETITIONS);
     for _ in 0..REPETITIONS {

@@ -1,4 +1,4 @@
-//! Timing what this machine can do.
+//! Measures the speed of this machine.
 
 mod data;
 mod step;
@@ -11,7 +11,7 @@ use crate::terminal::Terminal;
 pub use data::{Throughput, throughput};
 pub use step::{Benchmark, Measurement};
 
-/// The middle and the extremes of a measurement's repetitions.
+/// Median, minimum and maximum of repeated measurements.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Spread {
     pub median: f64,
@@ -20,7 +20,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of at least one value.
+    /// Summarizes at least one value.
     pub fn of(mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
         let (low, high) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
@@ -28,7 +28,7 @@ impl Spread {
     }
 }
 
-/// An error if the user has asked to stop.
+/// Returns an error if the user has asked to stop.
 fn check(terminal: &Terminal) -> Result<(), TrainingError> {
     if terminal.wants_stop() { Err(TrainingError::Interrupted) } else { Ok(()) }
 }

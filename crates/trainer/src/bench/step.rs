@@ -1,4 +1,4 @@
-//! Timing the training step and inference on real images.
+//! Times the training step and inference on real images.
 
 use std::{
     fs,
@@ -23,46 +23,46 @@ use serde::Serialize;
 use super::{Spread, check};
 use crate::{failure::UsageError, terminal::Terminal};
 
-/// The tutorial's.
+/// Learning rate of the tutorial.
 const LEARNING_RATE: f64 = 1e-3;
-/// The first steps, which fill caches, buffers and a GPU's pipelines, are not counted.
+/// Number of first steps that are not counted: they fill caches, buffers and a GPU's pipelines.
 const WARM_UP_STEPS: usize = 50;
-/// No part goes on for longer than this, once it has [`LEAST_STEPS`].
+/// Longest time for the steps of a part, unless they are fewer than [`LEAST_STEPS`].
 const TIME_LIMIT: Duration = Duration::from_secs(20);
 const LEAST_STEPS: usize = 3;
-/// Images that the batches are made of, so that the memory they take does not hide the program's.
+/// Number of images in the batches: few enough that their memory does not hide the program's.
 const IMAGES: usize = 1 << 14;
 
-/// What to time.
+/// The settings of a measurement.
 pub struct Benchmark {
     /// Images per step.
     pub batch_size: usize,
-    /// Steps to time, if the time suffices.
+    /// Steps to time, unless they take too long.
     pub steps: usize,
-    /// What computes the layers.
+    /// The kernels that compute the layers.
     pub kernels: Kernels,
-    /// Scales the images.
+    /// Scaling of the images.
     pub scaling: Arc<FittedScaling>,
 }
 
-/// What was measured on a backend.
+/// The measurements on one backend.
 #[derive(Debug, Serialize)]
 pub struct Measurement {
     pub backend: &'static str,
     pub threads: usize,
     pub batch_size: usize,
     pub kernels: Kernels,
-    /// Forward pass, backward pass and optimizer on a batch that lies ready, in milliseconds.
+    /// Time of forward pass, backward pass and optimizer for a batch already in memory, in milliseconds.
     pub train_step_ms: Spread,
     pub train_images_per_second: f64,
-    /// How many steps were timed.
+    /// Number of timed steps.
     pub steps: usize,
-    /// Forward pass without gradients.
+    /// Speed of the forward pass without gradients.
     pub inference_images_per_second: Spread,
-    /// Of the training step, see [`mnist_model::ModelConfig::flops`].
+    /// Speed of the training step in GFLOP/s, see [`mnist_model::ModelConfig::flops`].
     pub gflops: f64,
-    /// Most memory the process held while training, where the system tells. What an earlier backend left
-    /// behind is counted.
+    /// Peak memory of the process while training, in MB, if the system reports it. It includes memory that an
+    /// earlier backend has not released.
     pub peak_memory_mb: Option<f64>,
 }
 
@@ -89,7 +89,7 @@ impl Benchmark {
             let batch = batch.next().expect("a cycle");
             let (trained, _, loss) = step(untrained, &mut optimizer, LEARNING_RATE, batch);
             model = Some(trained);
-            // A GPU has computed nothing until a value is asked for.
+            // A GPU computes asynchronously; reading the loss waits for it.
             loss.into_scalar::<f32>();
         })?;
         let peak_memory_mb = peak_is_known.then(peak_memory_mb).flatten();
@@ -121,16 +121,19 @@ impl Benchmark {
         })
     }
 
-    /// Whole batches of the first train images, on the device; at least one.
+    /// Makes at least one full batch of the first training images, on the device.
     ///
     /// # Errors
-    /// When there are fewer images than a batch takes.
+    /// When there are fewer images than a batch needs.
     fn batches(&self, data: &ExperimentData, device: &Device) -> Result<Vec<ImageBatch>> {
         let batcher = ScalingBatcher::new(self.scaling.clone());
         let count = (IMAGES.min(data.train.len()) / self.batch_size).max(1);
         if self.batch_size > data.train.len() {
             let (wanted, there) = (self.batch_size, data.train.len());
-            return Err(UsageError(format!("--batch-size {wanted}: there are {there} train images")).into());
+            return Err(UsageError(format!(
+                "--batch-size {wanted} is more than the {there} training images"
+            ))
+            .into());
         }
         let batch = |index: usize| {
             let positions = (index * self.batch_size..(index + 1) * self.batch_size).collect();
@@ -140,7 +143,7 @@ impl Benchmark {
     }
 }
 
-/// Seconds that each call of `work` takes, after the warm-up.
+/// Returns the seconds of each call of `work` after the warm-up.
 fn time(steps: usize, terminal: &Terminal, mut work: impl FnMut()) -> Result<Vec<f64>, TrainingError> {
     repeat(WARM_UP_STEPS, terminal, &mut work)?;
     repeat(steps, terminal, &mut work)
@@ -158,12 +161,12 @@ fn repeat(steps: usize, terminal: &Terminal, work: &mut impl FnMut()) -> Result<
     Ok(seconds)
 }
 
-/// Makes the system forget the largest size so far; false where it cannot. See proc_pid_clear_refs(5).
+/// Resets the peak memory of the process; returns false if the system cannot. See proc_pid_clear_refs(5).
 fn reset_peak_memory() -> bool {
     fs::write("/proc/self/clear_refs", "5").is_ok()
 }
 
-/// The largest size of the process so far.
+/// Returns the peak memory of the process in MB, if the system reports it.
 fn peak_memory_mb() -> Option<f64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

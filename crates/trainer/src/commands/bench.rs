@@ -1,4 +1,4 @@
-//! `bench`: how fast this machine trains and predicts, backend by backend.
+//! `bench`: measures how fast this machine trains, predicts and prepares data, with each backend.
 
 use anyhow::Result;
 use mnist_data::Scaling;
@@ -12,18 +12,20 @@ use mnist_training::{
 };
 use serde::Serialize;
 
+use super::download::download_missing;
 use crate::{
     bench::{self, Benchmark, Measurement, Spread, Throughput},
     cli::BenchArgs,
-    terminal::{Terminal, table},
+    layout::{fit_stdout, table},
+    terminal::Terminal,
 };
 
 #[derive(Serialize)]
 struct BenchResult {
-    /// What the CPU can do at most, in GFLOP/s.
+    /// Peak of the CPU, in GFLOP/s.
     fma_peak_gflops: f64,
     results: Vec<Measurement>,
-    /// How fast images get to the network, on the CPU.
+    /// Speed of the data preparation.
     data: Throughput,
 }
 
@@ -41,6 +43,7 @@ fn measure(args: BenchArgs, terminal: &Terminal) -> Result<()> {
     };
     let devices = backends.iter().map(|backend| backend.open()).collect::<Result<Vec<_>, TrainingError>>()?;
     let dataset = DatasetSettings::resolve(&args.dataset.over(Overrides::default()))?;
+    download_missing(&dataset, terminal)?;
     let data = ExperimentData::open_unchecked(&dataset, terminal)?;
     let benchmark = Benchmark {
         batch_size: args.batch_size.unwrap_or(BATCH_SIZE).get() as usize,
@@ -55,7 +58,7 @@ fn measure(args: BenchArgs, terminal: &Terminal) -> Result<()> {
         results.push(benchmark.run(*backend, device, &data, terminal)?);
     }
     let fma_peak_gflops = fma_peak() / 1e9;
-    terminal.note("timing the data …");
+    terminal.note("timing data preparation …");
     let scaling = "standardize".parse()?;
     let data = bench::throughput(&scaling, &data.train, benchmark.batch_size, &devices[0], terminal)?;
     let result = BenchResult { fma_peak_gflops, results, data };
@@ -65,7 +68,7 @@ fn measure(args: BenchArgs, terminal: &Terminal) -> Result<()> {
 fn describe_data(data: &Throughput) -> String {
     let Throughput { scaling, images, batch_size, .. } = data;
     format!(
-        "Fitting {scaling} on {images} images: {:.2} GB of pixels per second; batches of {batch_size} in a shuffled order: {:.2} GB/s, {:.0} images/s; copying as many bytes: {:.2} GB/s",
+        "Data preparation: {scaling} is fitted on {images} images at {:.2} GB/s; shuffled batches of {batch_size} are made at {:.2} GB/s ({:.0} images/s); memory is copied at {:.2} GB/s",
         data.fit_gb_per_second.median,
         data.batch_gb_per_second.median,
         data.batch_images_per_second.median,
@@ -78,7 +81,7 @@ fn describe(result: &BenchResult) -> String {
         format!("{median:.digits$} ({min:.digits$} to {max:.digits$})")
     };
     let row = |measured: &Measurement| {
-        // The peak is the CPU's.
+        // The measured peak is the CPU's, not the GPU's.
         let share = if measured.backend == Backend::Wgpu.name() {
             String::new()
         } else {
@@ -106,9 +109,9 @@ fn describe(result: &BenchResult) -> String {
         "peak memory, MB",
     ];
     format!(
-        "{}\nThe CPU's peak, multiply-adds from register to register: {:.0} GFLOP/s\n{}",
+        "{}\nPeak of the CPU, measured with multiply-adds in registers: {:.0} GFLOP/s\n{}",
         table(header, result.results.iter().map(row)),
         result.fma_peak_gflops,
-        describe_data(&result.data)
+        fit_stdout(&describe_data(&result.data))
     )
 }

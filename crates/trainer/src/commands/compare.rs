@@ -1,9 +1,8 @@
-//! `compare`: every scaling × every seed, ranked, with a report that grows.
+//! `compare`: trains with each scaling and seed, and ranks the scalings. It updates the report after each run.
 
 use std::time::Duration;
 
 use anyhow::Result;
-use indicatif::HumanDuration;
 use mnist_comparison::{
     Comparison, ComparisonFolder, ComparisonSettings, FittedScalings, Reporter, compare,
     folder::{COMPARISON, PAGE},
@@ -14,8 +13,11 @@ use mnist_model::ModelConfig;
 use mnist_report::{Findings, ReportError, SampleImages, numbers::percent, previews};
 use mnist_training::{ExperimentData, FinishedRun, Observer, files::CONFIG};
 
-use super::report::describe_comparison;
-use crate::{cli::CompareArgs, terminal::Terminal};
+use super::{describe_training, download::download_missing, report::describe_comparison};
+use crate::{
+    cli::CompareArgs,
+    terminal::{Terminal, describe_time_left},
+};
 
 pub fn run(args: CompareArgs, terminal: &Terminal) -> Result<()> {
     let (out, jobs) = (args.out.clone(), args.jobs);
@@ -23,15 +25,17 @@ pub fn run(args: CompareArgs, terminal: &Terminal) -> Result<()> {
     let names: Vec<&str> = settings.scalings.iter().map(Scaling::name).collect();
     let destination = out.destination(format!("compare-{}", names.join("-")), &COMPARISON)?;
     if let Some(path) = destination.keeps() {
-        // Before the data are read; the comparison asks again, once it has locked the folder.
+        // Fails early, before the data are read. The comparison checks again when it has locked the folder.
         settings.check_resumes(&path.join(CONFIG))?;
     }
+    download_missing(&settings.training.dataset, terminal)?;
     let mut live = LiveReport { terminal, samples: None, failure: None };
     let comparison = compare(&ModelConfig::new(), &settings, destination, jobs, terminal, &mut live)?;
     let Comparison { diverged, planned, .. } = comparison;
     if diverged > 0 {
-        terminal
-            .warning(&format!("{diverged} of {planned} trainings diverged; they are left out of the means"));
+        terminal.warning(&format!(
+            "{diverged} of {planned} runs diverged; diverged runs are counted but excluded from means"
+        ));
     }
     terminal.result(&comparison, || {
         let page = comparison.folder.join(PAGE);
@@ -42,16 +46,16 @@ pub fn run(args: CompareArgs, terminal: &Terminal) -> Result<()> {
     })
 }
 
-/// A line on the terminal and a new report after each run.
+/// Prints a line and updates the report after each run.
 struct LiveReport<'a> {
     terminal: &'a Terminal,
     samples: Option<SampleImages>,
-    /// Why the last report could not be written.
+    /// The reason why the last report could not be written.
     failure: Option<String>,
 }
 
 impl LiveReport<'_> {
-    /// Writes the report. If that fails, it warns, once for each cause, and the trainings go on.
+    /// Writes the report. If that fails, warns once for each cause, and the training continues.
     fn write(&mut self, folder: &ComparisonFolder, comparison: &Comparison) {
         let written = || -> Result<(), ReportError> {
             if folder.is_current()? {
@@ -74,19 +78,19 @@ impl LiveReport<'_> {
 
 impl Reporter for LiveReport<'_> {
     fn begin(&mut self, data: &ExperimentData, fitted: &FittedScalings, folder: &ComparisonFolder) {
-        match previews::of_all(folder.settings(), data, fitted, self.terminal) {
+        let settings = folder.settings();
+        let missing = folder.plan().runs.len() - folder.finished();
+        self.terminal.announce(describe_training(&settings.scaling_names(), &settings.training, missing));
+        match previews::of_all(settings, data, fitted, self.terminal) {
             Ok(previews) => self.samples = Some(SampleImages { test: data.test.clone(), previews }),
             Err(error) if error.is_interrupt() => {}
-            Err(error) => self.terminal.warning(&format!("the report has no pictures: {error}")),
+            Err(error) => self.terminal.warning(&format!("the report has no images: {error}")),
         }
     }
 
     fn run_finished(&mut self, folder: &ComparisonFolder, run: &PlannedRun, left: Option<Duration>) {
         if let Some(finished) = folder.run(run) {
-            let left = left.map_or_else(String::new, |left| {
-                // Whole seconds: nobody believes more.
-                format!(", {} left", HumanDuration(Duration::from_secs(left.as_secs())))
-            });
+            let left = left.map_or_else(String::new, |left| format!(", {}", describe_time_left(left)));
             let (done, all) = (folder.finished(), folder.plan().runs.len());
             self.terminal.note(&format!("{}; {done}/{all}{left}", describe_run(run, finished)));
         }

@@ -1,20 +1,19 @@
-//! `data summary|fetch|verify`
+//! `data`: describes a data set, downloads MNIST, checks the files.
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use burn::data::dataset::Dataset;
 use mnist_data::{DatasetKind, Files, Images, PixelSums, source::FileSum};
-use mnist_training::{
-    DatasetSettings,
-    dataset::{fetch, open_splits},
-    observer::watched,
-};
+use mnist_training::{DatasetSettings, dataset::open_splits, observer::watched};
 use serde::Serialize;
 
+use super::download::{download_missing, fetch};
 use crate::{
     cli::{DataArgs, DataCommand},
-    terminal::{Terminal, table},
+    failure::HintedError,
+    layout::table,
+    terminal::Terminal,
 };
 
 #[derive(Serialize)]
@@ -22,7 +21,7 @@ struct Summary {
     dataset: DatasetKind,
     train: SplitSummary,
     test: SplitSummary,
-    /// In the order of the labels, where the classes have names.
+    /// Names of the classes in the order of the labels, if they have names.
     class_names: Option<Vec<String>>,
 }
 
@@ -73,6 +72,7 @@ fn resolve(args: DataArgs) -> Result<DatasetSettings> {
 }
 
 fn summary(settings: &DatasetSettings, terminal: &Terminal) -> Result<()> {
+    download_missing(settings, terminal)?;
     let splits = open_splits(settings, terminal)?;
     let summary = Summary {
         dataset: settings.dataset,
@@ -96,7 +96,7 @@ fn summary(settings: &DatasetSettings, terminal: &Terminal) -> Result<()> {
     })
 }
 
-/// Counts in the order of the labels, with the classes' names where they have some.
+/// Lists the counts in the order of the labels, with the names of the classes if they have names.
 fn per_class(counts: &[usize], names: Option<&[String]>) -> String {
     let describe = |(class, count): (usize, &usize)| match names {
         Some(names) => format!("{} {count}", names[class]),
@@ -130,25 +130,29 @@ fn summarize(images: &Images, classes: usize, terminal: &Terminal) -> Result<Spl
     })
 }
 
-/// Prints which files are right, and fails if one is not.
+/// Prints which files have the right checksum, and fails if one has not.
 fn verify(settings: &DatasetSettings, terminal: &Terminal) -> Result<()> {
     let files = watched(terminal, |progress| settings.source().verify(progress))?;
-    // Nothing is known of other data but that its files are whole.
+    // Other data sets have no known checksums; their files were checked for completeness.
     let are_mnist = files.are_mnist().filter(|_| settings.dataset == DatasetKind::Mnist);
     let list = list(&files, |file| Some(are_mnist.is_none_or(|known| known[file])), terminal)?;
     terminal.result(&list, || describe(&list))?;
     match list.files.iter().find(|file| file.ok == Some(false)) {
         None => Ok(()),
-        Some(file) => bail!(
-            "{} in {} is not MNIST's (SHA-256 {}); remove it and run `data fetch`",
-            file.sum.name,
-            list.folder.display(),
-            file.sum.sha256
-        ),
+        Some(file) => {
+            let path = list.folder.join(&file.sum.name);
+            let message = format!("{} is not MNIST's: its SHA-256 is {}", path.display(), file.sum.sha256);
+            let hint = if settings.data_dir.is_some() {
+                "for IDX files other than MNIST's, use --dataset idx"
+            } else {
+                "remove it, then run `mnist-trainer data fetch`"
+            };
+            Err(HintedError::new(message, hint).into())
+        }
     }
 }
 
-/// The files with what is known of each by its number.
+/// Lists the files. `ok` returns whether the file at a position is right, if that is known.
 fn list(files: &Files, ok: impl Fn(usize) -> Option<bool>, terminal: &Terminal) -> Result<FileList> {
     let sums = watched(terminal, |progress| files.sums(progress))?;
     Ok(FileList {
@@ -166,7 +170,7 @@ fn list(files: &Files, ok: impl Fn(usize) -> Option<bool>, terminal: &Terminal) 
 fn describe(list: &FileList) -> String {
     let rows = list.files.iter().map(|file| {
         let verdict = match file.ok {
-            // MNIST is fetched with the right checksums or not at all.
+            // Fetching has already checked MNIST's checksums.
             None => "–",
             Some(true) => "ok",
             Some(false) => "WRONG",

@@ -1,10 +1,10 @@
-//! `devices`: what this build and this machine can compute on.
+//! `devices`: lists the backends of this build and their devices on this machine.
 
 use anyhow::Result;
 use mnist_training::backend::{Backend, describe};
 use serde::Serialize;
 
-use crate::terminal::{Terminal, table};
+use crate::{layout::table, terminal::Terminal};
 
 #[derive(Serialize)]
 struct DeviceList {

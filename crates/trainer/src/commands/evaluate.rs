@@ -1,17 +1,14 @@
-//! `evaluate`: a run's model on the test images, with the run's own scaling.
+//! `evaluate`: measures the accuracy of a run's model on the test images, scaled with the run's statistics.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 use mnist_model::ModelConfig;
-use mnist_report::numbers::percent;
+use mnist_report::numbers::{loss, percent};
 use mnist_training::{Evaluation, backend::in_pool, predictor::TrainedModel};
 use serde::Serialize;
 
-use crate::{
-    cli::EvaluateArgs,
-    terminal::{Terminal, table},
-};
+use crate::{cli::EvaluateArgs, layout::table, terminal::Terminal};
 
 #[derive(Serialize)]
 struct EvaluateResult {
@@ -27,7 +24,7 @@ pub fn run(args: EvaluateArgs, terminal: &Terminal) -> Result<()> {
 fn evaluate(args: EvaluateArgs, terminal: &Terminal) -> Result<()> {
     let trained = TrainedModel::open(&args.run)?;
     let settings = trained.settings.training.clone();
-    let dataset = args.dataset.of_run(&settings.dataset)?;
+    let dataset = args.dataset.over(&settings.dataset)?;
     let predictor = trained.load(&ModelConfig::new(), args.compute.backend.unwrap_or(settings.backend))?;
     let test = predictor.trained.test_images(&dataset, terminal)?;
     let batch_size = args.batch_size.unwrap_or(settings.batch_size).get() as usize;
@@ -44,7 +41,10 @@ fn describe(evaluation: &Evaluation) -> String {
     }
     let summary = table(
         ["images", "accuracy", "loss"],
-        [[evaluation.images.to_string(), percent(evaluation.accuracy), format!("{:.4}", evaluation.loss)]],
+        [[evaluation.images.to_string(), percent(evaluation.accuracy), loss(evaluation.loss)]],
     );
-    format!("{summary}\nconfusion matrix (row: true class, column: predicted):\n{}", rows.join("\n"))
+    format!(
+        "{summary}\nconfusion matrix (rows: true classes, columns: predicted classes):\n{}",
+        rows.join("\n")
+    )
 }

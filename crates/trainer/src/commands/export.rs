@@ -1,8 +1,8 @@
-//! `export`: a run's model for other programs.
+//! `export`: writes a run's model for other programs.
 
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Error, Result};
 use mnist_model::ModelConfig;
 use mnist_training::{
     TrainingError,
@@ -28,15 +28,12 @@ fn export(args: ExportArgs, terminal: &Terminal) -> Result<()> {
     let trained = TrainedModel::open(&args.run)?;
     let destination = args.out.destination(format!("export-{}", args.to), &EXPORT)?;
     let settings = trained.settings.training.clone();
-    let dataset = args.dataset.of_run(&settings.dataset)?;
+    let dataset = args.dataset.over(&settings.dataset)?;
     let predictor = trained.load(&ModelConfig::new(), args.compute.backend.unwrap_or(settings.backend))?;
     let test = predictor.trained.test_images(&dataset, terminal).map_err(|error| {
-        if error.is_interrupt() {
-            return error.into();
-        }
-        anyhow!(
-            "an export holds the logits of the first test images; name their folder with --data-dir: {error}"
-        )
+        let is_interrupt = error.is_interrupt();
+        let error = Error::from(error);
+        if is_interrupt { error } else { error.context("an export contains the logits of test images") }
     })?;
     let files = export::files(args.to, &predictor, &test)?;
     if interrupt::requested() {

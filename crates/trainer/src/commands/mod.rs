@@ -1,10 +1,11 @@
-//! The commands, one file each.
+//! The commands, a file each.
 
 mod bench;
 mod compare;
 mod completions;
 mod data;
 mod devices;
+mod download;
 mod evaluate;
 mod export;
 mod predict;
@@ -12,14 +13,19 @@ mod report;
 mod scale;
 mod train;
 
+use std::path::Path;
+
 use anyhow::Result;
+use mnist_data::DatasetKind;
+use mnist_report::numbers::plural;
+use mnist_training::{DatasetSettings, TrainingSettings};
 
 use crate::{
     cli::{Command, CompareArgs},
     terminal::Terminal,
 };
 
-/// Does what the command line asks for; without a command, the tutorial's comparison.
+/// Runs a command; without one, the tutorial's comparison.
 pub fn run(command: Option<Command>, terminal: &Terminal) -> Result<()> {
     match command.unwrap_or_else(|| Command::Compare(CompareArgs::default())) {
         Command::Data(command) => data::run(command, terminal),
@@ -33,5 +39,26 @@ pub fn run(command: Option<Command>, terminal: &Terminal) -> Result<()> {
         Command::Predict(args) => predict::run(args, terminal),
         Command::Bench(args) => bench::run(args, terminal),
         Command::Devices => devices::run(terminal),
+    }
+}
+
+/// Describes a training before it begins, such as "training center on MNIST: 2 runs of 5 epochs".
+fn describe_training(scalings: &[String], settings: &TrainingSettings, runs: usize) -> String {
+    let epochs = settings.epochs.get() as usize;
+    format!(
+        "training {} on {}: {} of {}",
+        scalings.join(", "),
+        describe_dataset(&settings.dataset),
+        plural(runs, "run"),
+        plural(epochs, "epoch")
+    )
+}
+
+fn describe_dataset(settings: &DatasetSettings) -> String {
+    let folder = settings.data_dir.as_deref().unwrap_or(Path::new("")).display();
+    match settings.dataset {
+        DatasetKind::Mnist => "MNIST".into(),
+        DatasetKind::Idx => format!("the IDX files in {folder}"),
+        DatasetKind::Folder => format!("the pictures in {folder}"),
     }
 }

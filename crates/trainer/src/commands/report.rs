@@ -1,4 +1,4 @@
-//! `report`: the report of a comparison again, from what is on disk.
+//! `report`: writes the report of a comparison again, from its folder.
 
 use std::path::PathBuf;
 
@@ -11,8 +11,10 @@ use serde::Serialize;
 
 use crate::{
     cli::ReportArgs,
+    failure::HintedError,
     interrupt,
-    terminal::{Terminal, table},
+    layout::{fit_stdout, table},
+    terminal::Terminal,
 };
 
 #[derive(Serialize)]
@@ -24,17 +26,16 @@ struct ReportResult {
 pub fn run(args: ReportArgs, terminal: &Terminal) -> Result<()> {
     let folder = ComparisonFolder::open(&args.comparison)?;
     if folder.finished() == 0 {
-        bail!(
-            "no training of {} has come to an end; finish some with `compare --resume`",
-            args.comparison.display()
-        );
+        let folder = args.comparison.display();
+        let hint = format!("to finish some, repeat its command with --out {folder} --resume");
+        return Err(HintedError::new(format!("{folder} has no finished runs"), hint).into());
     }
     let is_elsewhere = args.data_dir.is_some();
     let data = match load_data(&folder, args.data_dir, terminal) {
-        // A place that was named must be right: a report with pictures stays what it is.
+        // With --data-dir this is an error, so that a report with images is not replaced by one without.
         Err(error) if !is_elsewhere && !interrupt::requested() => {
             terminal.warning(&format!(
-                "the report is written without pictures: {error:#}; --data-dir names another place of the data"
+                "the report has no images: {error:#}; if the data set has moved, use --data-dir"
             ));
             None
         }
@@ -57,7 +58,7 @@ pub fn run(args: ReportArgs, terminal: &Terminal) -> Result<()> {
     })
 }
 
-/// The images that were trained on and tested with, in `data_dir` if they are no longer where they were.
+/// Opens the images that the comparison was trained and tested on, in `data_dir` if they have moved there.
 fn load_data(
     folder: &ComparisonFolder,
     data_dir: Option<PathBuf>,
@@ -69,12 +70,12 @@ fn load_data(
     }
     let data = ExperimentData::open(&training, &[], &ModelConfig::new(), terminal)?;
     if data.files != folder.plan().data {
-        bail!("the data files are no longer those that were trained on");
+        bail!("the data files differ from those that the comparison was trained on");
     }
     Ok(data)
 }
 
-/// The ranking and the verdict.
+/// Describes the result of a comparison: the ranking and the verdict.
 pub fn describe_comparison(comparison: &Comparison) -> String {
     let rows = comparison.scalings.iter().map(|arm| {
         [
@@ -87,5 +88,5 @@ pub fn describe_comparison(comparison: &Comparison) -> String {
         ]
     });
     let header = ["rank", "scaling", "test accuracy", "95% interval", "test loss", "training"];
-    format!("{}\n{}", table(header, rows), comparison.verdict)
+    format!("{}\n{}", table(header, rows), fit_stdout(&comparison.verdict))
 }

@@ -1,8 +1,9 @@
-//! `scale`: the tutorial's "confirm" steps for one scaling.
+//! `scale`: shows the statistics of a scaling and the pixel values after it, as the tutorial does to confirm a
+//! scaling.
 
 use std::{io::Cursor, path::Path};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use burn::data::dataset::Dataset;
 use image::ImageFormat;
 use mnist_data::{FittedScaling, Images, Moments, Scaling, ScalingError, scaling::preset_names};
@@ -16,10 +17,8 @@ use mnist_training::{
 };
 use serde::Serialize;
 
-use crate::{
-    cli::ScaleArgs,
-    terminal::{Terminal, table},
-};
+use super::download::download_missing;
+use crate::{cli::ScaleArgs, failure::HintedError, layout::table, terminal::Terminal};
 
 #[derive(Serialize)]
 struct ScaleResult {
@@ -41,7 +40,7 @@ struct Statistics {
 #[derive(Serialize)]
 struct Zca {
     epsilon: f64,
-    /// Ascending, in squared units of the pixels before whitening.
+    /// Eigenvalues in ascending order, in squared units of the pixels before whitening.
     eigenvalues: Vec<f64>,
 }
 
@@ -58,7 +57,7 @@ struct Batch {
     range: ValueRange,
 }
 
-/// What the values of some images are.
+/// Range, mean and standard deviation of the values of some images.
 #[derive(Serialize)]
 struct ValueRange {
     min: f64,
@@ -77,10 +76,12 @@ pub fn run(args: ScaleArgs, terminal: &Terminal) -> Result<()> {
     let overrides = args.dataset.over(flags.over(args.config.read()?));
     let scaling = overrides.scaling.clone().ok_or(TrainingError::NoScaling)?;
     if let Some(path) = &args.picture {
-        check_place(path)?;
+        check_path(path)?;
     }
     let batch_size = overrides.batch_size.unwrap_or(BATCH_SIZE).get() as usize;
-    let data = ExperimentData::open_unchecked(&DatasetSettings::resolve(&overrides)?, terminal)?;
+    let dataset = DatasetSettings::resolve(&overrides)?;
+    download_missing(&dataset, terminal)?;
+    let data = ExperimentData::open_unchecked(&dataset, terminal)?;
     let fitted = fit(&scaling, &data.train, terminal)?;
 
     let first = data.train.first(batch_size);
@@ -112,22 +113,27 @@ pub fn run(args: ScaleArgs, terminal: &Terminal) -> Result<()> {
     terminal.result(&result, || describe(&result))
 }
 
-/// Refuses a place where no file can be written, before anything is computed.
-fn check_place(path: &Path) -> Result<()> {
+/// Refuses a path that cannot be written, before anything is computed.
+fn check_path(path: &Path) -> Result<(), HintedError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if path.is_dir() || folder.is_some_and(|folder| !folder.is_dir()) {
-        bail!("cannot write {}: name a file in a folder that is there", path.display());
-    }
-    if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("png")) {
-        bail!("cannot write {}: the file name must end in .png", path.display());
-    }
-    Ok(())
+    let reason = if path.is_dir() {
+        "it is a folder"
+    } else if folder.is_some_and(|folder| !folder.is_dir()) {
+        "its folder does not exist"
+    } else if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("png")) {
+        "the file name must end in .png"
+    } else {
+        return Ok(());
+    };
+    let message = format!("cannot write {}: {reason}", path.display());
+    Err(HintedError::new(message, "name a PNG file in an existing folder, such as --picture sheet.png"))
 }
 
-/// A preset's whitening that takes longer than this is left out of the contact sheet, in seconds.
+/// Longest time for the whitening of a preset on the contact sheet, in seconds. Presets that take longer are left
+/// out.
 const LONGEST_FIT: f64 = 60.0;
 
-/// Draws one image of each class under each preset and, if it is none of them, under `asked_for`.
+/// Draws one image of each class under each preset, and under `asked_for` if it is not a preset.
 fn draw(path: &Path, asked_for: &FittedScaling, data: &ExperimentData, terminal: &Terminal) -> Result<()> {
     let mut scalings: Vec<Scaling> =
         preset_names().into_iter().map(str::parse).collect::<Result<_, ScalingError>>()?;
@@ -142,14 +148,17 @@ fn draw(path: &Path, asked_for: &FittedScaling, data: &ExperimentData, terminal:
             && !is_asked_for
             && (cost.seconds > LONGEST_FIT || cost.check_memory().is_err())
         {
-            terminal.note(&format!("the picture leaves out {}: it would take too much", scaling.name()));
+            terminal.note(&format!(
+                "the picture leaves out {}: fitting it would take too much time or memory",
+                scaling.name()
+            ));
             continue;
         }
         let fitted_now;
         let fitted = if is_asked_for {
             asked_for
         } else {
-            // Nobody asked for it: without warnings of its own.
+            // The user did not ask for this scaling, so its warnings are not printed.
             fitted_now = watched(terminal, |progress| scaling.fit(&data.train, progress))?;
             &fitted_now
         };

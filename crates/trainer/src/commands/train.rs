@@ -1,11 +1,11 @@
-//! `train`: one model, one run folder.
+//! `train`: trains one model and writes its run folder.
 
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use burn::tensor::Device;
 use mnist_model::ModelConfig;
-use mnist_report::numbers::percent;
+use mnist_report::numbers::{loss, percent};
 use mnist_training::{
     Experiment, ExperimentData, RunResult, RunSettings, TrainingError,
     backend::in_pool,
@@ -15,7 +15,8 @@ use mnist_training::{
     settings::check_unchanged,
 };
 
-use crate::{cli::TrainArgs, terminal::Terminal};
+use super::{describe_training, download::download_missing};
+use crate::{cli::TrainArgs, failure::HintedError, terminal::Terminal};
 
 pub fn run(args: TrainArgs, terminal: &Terminal) -> Result<()> {
     let out = args.out.clone();
@@ -24,7 +25,7 @@ pub fn run(args: TrainArgs, terminal: &Terminal) -> Result<()> {
     let name = format!("train-{}-seed{}", settings.scaling.name(), settings.seed);
     let destination = out.destination(name, &RUN)?;
     if let Some(path) = destination.keeps() {
-        // Before the data are read; the experiment asks again, once it has locked the folder.
+        // Fails early, before the data are read. The experiment checks again when it has locked the folder.
         check_unchanged(&path.join(CONFIG), &settings.to_toml()?, &[])?;
     }
     in_pool(settings.training.threads, || train(&settings, device, destination, terminal))
@@ -38,6 +39,7 @@ fn train(
 ) -> Result<()> {
     let network = ModelConfig::new();
     let scalings = std::slice::from_ref(&settings.scaling);
+    download_missing(&settings.training.dataset, terminal)?;
     let data = ExperimentData::open(&settings.training, scalings, &network, terminal)?;
     let fitted = Arc::new(fit(&settings.scaling, &data.train, terminal)?);
     let experiment = Experiment::new(&network, &data, device)?;
@@ -45,6 +47,7 @@ fn train(
         check_free(path)?;
     }
     let folder = destination.create()?;
+    terminal.announce(describe_training(&[settings.scaling.name().to_owned()], &settings.training, 1));
     let run = experiment.run(settings, &fitted, folder.path(), terminal)?;
     let result = run.ok_or_else(|| TrainingError::InUse(folder.path().to_owned()))?.result;
 
@@ -52,14 +55,15 @@ fn train(
     match result.status {
         Status::Ok => Ok(()),
         Status::Diverged => {
-            bail!("the training diverged: its loss is no longer a number; lower --learning-rate")
+            let message = "the training diverged: its loss became infinite or NaN";
+            Err(HintedError::new(message, "use a smaller --learning-rate").into())
         }
     }
 }
 
 fn describe(result: &RunResult) -> String {
     let test = result.test.map_or("diverged".to_owned(), |test| {
-        format!("test accuracy {}, loss {:.4}", percent(test.accuracy), test.loss)
+        format!("test accuracy {}, loss {}", percent(test.accuracy), loss(test.loss))
     });
     format!(
         "{}: {test} after {:.1} s of training\nrun: {}",

@@ -1,4 +1,4 @@
-//! Augmentation: random changes to the train images, to no others, and the same ones each time.
+//! Augmentation: reproducible random changes to the training images, and to no others.
 
 use std::{collections::HashMap, fs, path::Path};
 
@@ -16,14 +16,14 @@ use crate::support::{
     trainer_in, weights_of,
 };
 
-/// The result of `train --config c.toml` with more arguments.
+/// Trains on 64 images with `c.toml` and further arguments, and returns the result.
 fn train(folder: &Path, arguments: &str) -> Value {
     let arguments = format!("train --config c.toml --scaling standardize --limit 64 {arguments}");
     json(&mut trainer_on_digits(folder, &arguments))
 }
 
 #[test]
-fn augmented_training_has_the_same_weights_with_any_number_of_threads() {
+fn augmented_images_give_the_same_weights_with_any_number_of_threads() {
     let folder = folder_with_config(EVERY_FIELD);
     let weights = |threads: usize| {
         let arguments = format!("train --config c.toml --scaling standardize --epochs 2 --out {threads}");
@@ -34,7 +34,7 @@ fn augmented_training_has_the_same_weights_with_any_number_of_threads() {
 }
 
 #[test]
-fn coloured_pictures_are_augmented_alike_with_any_number_of_threads() {
+fn augmented_color_pictures_give_the_same_weights_with_any_number_of_threads() {
     let folder = folder_with_fruit();
     fs::write(folder.path().join("c.toml"), EVERY_FIELD).unwrap();
     let weights = |threads: usize, arguments: &str| {
@@ -44,11 +44,11 @@ fn coloured_pictures_are_augmented_alike_with_any_number_of_threads() {
     };
     let one = weights(1, "--config c.toml --out a");
     assert_eq!(weights(3, "--config c.toml --out b"), one);
-    assert_ne!(weights(1, "--out c"), one, "augmentation changes the training");
+    assert_ne!(weights(1, "--out c"), one, "augmentation has no effect");
 }
 
 #[test]
-fn every_field_has_an_effect_of_its_own() {
+fn every_field_has_a_different_effect() {
     let fields = [
         "",
         "rotation_range = 15.0",
@@ -68,18 +68,18 @@ fn every_field_has_an_effect_of_its_own() {
     let mut fields_by_weights = HashMap::new();
     for field in fields {
         let same = fields_by_weights.insert(weights_with(field), field);
-        assert_eq!(same, None, "trains the same model as `{field}`");
+        assert_eq!(same, None, "`{field}` trains the same model as another field");
     }
 }
 
-/// Weights after a short training with these fields of the augmentation.
+/// Trains briefly with these fields of `[augmentation]`, and returns the checksum of the weights.
 fn weights_with(fields: &str) -> String {
     let folder = folder_with_config(&format!("[augmentation]\n{fields}\n"));
     weights_of(&train(folder.path(), "--epochs 1 --out run")).to_owned()
 }
 
 #[test]
-fn augmentation_that_changes_nothing_trains_as_without() {
+fn augmentation_that_changes_no_image_changes_no_weight() {
     let without = folder_with_config("");
     let plain = train(without.path(), "--epochs 1 --out run");
     let nothing = "fill_mode = 'wrap'\ncval = 9.0\nrotation_range = 0.0\nzoom_range = 0.0";
@@ -87,7 +87,7 @@ fn augmentation_that_changes_nothing_trains_as_without() {
 }
 
 #[test]
-fn statistics_come_from_the_images_without_augmentation() {
+fn scaling_is_fitted_to_the_images_without_augmentation() {
     let folder = folder_with_config(EVERY_FIELD);
     train(folder.path(), "--epochs 1 --out augmented");
     fs::write(folder.path().join("c.toml"), "").unwrap();
@@ -95,15 +95,18 @@ fn statistics_come_from_the_images_without_augmentation() {
     let written = |run: &str, file: &str| read_text(&folder.path().join(run).join(file));
     assert_eq!(written("augmented", "scaling.json"), written("plain", "scaling.json"));
     let config: toml::Table = toml::from_str(&written("augmented", "config.toml")).unwrap();
-    let asked_for: toml::Table = toml::from_str(EVERY_FIELD).unwrap();
-    assert_eq!(config["augmentation"], asked_for["augmentation"], "the run keeps it");
+    let expected: toml::Table = toml::from_str(EVERY_FIELD).unwrap();
+    assert_eq!(
+        config["augmentation"], expected["augmentation"],
+        "config.toml of the run must repeat the augmentation"
+    );
     assert_lacks(&written("plain", "config.toml"), ["augmentation"]);
 }
 
 #[test]
 fn validation_and_test_images_are_scaled_but_not_augmented() {
     let folder = folder_with_config(EVERY_FIELD);
-    // The test images become copies of those that the validation split takes, so both must have the same loss.
+    // The test split becomes a copy of the validation split, so both must have the same loss.
     let data = folder.path().join("data");
     for (kind, magic, dimensions, size) in
         [("images-idx3", IMAGES, &[50, 12, 12][..], 144), ("labels-idx1", LABELS, &[50], 1)]
@@ -124,7 +127,7 @@ fn validation_and_test_images_are_scaled_but_not_augmented() {
 }
 
 #[test]
-fn comparison_augments_as_train_does() {
+fn compare_augments_as_train_does() {
     let folder = folder_with_config(EVERY_FIELD);
     let compare = "compare --config c.toml --scalings none,standardize --epochs 1 --limit 64 --out all";
     let compared = json(&mut trainer_on_digits(folder.path(), compare));
@@ -160,16 +163,16 @@ fn resuming_with_another_augmentation_is_refused() {
 #[test]
 fn bad_augmentation() {
     let messages = [
-        ("rotation = 15", "c.toml:2: `rotation = 15`: unknown field `rotation`"),
-        ("rotation_range = '15'", "c.toml:2: `rotation_range = '15'`: invalid type"),
-        ("fill_mode = 'mirror'", "c.toml:2: `fill_mode = 'mirror'`: unknown variant `mirror`"),
+        ("rotation = 15", "c.toml:2: `rotation = 15`: unknown key `rotation`"),
+        ("rotation_range = '15'", "c.toml:2: `rotation_range = '15'`: must be a number, not a string"),
+        ("fill_mode = 'mirror'", "c.toml:2: `fill_mode = 'mirror'`: unknown value `mirror`"),
         ("zoom_range = 'far'", "c.toml:2: `zoom_range = 'far'`: zoom_range must be a number or [low, high]"),
         ("rotation_range = -1", "rotation_range must be a number from 0"),
         ("rotation_range = nan", "rotation_range must be a number from 0"),
         ("width_shift_range = inf", "width_shift_range must be a number from 0"),
-        ("zoom_range = 1.5", "zoom_range must be [low, high] above 0"),
-        ("zoom_range = [1.2, 0.8]", "low not above high"),
-        ("brightness_range = [-0.1, 1.0]", "brightness_range must be [low, high] from 0"),
+        ("zoom_range = 1.5", "zoom_range must be a number from 0 to below 1, or [low, high] with 0 < low"),
+        ("zoom_range = [1.2, 0.8]", "low <= high"),
+        ("brightness_range = [-0.1, 1.0]", "brightness_range must be [low, high] with 0 <= low"),
         ("cval = inf", "cval must be a number"),
     ];
     let mut errors = String::new();

@@ -1,4 +1,4 @@
-//! The report in a real browser without a window: what it shows, and what it requests from the network.
+//! The report in headless Chromium: what it shows, and what it requests from the network.
 
 use std::{
     env, fs,
@@ -15,24 +15,24 @@ use crate::support::{
     json, read_json, read_text, stdout, trainer_in,
 };
 
-/// Width of a phone, in CSS pixels.
+/// Width of a phone's screen, in CSS pixels.
 const PHONE: u32 = 390;
 
-/// Width of a window on a desktop.
+/// Width of a desktop window, in CSS pixels.
 const DESKTOP: u32 = 1280;
 
-/// A page as the browser loaded it.
-struct Seen {
-    /// Its document, after all of it has loaded.
+/// A page after the browser has loaded it.
+struct LoadedPage {
+    /// The document as HTML, with the changes that scripts made.
     document: String,
-    /// What the browser says about it, one message per line.
+    /// The messages on the browser's console.
     messages: Vec<String>,
-    /// All addresses that the page requested.
+    /// The addresses that the page requested.
     requests: Vec<String>,
 }
 
-/// Loads a file in Chromium: `$CHROMIUM`, or `chromium` on the path.
-fn load(page: &Path) -> Seen {
+/// Loads a file in Chromium, which is `$CHROMIUM` or else `chromium` on the path.
+fn load(page: &Path) -> LoadedPage {
     let chromium = env::var_os("CHROMIUM").unwrap_or_else(|| "chromium".into());
     let profile = tempdir().unwrap();
     let log = profile.path().join("requests.json");
@@ -45,31 +45,33 @@ fn load(page: &Path) -> Seen {
         .arg(format!("file://{}", page.display()))
         .stdin(Stdio::null())
         .output()
-        .unwrap_or_else(|error| panic!("{}: {error}; set CHROMIUM", chromium.display()));
+        .unwrap_or_else(|error| {
+            panic!("cannot run {}: {error}; set CHROMIUM to the path of a Chromium", chromium.display())
+        });
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let messages = String::from_utf8_lossy(&output.stderr);
     let log = read_json(&log);
     let of_request = log["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"].as_i64().unwrap();
     let events = log["events"].as_array().unwrap().iter();
-    // A page from a file has the origin `null`. The browser's own requests (updates, the time) have others.
+    // A page loaded from a file has the origin `null`. The browser's own requests, such as updates, have others.
     let is_of_a_page =
         |event: &&Value| matches!(event["params"]["initiator"].as_str(), Some("null" | "file://"));
     let requests = events.filter(|event| event["type"].as_i64() == Some(of_request)).filter(is_of_a_page);
-    Seen {
+    LoadedPage {
         document: stdout(&output),
         messages: messages.lines().filter(|line| line.contains("CONSOLE")).map(str::to_owned).collect(),
         requests: requests.filter_map(|event| event["params"]["url"].as_str().map(str::to_owned)).collect(),
     }
 }
 
-/// How wide the page becomes in `room` pixels. A page around it measures that.
-fn width_within(page: &Path, room: u32) -> u32 {
+/// Returns how wide the page becomes in a frame of `available` pixels. The page around the frame measures it.
+fn width_within(page: &Path, available: u32) -> u32 {
     let frame = page.with_file_name("frame.html");
     let name = page.file_name().unwrap().to_str().unwrap();
     let script = "document.body.dataset.width = \
                   document.querySelector('iframe').contentDocument.documentElement.scrollWidth";
     let wrapped = format!(
-        "<body onload=\"{script}\"><iframe src='{name}' style='width: {room}px; height: 800px; border: 0'></iframe>"
+        "<body onload=\"{script}\"><iframe src='{name}' style='width: {available}px; height: 800px; border: 0'></iframe>"
     );
     fs::write(&frame, wrapped).unwrap();
     let document = load(&frame).document;
@@ -77,23 +79,23 @@ fn width_within(page: &Path, room: u32) -> u32 {
     width.unwrap_or_else(|| panic!("no width in {document}")).parse().unwrap()
 }
 
-/// Everything that is wrong with a page.
+/// Lists what is wrong with a page: console messages, requests, missing sections, a width beyond the window.
 fn problems(page: &Path) -> Vec<String> {
-    let seen = load(page);
-    let mut problems = seen.messages;
+    let loaded = load(page);
+    let mut problems = loaded.messages;
     let own = format!("file://{}", page.display());
     problems.extend(
-        seen.requests.into_iter().filter(|address| *address != own).map(|it| format!("requested {it}")),
+        loaded.requests.into_iter().filter(|address| *address != own).map(|it| format!("requested {it}")),
     );
-    for part in SECTIONS {
-        if !seen.document.contains(&format!("<section id=\"{part}\"")) {
-            problems.push(format!("{part} is missing"));
+    for section in SECTIONS {
+        if !loaded.document.contains(&format!("<section id=\"{section}\"")) {
+            problems.push(format!("section {section} is missing"));
         }
     }
-    for (room, place) in [(PHONE, "a phone"), (DESKTOP, "a desk")] {
-        let width = width_within(page, room);
-        if width > room {
-            problems.push(format!("{width} pixels wide on {place}"));
+    for (available, device) in [(PHONE, "a phone"), (DESKTOP, "a desktop")] {
+        let width = width_within(page, available);
+        if width > available {
+            problems.push(format!("{width} pixels wide on {device}"));
         }
     }
     problems
@@ -112,7 +114,7 @@ fn report_requests_nothing_from_the_network_and_fits_a_phone() {
 
 #[test]
 #[ignore = "needs Chromium"]
-fn reports_of_one_seed_and_of_an_unfinished_comparison_have_no_problems_either() {
+fn reports_of_one_seed_and_of_an_unfinished_comparison_have_no_problems() {
     let one_seed = folder_with_comparison("--scalings center,none");
     assert_eq!(problems(&one_seed.path().join("all/report.html")), Vec::<String>::new());
 
@@ -123,24 +125,24 @@ fn reports_of_one_seed_and_of_an_unfinished_comparison_have_no_problems_either()
     assert_eq!(problems(&all.join("report.html")), Vec::<String>::new());
 }
 
-/// Without this, a browser that reports nothing would pass the tests above.
+/// Checks [`problems`] itself: if the browser reported nothing, the tests above would pass.
 #[test]
 #[ignore = "needs Chromium"]
-fn browser_finds_what_is_wrong_with_a_page() {
+fn browser_reports_what_is_wrong_with_a_page() {
     let folder = folder_with_comparison("--scalings center,none");
     let page = folder.path().join("all/report.html");
-    let whole = read_text(&page);
-    let lenient = whole.replace("Content-Security-Policy", "nothing");
+    let original = read_text(&page);
+    let without_policy = original.replace("Content-Security-Policy", "nothing");
     for (flaw, found) in [
         ("<img src=\"https://example.com/x.png\">", "requested https://example.com/x.png"),
         ("<script>console.error('broken')</script>", "broken"),
         ("<div style=\"width: 600px\">wide</div>", "pixels wide on a phone"),
     ] {
-        fs::write(&page, lenient.replace("</main>", &format!("{flaw}</main>"))).unwrap();
+        fs::write(&page, without_policy.replace("</main>", &format!("{flaw}</main>"))).unwrap();
         let problems = problems(&page);
         assert!(problems.iter().any(|problem| problem.contains(found)), "{flaw}: {problems:?}");
     }
-    fs::write(&page, whole.replace("</main>", "<img src=\"https://example.com/x.png\"></main>")).unwrap();
+    fs::write(&page, original.replace("</main>", "<img src=\"https://example.com/x.png\"></main>")).unwrap();
     let requests = load(&page).requests;
     assert!(!requests.iter().any(|address| address.contains("example.com")), "{requests:?}");
 }

@@ -1,4 +1,4 @@
-//! Each command: what it prints and what it writes.
+//! What each command prints and which files it writes.
 
 use std::{collections::HashSet, fs, process::Stdio};
 
@@ -17,12 +17,12 @@ fn keys(value: &Value) -> Vec<&str> {
 
 fn assert_has_keys(value: &Value, expected: &[&str]) {
     for key in expected {
-        assert!(keys(value).contains(key), "`{key}` is not among {:?}", keys(value));
+        assert!(keys(value).contains(key), "`{key}` is missing: {:?}", keys(value));
     }
 }
 
 #[test]
-fn train_prints_the_result_that_it_writes() {
+fn train_prints_the_result_it_writes() {
     let folder = folder_with_digits();
     let result = json(&mut trainer_on_digits(folder.path(), "train --scaling center --epochs 2 --out run"));
     assert_has_keys(
@@ -57,11 +57,11 @@ fn train_prints_the_result_that_it_writes() {
     assert_eq!(metrics.lines().count(), 3, "{metrics}");
     let scaling = read_json(&run.join("scaling.json"));
     assert_eq!((&scaling["version"], scaling["mean"].as_array().unwrap().len()), (&json!(2), 1));
-    assert!(run.join("model.safetensors").exists(), "the weights are kept");
+    assert!(run.join("model.safetensors").exists(), "the weights are not saved");
 }
 
 #[test]
-fn evaluate_finds_what_train_found() {
+fn evaluate_reproduces_the_test_results_of_train() {
     let folder = folder_with_digits();
     let arguments = "train --scaling standardize --epochs 6 --batch-size 16 --out run";
     let trained = json(&mut trainer_on_digits(folder.path(), arguments));
@@ -76,7 +76,7 @@ fn evaluate_finds_what_train_found() {
 
     let confusion = evaluated["confusion"].as_array().unwrap();
     let of_class = |row: &Value| row.as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).sum::<u64>();
-    assert_eq!(confusion.iter().map(of_class).collect::<Vec<_>>(), [17, 17, 16], "rows are true classes");
+    assert_eq!(confusion.iter().map(of_class).collect::<Vec<_>>(), [17, 17, 16], "rows must be true classes");
 }
 
 #[test]
@@ -90,11 +90,11 @@ fn same_settings_give_the_same_weights_with_any_number_of_threads() {
     assert_eq!(weights("--threads 1 --out b"), first);
     assert_eq!(weights("--threads 2 --out c"), first);
     assert_eq!(weights("--threads 5 --out d"), first);
-    assert_ne!(weights("--seed 2 --out e"), first, "another seed trains another model");
+    assert_ne!(weights("--seed 2 --out e"), first, "another seed must train another model");
 }
 
 #[test]
-fn validation_images_come_from_the_end_of_the_train_split_and_are_not_trained_on() {
+fn validation_images_are_the_last_of_the_train_split_and_not_trained_on() {
     let folder = folder_with_digits();
     let train = |arguments: &str| {
         let arguments = format!("train --scaling standardize --epochs 1 {arguments}");
@@ -128,7 +128,7 @@ fn compare_trains_every_scaling_with_every_seed_and_ranks_them() {
         }
     }
     let mean = |index: usize| number(&scalings[index]["accuracy"]["mean"]);
-    assert!(mean(0) >= mean(1), "the best comes first: {} and {}", mean(0), mean(1));
+    assert!(mean(0) >= mean(1), "the best scaling must come first: {} and {}", mean(0), mean(1));
     assert_has_keys(&result["pairs"][0], &["a", "b", "difference", "ci95", "p", "p_holm"]);
     assert_eq!(read_json(&folder.path().join("all/result.json")), result);
     assert_contains(
@@ -150,7 +150,7 @@ fn folder_with_a_result_needs_resume_or_force() {
     };
     succeeds("");
     let errors = [
-        refused(&mut run(""), 1, "already holds a result"),
+        refused(&mut run(""), 1, "already contains a result"),
         refused(&mut run("--resume --seed 5"), 2, "`seed` differs"),
     ];
     insta::assert_snapshot!(errors.concat());
@@ -160,7 +160,7 @@ fn folder_with_a_result_needs_resume_or_force() {
 }
 
 #[test]
-fn force_removes_no_folder_that_contains_other_files() {
+fn force_keeps_a_folder_that_contains_other_files() {
     let folder = folder_with_digits();
     let mine = folder.path().join("mine");
     fs::create_dir(&mine).unwrap();
@@ -171,18 +171,18 @@ fn force_removes_no_folder_that_contains_other_files() {
 }
 
 #[test]
-fn force_leaves_earlier_runs_under_the_default_folder_alone() {
+fn force_keeps_earlier_runs_in_the_default_folder() {
     let folder = folder_with_digits();
     let run = json(&mut trainer_on_digits(folder.path(), "train --scaling none --epochs 1 --limit 16"));
     fs::remove_dir_all(folder.path().join("data")).unwrap();
     let mut force = trainer_in(folder.path(), "compare --out . --force");
-    insta::assert_snapshot!(refused(&mut force, 1, "holds `runs`"));
+    insta::assert_snapshot!(refused(&mut force, 1, "contains `runs`"));
     let result = folder.path().join(run["run"].as_str().unwrap()).join("result.json");
-    assert!(result.exists(), "the earlier run is still there");
+    assert!(result.exists(), "the earlier run was removed");
 }
 
 #[test]
-fn trainings_started_in_the_same_second_write_different_folders() {
+fn runs_started_in_the_same_second_get_different_folders() {
     let folder = folder_with_digits();
     let start = || {
         let mut command =
@@ -199,7 +199,7 @@ fn trainings_started_in_the_same_second_write_different_folders() {
 }
 
 #[test]
-fn variable_names_the_folder_of_mnist_and_a_configuration_file_wins_over_it() {
+fn mnist_data_dir_sets_the_folder_of_mnist_unless_a_configuration_file_does() {
     let folder = folder_with_digits();
     fs::write(folder.path().join("c.toml"), "dataset = 'idx'\ndata_dir = 'data'\n").unwrap();
     let mut summary = trainer();
@@ -211,7 +211,7 @@ fn variable_names_the_folder_of_mnist_and_a_configuration_file_wins_over_it() {
 }
 
 #[test]
-fn training_goes_on_when_nobody_reads_its_progress_any_more() {
+fn training_continues_after_its_standard_error_is_closed() {
     let folder = folder_with_digits();
     let mut command = trainer_on_digits(folder.path(), "train --scaling none --epochs 3 --out run");
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -221,7 +221,7 @@ fn training_goes_on_when_nobody_reads_its_progress_any_more() {
 }
 
 #[test]
-fn diverged_training_is_reported_and_a_comparison_goes_on() {
+fn diverged_run_is_reported_and_fails_train_but_not_compare() {
     let folder = folder_with_digits();
     let diverging = "--scalings none,normalize --learning-rate 1e30 --epochs 1 --out all";
     let output =
@@ -230,7 +230,7 @@ fn diverged_training_is_reported_and_a_comparison_goes_on() {
     let result: Value = parse_json(&output);
     assert_eq!(result["scalings"][0]["runs"][0]["status"], "diverged");
     assert_eq!(result["scalings"][0]["accuracy"]["mean"], Value::Null);
-    assert_contains(&stderr(&output), ["2 of 2 trainings diverged"]);
+    assert_contains(&stderr(&output), ["2 of 2 runs diverged"]);
 
     let arguments = "train --scaling none --learning-rate 1e30 --epochs 1 --out one --format json";
     let output = trainer_on_digits(folder.path(), arguments).output().unwrap();
@@ -242,7 +242,7 @@ fn diverged_training_is_reported_and_a_comparison_goes_on() {
 }
 
 #[test]
-fn default_folder_is_under_runs_and_named_after_the_training() {
+fn default_run_folder_is_named_after_scaling_seed_and_time() {
     let folder = folder_with_digits();
     let result = json(&mut trainer_on_digits(folder.path(), "train --scaling center --epochs 1 --limit 16"));
     let run = result["run"].as_str().unwrap();
@@ -251,7 +251,7 @@ fn default_folder_is_under_runs_and_named_after_the_training() {
 }
 
 #[test]
-fn config_file_describes_a_training_and_flags_win() {
+fn flags_override_the_configuration_file() {
     let folder = folder_with_digits();
     let config =
         "epochs = 3\nlimit = 32\nbatch_size = 8\n[scaling]\nrescale = 0.5\nsamplewise_center = true\n";
@@ -283,11 +283,14 @@ fn devices_lists_every_backend() {
     assert_eq!(names, ["flex", "ndarray", "wgpu"]);
     let compiled: Vec<bool> = backends.iter().map(|backend| backend["compiled"].as_bool().unwrap()).collect();
     assert_eq!(compiled, [cfg!(feature = "flex"), cfg!(feature = "ndarray"), cfg!(feature = "wgpu")]);
-    assert!(!cfg!(feature = "flex") || backends[0]["devices"][0].is_string(), "the CPU is a device: {list}");
+    assert!(
+        !cfg!(feature = "flex") || backends[0]["devices"][0].is_string(),
+        "flex must list the CPU: {list}"
+    );
 }
 
 #[test]
-fn bench_times_the_step_and_inference_of_each_backend() {
+fn bench_times_training_steps_inference_and_data() {
     let folder = folder_with_digits();
     for kernels in ["", " --primitives"] {
         let arguments = format!("bench --steps 3 --batch-size 8 --threads 1{kernels}");

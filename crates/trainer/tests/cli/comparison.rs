@@ -1,4 +1,7 @@
-//! `compare`: what it trains, what it does not train again, and what it refuses to add to.
+//! `compare`: which runs it trains, which finished runs it keeps with `--resume`, and what it refuses.
+//!
+//! An arm is one configuration under comparison: a scaling, plus a learning rate and batch size if `[grid]` varies
+//! them.
 
 use std::fs;
 
@@ -14,7 +17,7 @@ use crate::support::{
 };
 
 #[test]
-fn comparison_trains_what_train_alone_would() {
+fn compare_trains_the_same_model_as_train() {
     let folder = folder_with_digits();
     let settings = "--epochs 1 --limit 64";
     let compare = format!("compare --scalings center,normalize --seeds 2 {settings} --out all");
@@ -26,7 +29,7 @@ fn comparison_trains_what_train_alone_would() {
 }
 
 #[test]
-fn resumed_comparison_trains_only_what_is_missing() {
+fn resumed_comparison_trains_only_missing_runs() {
     let folder = folder_with_digits();
     let arguments = "compare --scalings center,none --epochs 1 --limit 64 --out all";
     let first = json(&mut trainer_on_digits(folder.path(), arguments));
@@ -37,7 +40,7 @@ fn resumed_comparison_trains_only_what_is_missing() {
 
     let output =
         trainer_on_digits(folder.path(), arguments).args(["--resume", "--format", "json"]).output().unwrap();
-    assert_contains(&stderr(&output), ["1 of 2 trainings are whole already"]);
+    assert_contains(&stderr(&output), ["1 of 2 runs already finished"]);
     let resumed: Value = parse_json(&output);
     assert_eq!(fs::metadata(&kept).unwrap().modified().unwrap(), written);
     let accuracies = |result: &Value| -> Vec<f64> {
@@ -48,15 +51,15 @@ fn resumed_comparison_trains_only_what_is_missing() {
 }
 
 #[test]
-fn resumed_comparison_may_gain_seeds_and_scalings() {
+fn resumed_comparison_may_add_seeds_and_scalings() {
     let folder = folder_with_digits();
     let compare = |arguments: &str| {
         let arguments = format!("compare --epochs 1 --limit 64 --out all {arguments}");
         json(&mut trainer_on_digits(folder.path(), &arguments))
     };
     compare("--scalings none --seeds 1");
-    let grown = run_of(&folder.path().join("all"), "none-seed1").join("result.json");
-    let written = fs::metadata(&grown).unwrap().modified().unwrap();
+    let kept = run_of(&folder.path().join("all"), "none-seed1").join("result.json");
+    let written = fs::metadata(&kept).unwrap().modified().unwrap();
     let result = compare("--scalings none,center --seeds 2 --resume");
     let runs: usize = result["scalings"]
         .as_array()
@@ -67,15 +70,15 @@ fn resumed_comparison_may_gain_seeds_and_scalings() {
     assert_eq!(runs, 4);
     let errors = ["--scalings none,center --seeds 1", "--scalings none --seeds 2"].map(|fewer| {
         let arguments = format!("compare --quiet --epochs 1 --limit 64 --out all --resume {fewer}");
-        refused(&mut trainer_on_digits(folder.path(), &arguments), 2, "that --resume adds to")
+        refused(&mut trainer_on_digits(folder.path(), &arguments), 2, "--resume can only add")
     });
     insta::assert_snapshot!(errors.concat());
-    assert!(folder.path().join("all/result.json").exists(), "a refused resume removes nothing");
-    assert_eq!(fs::metadata(&grown).unwrap().modified().unwrap(), written);
+    assert!(folder.path().join("all/result.json").exists(), "a refused command must remove nothing");
+    assert_eq!(fs::metadata(&kept).unwrap().modified().unwrap(), written);
 }
 
 #[test]
-fn number_of_trainings_at_a_time_changes_no_bit() {
+fn number_of_jobs_does_not_change_the_weights() {
     let folder = folder_with_digits();
     for (jobs, threads) in [(1, 1), (2, 2), (3, 3), (2, 5)] {
         let out = format!("jobs{jobs}-threads{threads}");
@@ -89,15 +92,15 @@ fn number_of_trainings_at_a_time_changes_no_bit() {
 }
 
 #[test]
-fn more_trainings_at_a_time_than_threads_are_refused() {
+fn more_jobs_than_threads_are_refused() {
     let folder = folder_with_digits();
     let mut compare = trainer_on_digits(folder.path(), "compare --jobs 3 --threads 2 --out all");
-    insta::assert_snapshot!(refused(&mut compare, 2, "--jobs 3 is more than there are threads: 2"));
-    assert!(!folder.path().join("all").exists(), "a refused comparison writes no folder");
+    insta::assert_snapshot!(refused(&mut compare, 2, "--jobs 3 is more than the number of threads, 2"));
+    assert!(!folder.path().join("all").exists(), "a refused comparison must create no folder");
 }
 
 #[test]
-fn grid_trains_every_scaling_with_every_value_and_names_each_after_its_values() {
+fn grid_trains_every_scaling_with_all_values_and_names_each_arm_after_them() {
     let grid = "scalings = ['none', 'center']\nepochs = 1\n[grid]\nlearning_rate = [0.001, 0.01]\nbatch_size = [16, 32]\n";
     let folder = folder_with_config(grid);
     let result = json(&mut trainer_on_digits(folder.path(), "compare --config c.toml --out all"));
@@ -115,7 +118,7 @@ fn grid_trains_every_scaling_with_every_value_and_names_each_after_its_values() 
 
     let flag =
         json(&mut trainer_on_digits(folder.path(), "compare --config c.toml --batch-size 16 --out fewer"));
-    assert_eq!(flag["scalings"].as_array().unwrap().len(), 4, "a flag wins over the file");
+    assert_eq!(flag["scalings"].as_array().unwrap().len(), 4, "a flag must override the file");
 }
 
 #[test]
@@ -132,15 +135,15 @@ fn single_value_may_grow_into_a_grid() {
     assert!(output.status.success(), "{}", stderr(&output));
     let first = run_of(&folder.path().join("all"), "none-seed1");
     let output = compare("[grid]\nlearning_rate = [0.01, 0.001]", "--resume");
-    assert_contains(&stderr(&output), ["1 of 2 trainings are whole already"]);
+    assert_contains(&stderr(&output), ["1 of 2 runs already finished"]);
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(first.exists(), "the run of the single value is kept");
     let output = compare("learning_rate = 0.001", "--resume");
-    assert_refused(&output, 2, "`learning_rate` lacks some");
+    assert_refused(&output, 2, "`learning_rate` leaves out some");
 }
 
 #[test]
-fn two_scalings_that_are_spelled_out_have_different_names() {
+fn two_custom_scalings_have_different_names() {
     let config = "epochs = 1\n[[scalings]]\nrescale = 0.5\n[[scalings]]\nrescale = 0.25\n";
     let folder = folder_with_config(config);
     let result = json(&mut trainer_on_digits(folder.path(), "compare --config c.toml --out all"));
@@ -162,11 +165,11 @@ fn resumed_comparison_on_other_data_is_refused() {
     bytes[8] = 2 - bytes[8];
     fs::write(&labels, bytes).unwrap();
     let mut resume = trainer_on_digits(folder.path(), &format!("{arguments} --resume --quiet"));
-    insta::assert_snapshot!(refused(&mut resume, 2, "the data files are not those that all began with"));
+    insta::assert_snapshot!(refused(&mut resume, 2, "the data files differ from those used in all"));
 }
 
 #[test]
-fn report_that_cannot_be_written_is_a_warning_and_the_trainings_go_on() {
+fn report_that_cannot_be_written_gives_a_warning_and_training_continues() {
     let folder = folder_with_digits();
     let arguments = "compare --scalings none,center --epochs 1 --limit 64 --jobs 1 --out all";
     json(&mut trainer_on_digits(folder.path(), arguments));
@@ -179,17 +182,17 @@ fn report_that_cannot_be_written_is_a_warning_and_the_trainings_go_on() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let errors = stderr(&output);
     let warning = "warning: cannot write the report: cannot create all/figures: ";
-    assert_eq!(errors.matches(warning).count(), 1, "one cause is told once: {errors}");
+    assert_eq!(errors.matches(warning).count(), 1, "expected the warning once: {errors}");
     assert_eq!(read_json(&folder.path().join("all/result.json"))["finished"], 4);
 
     fs::remove_file(&figures).unwrap();
     let report = trainer_in(folder.path(), "report all").output().unwrap();
-    assert!(report.status.success(), "the hint's command writes the report: {}", stderr(&report));
+    assert!(report.status.success(), "the command from the hint must write the report: {}", stderr(&report));
     assert!(figures.join("accuracy.svg").exists(), "{}", stderr(&report));
 }
 
 #[test]
-fn flag_does_not_hide_that_a_file_contradicts_itself() {
+fn flag_does_not_hide_a_contradiction_in_the_file() {
     let folder = folder_with_config("learning_rate = 0.01\n[grid]\nlearning_rate = [0.1, 0.2]\n");
     let compare = "compare --config c.toml --learning-rate 0.003 --out all";
     let output = trainer_on_digits(folder.path(), compare).output().unwrap();
@@ -198,7 +201,7 @@ fn flag_does_not_hide_that_a_file_contradicts_itself() {
 }
 
 #[test]
-fn file_for_another_network_is_refused_and_force_removes_nothing() {
+fn configuration_of_another_network_is_refused_and_force_removes_nothing() {
     let folder = folder_with_config("network = 'mlp'\n");
     json(&mut trainer_on_digits(folder.path(), "train --scaling none --epochs 1 --out run"));
     for command in ["train --scaling none --out run --force", "compare --out all", "scale --scaling none"] {
@@ -206,5 +209,5 @@ fn file_for_another_network_is_refused_and_force_removes_nothing() {
             trainer_on_digits(folder.path(), &format!("{command} --config c.toml")).output().unwrap();
         assert_refused(&output, 2, "c.toml: `network` is `mlp`; this program trains its own CNN only");
     }
-    assert!(folder.path().join("run/result.json").exists(), "the earlier run is still there");
+    assert!(folder.path().join("run/result.json").exists(), "the earlier run was removed");
 }

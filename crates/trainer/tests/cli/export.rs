@@ -1,5 +1,6 @@
-//! `export`: what other programs get, and what is refused. `scripts/check_export.py` checks that they compute the
-//! same with it.
+//! `export`: the files it writes, and which exports it refuses.
+//!
+//! `scripts/check_export.py` checks that other programs compute the same logits with these files.
 
 use std::{collections::HashMap, fs, path::Path};
 
@@ -16,8 +17,8 @@ use crate::support::{
     stderr, text, trainer_in,
 };
 
-/// A folder with the small data set and a run on it; its test split is cut to 16 images, as many as
-/// an export contains.
+/// Creates a folder with the small data set and a run on it. The test split is cut to 16 images, because an export
+/// contains 16.
 fn folder_with_run(arguments: &str) -> TempDir {
     let folder = folder_with_digits();
     let data = folder.path().join("data");
@@ -34,7 +35,7 @@ fn folder_with_run(arguments: &str) -> TempDir {
     folder
 }
 
-/// Exports the run into a folder with the format's name, and returns the bytes of the model.
+/// Exports the run into a folder named after the format, and returns the bytes of the exported model.
 fn export(folder: &Path, format: &str) -> Vec<u8> {
     let arguments = format!("export run --to {format} --out {format} --force");
     let exported = json(&mut trainer_in(folder, &arguments));
@@ -45,6 +46,7 @@ fn metadata(file: &[u8]) -> HashMap<String, String> {
     SafeTensors::read_metadata(file).unwrap().1.metadata().clone().unwrap()
 }
 
+/// Returns the shape and the values of an f32 tensor.
 fn floats(file: &SafeTensors, name: &str) -> (Vec<usize>, Vec<f32>) {
     let tensor = file.tensor(name).unwrap();
     assert_eq!(tensor.dtype(), Dtype::F32, "{name}");
@@ -53,7 +55,7 @@ fn floats(file: &SafeTensors, name: &str) -> (Vec<usize>, Vec<f32>) {
 }
 
 #[test]
-fn exported_files_exist_under_the_names_that_are_printed() {
+fn export_prints_the_names_of_the_files_it_writes() {
     let folder = folder_with_run("--scaling center");
     for (format, model) in [("safetensors", "model.safetensors"), ("onnx", "model.onnx")] {
         let exported = json(&mut trainer_in(folder.path(), &format!("export run --to {format}")));
@@ -68,14 +70,14 @@ fn exported_files_exist_under_the_names_that_are_printed() {
             assert!(folder.path().join(file).exists(), "{file}");
         }
         let all = fs::read_dir(folder.path().join(first).parent().unwrap()).unwrap();
-        assert_eq!(all.count(), 2, "the folder contains nothing else");
+        assert_eq!(all.count(), 2, "unexpected files in the folder");
     }
     let printed = text(&mut trainer_in(folder.path(), "export run --to onnx"));
     assert_contains(&printed, ["model.onnx: scaling and network in one graph"]);
 }
 
 #[test]
-fn safetensors_contain_the_weights_of_the_run_in_the_layouts_of_pytorch() {
+fn safetensors_contain_the_weights_of_the_run_in_the_layout_of_pytorch() {
     let folder = folder_with_run("--scaling standardize");
     let exported = export(folder.path(), "safetensors");
     let exported = SafeTensors::deserialize(&exported).unwrap();
@@ -86,7 +88,7 @@ fn safetensors_contain_the_weights_of_the_run_in_the_layouts_of_pytorch() {
         ("conv1.bias", vec![32]),
         ("conv2.weight", vec![64, 32, 3, 3]),
         ("conv2.bias", vec![64]),
-        ("dense1.weight", vec![64, 64]), // 12×12 pixels leave 1×1 of each of the 64 channels
+        ("dense1.weight", vec![64, 64]), // convolutions and pools reduce 12×12 pixels to 1×1
         ("dense1.bias", vec![64]),
         ("dense2.weight", vec![3, 64]),
         ("dense2.bias", vec![3]),
@@ -105,7 +107,7 @@ fn safetensors_contain_the_weights_of_the_run_in_the_layouts_of_pytorch() {
 }
 
 #[test]
-fn safetensors_metadata_describe_the_scaling_and_the_model() {
+fn safetensors_metadata_describes_the_scaling_and_the_model() {
     for scaling in ["none", "sample-standardize", "zca"] {
         let folder = folder_with_run(&format!("--scaling {scaling}"));
         let metadata = metadata(&export(folder.path(), "safetensors"));
@@ -141,8 +143,8 @@ fn golden_logits_agree_with_evaluate() {
         let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let exponentials = logits.iter().map(|&logit| f64::from(logit - most).exp());
         loss += exponentials.sum::<f64>().ln() - f64::from(logits[label as usize] - most);
-        let answer = logits.iter().position(|logit| logit.to_bits() == most.to_bits()).unwrap();
-        confusion[label as usize][answer] += 1;
+        let predicted = logits.iter().position(|logit| logit.to_bits() == most.to_bits()).unwrap();
+        confusion[label as usize][predicted] += 1;
     }
     let evaluated = json(&mut trainer_in(folder.path(), "evaluate run"));
     assert_eq!(evaluated["confusion"], json!(confusion));
@@ -150,7 +152,8 @@ fn golden_logits_agree_with_evaluate() {
     assert!((loss / 16.0 - expected).abs() <= 1e-5 * expected.max(1.0), "{} and {expected}", loss / 16.0);
 }
 
-/// Name, element type and shape, -1 for any number.
+/// Returns the name, element type and shape of an input or output; -1 stands for any size. Panics if it has no doc
+/// string.
 fn described(value: &ValueInfo) -> (String, DataType, Vec<i64>) {
     let Some(TypeValue::Tensor(tensor)) = value.r#type.as_ref().and_then(|r#type| r#type.value.as_ref())
     else {
@@ -161,12 +164,12 @@ fn described(value: &ValueInfo) -> (String, DataType, Vec<i64>) {
         Dimension::Param(_) => -1,
     };
     let shape = tensor.shape.as_ref().unwrap().dim.iter().map(|dimension| side(&dimension.value));
-    assert!(!value.doc_string.is_empty(), "{} is documented", value.name);
+    assert!(!value.doc_string.is_empty(), "{} has no doc string", value.name);
     (value.name.into(), tensor.elem_type, shape.collect())
 }
 
 #[test]
-fn onnx_takes_bytes_and_gives_logits_and_probabilities() {
+fn onnx_model_takes_bytes_and_returns_logits_and_probabilities() {
     let folder = folder_with_run("--scaling normalize");
     let bytes = export(folder.path(), "onnx");
     let model = onnx_rs::parse(&bytes).unwrap();
@@ -197,9 +200,9 @@ fn onnx_takes_bytes_and_gives_logits_and_probabilities() {
 }
 
 #[test]
-fn onnx_graph_begins_with_the_steps_of_the_scaling() {
+fn onnx_graph_starts_with_the_steps_of_the_scaling() {
     use OpType::{Add, Cast, Div, Flatten, MatMul, Mul, ReduceMean, Reshape, Sqrt, Sub};
-    let spelled_out = |granularity: &str| {
+    let custom = |granularity: &str| {
         format!(
             "[scaling]\nrescale = 0.5\nsamplewise_center = true\nsamplewise_std_normalization = true\n\
              featurewise_center = true\nfeaturewise_std_normalization = true\ngranularity = '{granularity}'\n"
@@ -211,9 +214,9 @@ fn onnx_graph_begins_with_the_steps_of_the_scaling() {
         ("scaling = 'none'".to_owned(), vec![], "conv1.bias", vec![32]),
         ("scaling = 'normalize'".to_owned(), vec![Mul], "rescale", vec![]),
         ("scaling = 'zca'".to_owned(), vec![Sub, Flatten, MatMul, Reshape], "zca_matrix", vec![144, 144]),
-        (spelled_out("global"), all(), "feature_mean", vec![1, 1, 1, 1]),
-        (spelled_out("channel"), all(), "feature_mean", vec![1, 1, 1, 1]),
-        (spelled_out("pixel"), all(), "feature_divisor", vec![1, 1, 12, 12]),
+        (custom("global"), all(), "feature_mean", vec![1, 1, 1, 1]),
+        (custom("channel"), all(), "feature_mean", vec![1, 1, 1, 1]),
+        (custom("pixel"), all(), "feature_divisor", vec![1, 1, 12, 12]),
     ] {
         let folder = folder_with_config(&format!("epochs = 1\n{config}"));
         json(&mut trainer_on_digits(folder.path(), "train --config c.toml --out run"));
@@ -228,7 +231,7 @@ fn onnx_graph_begins_with_the_steps_of_the_scaling() {
 }
 
 #[test]
-fn onnx_statistics_are_those_of_the_run() {
+fn onnx_model_contains_the_statistics_of_the_run() {
     let folder = folder_with_run("--scaling standardize");
     let bytes = export(folder.path(), "onnx");
     let graph = onnx_rs::parse(&bytes).unwrap().graph.unwrap();
@@ -264,39 +267,39 @@ fn refused_exports_write_nothing() {
     assert_eq!(trainer_on_digits(folder.path(), diverging).output().unwrap().status.code(), Some(1));
     let refusals = [
         ("nothing --to onnx", 1, "does not exist"),
-        ("data --to onnx", 1, "is not a whole run"),
+        ("data --to onnx", 1, "is not a finished run"),
         ("diverged --to onnx", 1, "diverged"),
         ("run --to tflite", 2, "invalid value 'tflite'"),
         ("run", 2, "--to"),
         ("run --to onnx --resume", 2, "--resume"),
         ("run --to onnx --force", 2, "--out"),
-        ("run --to onnx --data-dir elsewhere", 1, "name their folder with --data-dir"),
+        ("run --to onnx --data-dir elsewhere", 1, "an export contains the logits of test images: "),
     ];
     let errors = refusals.map(|(arguments, status, message)| {
         refused(&mut trainer_in(folder.path(), &format!("export {arguments}")), status, message)
     });
-    assert!(!folder.path().join("runs").exists(), "nothing is written");
+    assert!(!folder.path().join("runs").exists(), "a refused export must write nothing");
     insta::assert_snapshot!(errors.concat());
 }
 
 #[test]
-fn force_replaces_an_earlier_export_and_nothing_else() {
+fn force_replaces_nothing_but_an_earlier_export() {
     let folder = folder_with_run("--scaling center");
     export(folder.path(), "onnx");
     refused(
         &mut trainer_in(folder.path(), "export run --to safetensors --out onnx"),
         1,
-        "already holds a result",
+        "already contains a result",
     );
     let forced =
         trainer_in(folder.path(), "export run --to safetensors --out onnx --force").output().unwrap();
     assert!(forced.status.success(), "{}", stderr(&forced));
-    assert!(!folder.path().join("onnx/model.onnx").exists(), "nothing of the earlier export is left");
+    assert!(!folder.path().join("onnx/model.onnx").exists(), "a file of the earlier export is left");
 
     refused(
         &mut trainer_in(folder.path(), "export run --to onnx --out run --force"),
         1,
-        "no part of such a result",
+        "which is not part of a result",
     );
     let mine = folder.path().join("mine");
     fs::create_dir(&mine).unwrap();
@@ -304,7 +307,7 @@ fn force_replaces_an_earlier_export_and_nothing_else() {
     refused(
         &mut trainer_in(folder.path(), "export run --to onnx --out mine --force"),
         1,
-        "no golden.safetensors",
+        "no valid golden.safetensors",
     );
     assert_eq!(read_text(&mine.join("model.onnx")), "months of training");
 }
@@ -332,8 +335,8 @@ fn class_names_of_pictures_are_in_every_exported_file() {
     let bytes = export(folder.path(), "onnx");
     let model = onnx_rs::parse(&bytes).unwrap();
     let of_onnx = model.metadata_props.iter().find(|entry| entry.key == "class_names").unwrap().value;
-    for held in [weights["class_names"].as_str(), golden["class_names"].as_str(), of_onnx] {
-        assert_eq!(serde_json::from_str::<Value>(held).unwrap(), names);
+    for names_json in [weights["class_names"].as_str(), golden["class_names"].as_str(), of_onnx] {
+        assert_eq!(serde_json::from_str::<Value>(names_json).unwrap(), names);
     }
     assert_eq!(described(&model.graph.unwrap().input[0]).2, [-1, 3, 12, 12]);
 }

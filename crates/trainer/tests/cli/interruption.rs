@@ -1,4 +1,4 @@
-//! Ctrl-C: exit status 130, and the progress is kept.
+//! Ctrl-C: the program exits with status 130 and keeps its progress.
 #![cfg(unix)]
 
 use std::{
@@ -17,18 +17,18 @@ use crate::support::{
     read_json, read_text, stderr, stdout, weights_of,
 };
 
-/// Starts the command, waits until `ready`, sends SIGINT, and waits for its end.
+/// Starts a command, sends SIGINT as soon as `ready` returns true, and waits for the command to exit.
 fn interrupt(mut command: Command, ready: impl FnMut() -> bool) -> Output {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    wait_until("the training gets far enough to be interrupted", ready);
+    wait_until("the command is ready to be interrupted", ready);
     signal(&child, "INT");
     child.wait_with_output().unwrap()
 }
 
-/// Checks that the command ended as ctrl-C ends it, and says how to go on.
+/// Checks how a command reacts to ctrl-C: status 130, no result, and a last line that shows how to resume.
 fn assert_interrupted(output: &Output, resume: &str) {
     assert_eq!(output.status.code(), Some(130), "{}", stderr(output));
-    assert_eq!(stdout(output), "", "an interrupted command prints no result");
+    assert_eq!(stdout(output), "", "an interrupted command must print no result");
     let error = stderr(output);
     let last = error.lines().last().unwrap_or_default();
     assert_contains(last, ["error: interrupted", resume]);
@@ -38,7 +38,7 @@ fn has_checkpoint(run: &Path) -> bool {
     fs::read_dir(run.join("checkpoints")).is_ok_and(|mut entries| entries.next().is_some())
 }
 
-/// Trains with `config` twice, once with an interruption and once without, and compares the results.
+/// Trains twice with `config`, once interrupted and resumed, once without a break. Checks that both results are equal.
 fn assert_resumes_to_the_same_bits(config: &str) {
     let folder = folder_with_config(config);
     let run = folder.path().join("run");
@@ -47,8 +47,8 @@ fn assert_resumes_to_the_same_bits(config: &str) {
     let command = trainer_on_digits(folder.path(), &format!("{arguments} run"));
     let output = interrupt(command, || has_checkpoint(&run));
     assert_interrupted(&output, "--out run --resume");
-    assert!(!run.join("result.json").exists(), "an interrupted run never reads as finished");
-    assert!(has_checkpoint(&run), "the checkpoint is kept");
+    assert!(!run.join("result.json").exists(), "an interrupted run must have no result");
+    assert!(has_checkpoint(&run), "the checkpoint was removed");
 
     let resumed = json(&mut trainer_on_digits(folder.path(), &format!("{arguments} run --resume")));
     let uninterrupted = json(&mut trainer_on_digits(folder.path(), &format!("{arguments} other")));
@@ -59,12 +59,12 @@ fn assert_resumes_to_the_same_bits(config: &str) {
 }
 
 #[test]
-fn interrupted_training_resumes_to_the_bits_of_an_uninterrupted_one() {
+fn interrupted_run_resumes_to_the_same_bits_as_an_uninterrupted_one() {
     assert_resumes_to_the_same_bits("");
 }
 
 #[test]
-fn interrupted_augmented_training_resumes_to_the_bits_of_an_uninterrupted_one() {
+fn interrupted_run_with_augmentation_resumes_to_the_same_bits_as_an_uninterrupted_one() {
     assert_resumes_to_the_same_bits(EVERY_FIELD);
 }
 
@@ -80,13 +80,13 @@ fn interrupted_comparison_keeps_its_finished_runs_and_resumes() {
     });
     assert_interrupted(&output, "--out all --resume");
     let first = read_text(&run_of(&all, "none-seed1").join("result.json"));
-    assert_contains(&read_text(&all.join("report.md")), ["So far 1 of 2 trainings"]);
-    assert!(!all.join("result.json").exists(), "an interrupted comparison never reads as finished");
+    assert_contains(&read_text(&all.join("report.md")), ["So far, 1 of 2 runs finished"]);
+    assert!(!all.join("result.json").exists(), "an interrupted comparison must have no result");
 
     let resumed = json(trainer_on_digits(folder.path(), arguments).arg("--resume"));
     assert_eq!(resumed["scalings"].as_array().unwrap().len(), 2);
     assert_eq!(resumed["finished"], 2);
     assert_eq!(read_json(&second().join("result.json"))["status"], "ok");
     let kept = read_text(&run_of(&all, "none-seed1").join("result.json"));
-    assert_eq!(kept, first, "a finished run is not trained again");
+    assert_eq!(kept, first, "a finished run was trained again");
 }

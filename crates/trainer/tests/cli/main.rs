@@ -1,12 +1,16 @@
-//! The program as its users run it.
+//! Integration tests: each runs the `mnist-trainer` binary as a user would.
 
+mod announcements;
+mod arguments;
 mod augmentation;
 mod bad_input;
 mod bad_pictures;
 mod browser;
 mod commands;
 mod comparison;
+mod completions;
 mod contact_sheet;
+mod data_folder;
 mod export;
 mod help;
 mod interruption;

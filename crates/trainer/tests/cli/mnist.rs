@@ -1,4 +1,4 @@
-//! The program on the real MNIST, all of it.
+//! The program on the complete MNIST data set.
 
 use std::{path::Path, process::Command};
 
@@ -7,7 +7,8 @@ use tempfile::tempdir;
 
 use crate::support::{json, number, trainer, weights_of};
 
-/// The program on real MNIST: in the caller's folder of it, or in the cache, which is filled if it is empty.
+/// Builds a command that runs the program on MNIST: in `$MNIST_DATA_DIR` if that is set, otherwise in the cache, which
+/// is filled if it is empty.
 fn trainer_on_mnist(folder: &Path, arguments: &str) -> Command {
     let mut command = trainer();
     if let Some(folder) = std::env::var_os("MNIST_DATA_DIR") {
@@ -17,6 +18,7 @@ fn trainer_on_mnist(folder: &Path, arguments: &str) -> Command {
     command
 }
 
+/// Runs a command on MNIST in a temporary folder, and returns the JSON it prints.
 fn on_mnist(arguments: &str) -> Value {
     let folder = tempdir().unwrap();
     json(&mut trainer_on_mnist(folder.path(), arguments))
@@ -60,23 +62,23 @@ fn all_four_files_are_fetched_and_verified() {
 }
 
 #[test]
-fn scale_confirms_what_the_tutorial_confirms() {
-    let standardised = on_mnist("scale --scaling standardize");
-    assert_eq!(standardised["batches"], json!({"train": 938, "test": 157}));
-    assert_eq!(standardised["batch"]["shape"], json!([64, 1, 28, 28]));
-    assert_eq!(standardised["statistics"]["mean"], json!([33.318421449829934]));
-    assert_eq!(standardised["statistics"]["std"], json!([78.56748998339799]));
-    assert!(number(&standardised["train"]["mean"]).abs() < 1e-7, "{}", standardised["train"]);
-    assert!((number(&standardised["train"]["std"]) - 1.0).abs() < 1e-6, "{}", standardised["train"]);
-    let centred = on_mnist("scale --scaling center");
-    assert!(number(&centred["train"]["mean"]).abs() < 2e-6, "{}", centred["train"]);
-    let normalised = on_mnist("scale --scaling normalize");
-    assert_eq!((&normalised["train"]["min"], &normalised["train"]["max"]), (&json!(0.0), &json!(1.0)));
+fn scale_prints_the_numbers_of_the_tutorial() {
+    let standardized = on_mnist("scale --scaling standardize");
+    assert_eq!(standardized["batches"], json!({"train": 938, "test": 157}));
+    assert_eq!(standardized["batch"]["shape"], json!([64, 1, 28, 28]));
+    assert_eq!(standardized["statistics"]["mean"], json!([33.318421449829934]));
+    assert_eq!(standardized["statistics"]["std"], json!([78.56748998339799]));
+    assert!(number(&standardized["train"]["mean"]).abs() < 1e-7, "{}", standardized["train"]);
+    assert!((number(&standardized["train"]["std"]) - 1.0).abs() < 1e-6, "{}", standardized["train"]);
+    let centered = on_mnist("scale --scaling center");
+    assert!(number(&centered["train"]["mean"]).abs() < 2e-6, "{}", centered["train"]);
+    let normalized = on_mnist("scale --scaling normalize");
+    assert_eq!((&normalized["train"]["min"], &normalized["train"]["max"]), (&json!(0.0), &json!(1.0)));
 }
 
-/// Real MNIST is large enough that the backend uses several threads.
+/// Unlike the small data set, MNIST is large enough that the backend uses several threads.
 #[test]
-fn number_of_threads_changes_no_bit() {
+fn number_of_threads_does_not_change_the_weights() {
     let weights = |threads: u32| {
         let arguments = format!("train --scaling standardize --limit 640 --epochs 1 --threads {threads}");
         weights_of(&on_mnist(&arguments)).to_owned()
@@ -85,7 +87,7 @@ fn number_of_threads_changes_no_bit() {
     assert_eq!((&two, &four), (&one, &one));
 }
 
-/// Keras reaches 98% after one epoch; a wrong network or a wrong loop stays far below 97%.
+/// Keras reaches 98% after one epoch. An error in the network or the training loop leaves the accuracy far below 97%.
 #[test]
 fn one_epoch_over_all_60000_images_reaches_97_percent() {
     let result = on_mnist("train --scaling standardize --epochs 1");
@@ -94,11 +96,11 @@ fn one_epoch_over_all_60000_images_reaches_97_percent() {
     assert!(accuracy > 0.97, "{accuracy}");
 }
 
-/// The complete experiment of the tutorial. Keras 3.15 reaches, with the seeds 1 to 3, normalize 98.88 to 99.01%,
-/// center 97.96 to 98.53%, standardize 98.54 to 99.12%; the limits leave half a percent on either side.
+/// Repeats the tutorial's experiment. With seeds 1 to 3, Keras 3.15 reaches 98.88 to 99.01% (normalize), 97.96 to
+/// 98.53% (center) and 98.54 to 99.12% (standardize). The limits leave half a percentage point on either side.
 #[test]
 #[ignore = "15 epochs: minutes of training"]
-fn tutorials_comparison_finds_keras_accuracies() {
+fn comparison_of_the_tutorial_reaches_the_accuracies_of_keras() {
     let folder = tempdir().unwrap();
     let comparison = json(&mut trainer_on_mnist(folder.path(), ""));
     for (name, low, high) in

@@ -1,4 +1,4 @@
-//! Folders of pictures: `train/<class>/*.png`, `test/<class>/*.png`.
+//! Data sets in folders of pictures: `train/<class>/*.png`, `test/<class>/*.png`.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use crate::support::{
     digits::{trainer_on_digits, write_split},
     json, number, on_threads,
     pictures::{
-        HEIGHT, TEST_ORDER, TRAIN_ORDER, WIDTH, all_fruit, folder_with_fruit, fruit, grey_fruit, png,
+        HEIGHT, TEST_ORDER, TRAIN_ORDER, WIDTH, all_fruit, folder_with_fruit, fruit, grayscale_fruit, png,
         trainer_on_pictures, write_each,
     },
     read_json, read_text,
@@ -22,7 +22,7 @@ use crate::support::{
     stderr, trainer_in, weights_of,
 };
 
-/// Population mean and standard deviation.
+/// Returns the mean and the population standard deviation.
 fn mean_and_std(values: &[u8]) -> [f64; 2] {
     let mean_of = |value: fn(f64) -> f64| {
         values.iter().map(|&byte| value(byte.into())).sum::<f64>() / values.len() as f64
@@ -36,11 +36,15 @@ fn assert_close(found: &Value, expected: f64) {
 }
 
 #[test]
-fn summary_of_pictures_shows_their_shape_range_and_classes() {
+fn summary_of_pictures_contains_their_shape_range_and_classes() {
     let folder = folder_with_fruit();
     let summary = json(&mut trainer_on_pictures(folder.path(), "data summary"));
     assert_eq!(summary["dataset"], "folder");
-    assert_eq!(summary["class_names"], json!(["Pear", "apple", "fig"]), "sorted by their bytes");
+    assert_eq!(
+        summary["class_names"],
+        json!(["Pear", "apple", "fig"]),
+        "class names must be sorted by their bytes"
+    );
     for (split, order, labels) in
         [("train", &TRAIN_ORDER[..], [3, 6, 2]), ("test", &TEST_ORDER[..], [1, 2, 1])]
     {
@@ -60,7 +64,7 @@ fn summary_of_pictures_shows_their_shape_range_and_classes() {
 }
 
 #[test]
-fn verify_decodes_the_pictures_of_both_splits_and_prints_a_checksum_for_each() {
+fn verify_decodes_both_splits_and_prints_a_checksum_for_each() {
     let folder = folder_with_fruit();
     let verify = || json(&mut trainer_on_pictures(folder.path(), "data verify"));
     let before = verify();
@@ -81,7 +85,7 @@ fn verify_decodes_the_pictures_of_both_splits_and_prints_a_checksum_for_each() {
 }
 
 #[test]
-fn statistics_of_channels_are_those_of_reds_greens_and_blues() {
+fn granularity_channel_gives_the_statistics_of_red_green_and_blue() {
     let folder = folder_with_fruit();
     let config = "[scaling]\nfeaturewise_center = true\nfeaturewise_std_normalization = true\n\
                   granularity = 'channel'\n";
@@ -116,14 +120,14 @@ fn network_has_an_input_per_channel_and_an_output_per_class() {
         (9 * channels * 32 + 32) + (9 * 32 * 64 + 64) + (64 * positions * 64 + 64) + (64 * 3 + 3)
     };
     assert_eq!(colored["parameters"], parameters(3, 1));
-    let grey = train("--color-mode grayscale --out grey");
-    assert_eq!(grey["parameters"], parameters(1, 1));
+    let grayscale = train("--color-mode grayscale --out grayscale");
+    assert_eq!(grayscale["parameters"], parameters(1, 1));
     let larger = train("--resize 20x15 --out larger");
     assert_eq!(larger["parameters"], parameters(3, 3 * 2));
 }
 
 #[test]
-fn run_keeps_the_size_and_the_colors_of_its_pictures_and_is_evaluated_with_them() {
+fn run_is_evaluated_with_the_size_and_colors_it_was_trained_with() {
     let folder = folder_with_fruit();
     let arguments = "train --scaling standardize --epochs 1 --resize 14x16 --color-mode grayscale --out run";
     let trained = json(&mut trainer_on_pictures(folder.path(), arguments));
@@ -137,7 +141,7 @@ fn run_keeps_the_size_and_the_colors_of_its_pictures_and_is_evaluated_with_them(
 }
 
 #[test]
-fn config_file_sets_size_and_colors_of_pictures_and_flags_win() {
+fn configuration_file_sets_size_and_colors_of_pictures_and_flags_override_it() {
     let folder = folder_with_fruit();
     let config = "dataset = 'folder'\ndata_dir = 'data'\nresize = '11x13'\ncolor_mode = 'grayscale'\n";
     fs::write(folder.path().join("c.toml"), config).unwrap();
@@ -157,13 +161,13 @@ fn model_is_not_evaluated_on_other_classes_or_another_shape() {
         let output = trainer_in(folder.path(), &format!("evaluate run {flags}")).output().unwrap();
         assert_refused(&output, 1, message);
     };
-    refused("--resize 12x11", "fitted on images of 3×12×10, these are 3×12×11");
-    refused("--color-mode grayscale", "fitted on images of 3×12×10, these are 1×12×10");
+    refused("--resize 12x11", "fitted on images of 3×12×10, but these are 3×12×11");
+    refused("--color-mode grayscale", "fitted on images of 3×12×10, but these are 1×12×10");
     for split in ["train", "test"] {
         let data = folder.path().join("data").join(split);
         fs::rename(data.join("fig"), data.join("grape")).unwrap();
     }
-    refused("", "other names than those the model was trained on");
+    refused("", "the class names of the data differ from those of the model");
 }
 
 #[test]
@@ -179,7 +183,7 @@ fn resuming_after_a_picture_changed_is_refused() {
     }
     fruit("train", 0, 0).save(folder.path().join("data/test/apple/1.png")).unwrap();
     let refused = train("--resume");
-    assert_refused(&refused, 2, "the data files are not those that run began with");
+    assert_refused(&refused, 2, "the data files differ from those used in run");
 }
 
 #[test]
@@ -197,13 +201,15 @@ fn pictures_give_the_same_weights_with_any_number_of_threads() {
 }
 
 #[test]
-fn pictures_train_the_same_model_as_idx_files_of_the_same_images() {
+fn pictures_and_idx_files_of_the_same_images_train_the_same_model() {
     let folder = tempdir().unwrap();
     let pictures = folder.path().join("pictures/data");
-    write_each(&pictures, |split, label, number, path| grey_fruit(split, label, number).save(path).unwrap());
+    write_each(&pictures, |split, label, number, path| {
+        grayscale_fruit(split, label, number).save(path).unwrap()
+    });
     let idx = folder.path().join("idx");
     for (split, prefix, order) in [("train", "train", &TRAIN_ORDER[..]), ("test", "t10k", &TEST_ORDER[..])] {
-        let pixels = |&(label, number): &(usize, usize)| grey_fruit(split, label, number).into_raw();
+        let pixels = |&(label, number): &(usize, usize)| grayscale_fruit(split, label, number).into_raw();
         let pixels: Vec<u8> = order.iter().flat_map(pixels).collect();
         let labels: Vec<u8> = order.iter().map(|&(label, _)| label as u8).collect();
         let count = order.len() as u32;
@@ -220,9 +226,9 @@ fn pictures_train_the_same_model_as_idx_files_of_the_same_images() {
 }
 
 #[test]
-fn limit_and_validation_split_see_every_class() {
+fn limited_and_validation_images_contain_every_class() {
     let folder = folder_with_fruit();
-    // The first four pictures show all classes, and so do the last three.
+    // All classes are among the first four pictures, and among the last three.
     let shown = json(&mut trainer_on_pictures(folder.path(), "scale --scaling center --limit 4"));
     let bytes = |&(label, number): &(usize, usize)| fruit("train", label, number).into_raw();
     let [mean, _] = mean_and_std(&TRAIN_ORDER[..4].iter().flat_map(bytes).collect::<Vec<_>>());
@@ -240,9 +246,9 @@ fn pictures_with_sixteen_bits_or_a_palette_train_as_with_eight_bits() {
     let weights = |save: fn(GrayImage, &Path)| {
         let folder = tempdir().unwrap();
         write_each(&folder.path().join("data"), |split, label, number, path| {
-            save(grey_fruit(split, label, number), path);
+            save(grayscale_fruit(split, label, number), path);
         });
-        // A palette counts as coloured, even if all its colours are grey.
+        // A picture with a palette counts as RGB, even if all its colors are gray.
         let arguments = "train --scaling center --epochs 1 --color-mode grayscale --out run";
         weights_of(&json(&mut trainer_on_pictures(folder.path(), arguments))).to_owned()
     };
@@ -253,17 +259,17 @@ fn pictures_with_sixteen_bits_or_a_palette_train_as_with_eight_bits() {
         DynamicImage::from(picture).save(path).unwrap();
     });
     let palette = weights(|picture, path| {
-        let greys: Vec<u8> = (0..=255).flat_map(|grey| [grey; 3]).collect();
+        let grays: Vec<u8> = (0..=255).flat_map(|gray| [gray; 3]).collect();
         let rows: Vec<u8> =
             picture.as_raw().chunks(WIDTH as usize).flat_map(|row| [&[0], row].concat()).collect();
-        fs::write(path, png([HEIGHT, WIDTH], 8, 3, &[(b"PLTE", &greys)], &rows)).unwrap();
+        fs::write(path, png([HEIGHT, WIDTH], 8, 3, &[(b"PLTE", &grays)], &rows)).unwrap();
     });
     assert_eq!(sixteen_bits, eight_bits);
     assert_eq!(palette, eight_bits);
 }
 
 #[test]
-fn one_train_picture_is_enough_and_gives_a_warning_about_its_spread() {
+fn one_training_picture_is_enough_and_gives_a_warning_about_its_standard_deviation() {
     let folder = tempdir().unwrap();
     for split in ["train", "test"] {
         let class = folder.path().join("data").join(split).join("apple");
@@ -276,14 +282,14 @@ fn one_train_picture_is_enough_and_gives_a_warning_about_its_spread() {
     let mut train = trainer_on_pictures(folder.path(), "train --config c.toml --epochs 1 --out run --quiet");
     let output = train.output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    let warning = "warning: custom: 360 of 360 standard deviations are 0; there, any difference from the train images \
+    let warning = "warning: custom: 360 of 360 standard deviations are 0; there, any difference from the training images \
                    is divided by 1e-6";
     assert_eq!(stderr(&output).trim(), warning);
     assert_eq!(read_json(&folder.path().join("run/result.json"))["test"]["accuracy"], 1.0);
 }
 
 #[test]
-fn pictures_of_one_colour_are_standardized_to_numbers() {
+fn pictures_of_a_single_color_are_standardized_without_nan() {
     let folder = tempdir().unwrap();
     write_each(&folder.path().join("data"), |_, _, _, path| {
         GrayImage::from_pixel(WIDTH, HEIGHT, Luma([77])).save(path).unwrap();
@@ -298,7 +304,8 @@ fn pictures_of_one_colour_are_standardized_to_numbers() {
         assert!(stderr(&output).starts_with(warning), "{}", stderr(&output));
         let result = read_json(&folder.path().join(scaling).join("result.json"));
         assert_eq!(result["status"], "ok");
-        // All images are equal, so the model can do no better than to guess one of three classes: ln 3 = 1.1.
+        // All images are equal, so the model can only guess among three classes. A uniform guess has a loss of
+        // ln 3 = 1.1.
         assert!(number(&result["test"]["loss"]) < 2.0, "{}", result["test"]);
     }
 }

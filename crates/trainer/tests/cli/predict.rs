@@ -1,4 +1,4 @@
-//! `predict`: classify images with a run's model.
+//! `predict`: classifies images with a trained run.
 
 use std::{
     fs,
@@ -22,7 +22,7 @@ use crate::support::{
 
 const SIDE: usize = 12;
 
-/// A folder with the small data set, a run on it, and each test image as raw bytes: `0.raw` to `49.raw`.
+/// Creates a folder with the small data set, a run on it, and each test image as raw bytes: `0.raw` to `49.raw`.
 fn folder_with_run() -> TempDir {
     let folder = folder_with_digits();
     json(&mut trainer_on_digits(
@@ -35,7 +35,7 @@ fn folder_with_run() -> TempDir {
     folder
 }
 
-/// A folder with a run on images of MNIST's size.
+/// Creates a folder with a run on images of 28×28 pixels, as MNIST has.
 fn folder_with_run_on_larger_images() -> TempDir {
     let folder = tempdir().unwrap();
     let data = folder.path().join("data");
@@ -57,12 +57,12 @@ fn predict(folder: &Path, arguments: &str) -> Command {
     trainer_in(folder, &format!("predict run {arguments}"))
 }
 
-/// The output of `predict` with `input` on standard input.
+/// Runs `predict` with `input` on standard input.
 fn predict_input(folder: &Path, arguments: &str, input: &[u8]) -> Output {
     let mut command = predict(folder, arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // The program may fail, and stop reading, before all of the input is written.
+    // Writing fails if the program exits with an error before it has read all input.
     let _ = child.stdin.take().unwrap().write_all(input);
     child.wait_with_output().unwrap()
 }
@@ -87,7 +87,7 @@ fn predictions_agree_with_evaluate_and_keep_the_order_of_the_arguments() {
     for (index, prediction) in predictions.iter().enumerate() {
         assert_eq!(prediction["image"], format!("{index}.raw"));
         assert_eq!(prediction["class_name"], Value::Null);
-        assert_eq!(prediction.get("pixels"), None, "pixels are printed with --show only");
+        assert_eq!(prediction.get("pixels"), None, "only --show may print pixels");
         let class = prediction["class"].as_u64().unwrap() as usize;
         confusion[index % 3][class] += 1;
         let logits = logits(prediction);
@@ -95,7 +95,7 @@ fn predictions_agree_with_evaluate_and_keep_the_order_of_the_arguments() {
         loss -= (logits[index % 3].exp() / sum).ln() / 50.0;
         for (logit, probability) in logits.iter().zip(prediction["probabilities"].as_array().unwrap()) {
             assert!((logit.exp() / sum - number(probability)).abs() < 1e-7, "{prediction}");
-            assert!(*logit <= logits[class], "the class has the largest logit: {prediction}");
+            assert!(*logit <= logits[class], "the class must have the largest logit: {prediction}");
         }
     }
     assert_eq!(json!(confusion), evaluated["confusion"]);
@@ -131,19 +131,19 @@ fn same_pixels_in_any_file_format_give_the_same_logits() {
     let folder = folder_with_run();
     let pixels = test_images(folder.path()).swap_remove(4);
     let picture = GrayImage::from_raw(12, 12, pixels.clone()).unwrap();
-    for name in ["grey.png", "grey.bmp"] {
+    for name in ["gray.png", "gray.bmp"] {
         picture.save(folder.path().join(name)).unwrap();
     }
     for name in ["colored.png", "colored.webp"] {
         DynamicImage::from(picture.clone()).into_rgb8().save(folder.path().join(name)).unwrap();
     }
-    let names = "4.raw grey.png grey.bmp colored.png colored.webp";
+    let names = "4.raw gray.png gray.bmp colored.png colored.webp";
     let result = json(&mut predict(folder.path(), names));
     let first = &result["predictions"][0];
     for prediction in result["predictions"].as_array().unwrap() {
         assert_eq!(prediction["logits"], first["logits"], "{}", prediction["image"]);
     }
-    for input in [pixels, fs::read(folder.path().join("grey.png")).unwrap()] {
+    for input in [pixels, fs::read(folder.path().join("gray.png")).unwrap()] {
         let output = predict_input(folder.path(), "3.raw - --format json", &input);
         let result: Value = parse_json(&output);
         assert_eq!(result["predictions"][1]["logits"], first["logits"]);
@@ -159,22 +159,19 @@ fn bad_images_are_named_and_nothing_is_printed() {
     write("empty", b"");
     write("short.raw", &[7; 143]);
     GrayImage::from_pixel(13, 12, Luma([5])).save(folder.path().join("large.png")).unwrap();
-    GrayImage::from_pixel(12, 12, Luma([5])).save(folder.path().join("whole.png")).unwrap();
-    let whole = fs::read(folder.path().join("whole.png")).unwrap();
-    write("damaged.png", &whole[..whole.len() - 20]);
+    GrayImage::from_pixel(12, 12, Luma([5])).save(folder.path().join("complete.png")).unwrap();
+    let complete = fs::read(folder.path().join("complete.png")).unwrap();
+    write("damaged.png", &complete[..complete.len() - 20]);
     let fails = |arguments: &str, message: &str| refused(&mut predict(folder.path(), arguments), 1, message);
     let errors = [
         fails("0.raw nowhere.png", "cannot read nowhere.png"),
         fails(
             "0.raw empty",
-            "empty is neither a picture (png, jpg, bmp, webp) nor a raw image: it holds 0 bytes",
+            "empty is neither a picture (png, jpg, bmp, webp) nor a raw image: it has 0 bytes",
         ),
-        fails("short.raw", "it holds 143 bytes, an image of 1×12×12 has 144"),
-        fails(
-            "large.png",
-            "large.png is 12x13 pixels, but the model takes 12x12; bring it to that size first",
-        ),
-        fails("1.raw damaged.png 2.raw", "damaged.png cannot be decoded"),
+        fails("short.raw", "it has 143 bytes, but an image of 1×12×12 has 144"),
+        fails("large.png", "large.png is 12x13 pixels, but the model takes 12x12; resize it first"),
+        fails("1.raw damaged.png 2.raw", "cannot decode damaged.png"),
         fails("data", "cannot read data"),
     ];
     insta::assert_snapshot!(errors.concat());
@@ -183,7 +180,7 @@ fn bad_images_are_named_and_nothing_is_printed() {
 }
 
 #[test]
-fn bad_arguments_and_bad_runs() {
+fn bad_arguments_and_bad_runs_are_refused() {
     let folder = folder_with_run();
     let fails = |arguments: &str, status: i32, message: &str| {
         refused(&mut trainer_in(folder.path(), &format!("predict {arguments}")), status, message)
@@ -194,17 +191,17 @@ fn bad_arguments_and_bad_runs() {
         fails(
             "run 0.raw --prepare",
             2,
-            "--prepare makes grey images of 1×28×28, but the model takes 1×12×12",
+            "--prepare makes grayscale images of 1×28×28, but the model takes 1×12×12",
         ),
-        fails("run 0.raw --backend cuda", 2, "unknown backend"),
+        fails("run 0.raw --backend cuda", 2, "invalid value 'cuda'"),
         fails("nowhere 0.raw", 1, "the run nowhere does not exist"),
-        fails("data 0.raw", 1, "data is not a whole run"),
+        fails("data 0.raw", 1, "data is not a finished run"),
     ];
     insta::assert_snapshot!(errors.concat());
 }
 
 #[test]
-fn shown_pixels_are_those_of_the_image() {
+fn show_prints_the_pixels_of_the_image() {
     let folder = folder_with_run();
     let pixels = test_images(folder.path()).swap_remove(5);
     let rows: Vec<&[u8]> = pixels.chunks(SIDE).collect();
@@ -216,7 +213,7 @@ fn shown_pixels_are_those_of_the_image() {
         shown.lines().filter(|line| line.starts_with('│') && line.ends_with('│')).collect();
     assert_eq!(drawn.len(), SIDE);
     assert!(drawn.iter().all(|line| line.chars().count() == 2 + 2 * SIDE), "{shown}");
-    // Row 7, which is bright in class 2, has pixels from 150 to 246, the others from 0 to 96.
+    // Class 2 has row 7 bright: its pixels are 150 to 246, those of the other rows 0 to 96.
     assert!(drawn[7].contains('▓') && !drawn[7].contains(' '), "{shown}");
     assert!(!drawn[6].contains('▓'), "{shown}");
     let both = text(&mut predict(folder.path(), "5.raw 6.raw --show"));
@@ -224,7 +221,7 @@ fn shown_pixels_are_those_of_the_image() {
 }
 
 #[test]
-fn text_is_bars_for_one_image_a_table_for_several_and_lines_for_many() {
+fn text_output_is_bars_for_one_image_a_table_for_several_and_lines_for_many() {
     let folder = folder_with_run();
     let one = text(&mut predict(folder.path(), "1.raw"));
     assert!(one.starts_with("1.raw: 1 (") && one.lines().count() == 1 + 3, "{one}");
@@ -237,7 +234,7 @@ fn text_is_bars_for_one_image_a_table_for_several_and_lines_for_many() {
 }
 
 #[test]
-fn predictions_name_the_classes_and_pictures_get_the_size_and_colors_of_the_run() {
+fn predict_converts_pictures_to_the_size_and_colors_of_the_run_and_names_classes() {
     let folder = folder_with_fruit();
     let files = "data/test/apple/0.png data/test/Pear/0.png data/test/fig/0.png data/test/apple/1.png";
     for (flags, first_pixel) in [("", json!([3])), ("--resize 14x16 --color-mode grayscale", json!(1))] {
@@ -262,7 +259,7 @@ fn predictions_name_the_classes_and_pictures_get_the_size_and_colors_of_the_run(
 }
 
 #[test]
-fn photograph_is_prepared_as_the_digits_of_mnist_were() {
+fn photo_is_prepared_as_the_digits_of_mnist_were() {
     let folder = folder_with_run_on_larger_images();
     let bar = |x: u32, y: u32| (200..230).contains(&x) && (40..140).contains(&y);
     let photo = GrayImage::from_fn(300, 200, |x, y| Luma([if bar(x, y) { 30 } else { 220 }]));
@@ -270,8 +267,8 @@ fn photograph_is_prepared_as_the_digits_of_mnist_were() {
     GrayImage::from_pixel(300, 200, Luma([220])).save(folder.path().join("blank.png")).unwrap();
 
     let result = json(&mut predict(folder.path(), "photo.png --prepare --show"));
-    // 100×30 pixels of ink become 20×6. Their centre of mass, (9.5, 2.5), comes closest to (14, 14) in the rows
-    // 5 to 24 and the columns 12 to 17, where halves round up.
+    // The 100×30 pixels of ink are reduced to 20×6, and their center of mass, (9.5, 2.5), is moved to (14, 14). The
+    // offsets 4.5 and 11.5 round up: the ink fills rows 5 to 24 and columns 12 to 17.
     let rows: Vec<Vec<u8>> = (0..28)
         .map(|y| {
             (0..28).map(|x| if (5..25).contains(&y) && (12..18).contains(&x) { 255 } else { 0 }).collect()

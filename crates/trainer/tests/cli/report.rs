@@ -1,4 +1,7 @@
-//! The report of a comparison: its page, its Markdown, its figures and its table.
+//! The report of a comparison: the HTML page, the Markdown, the figures and the table of results.
+//!
+//! An arm is one configuration under comparison: a scaling, plus a learning rate and batch size if `[grid]` varies
+//! them.
 
 use std::{
     collections::BTreeMap,
@@ -22,16 +25,20 @@ fn page(folder: &Path) -> String {
     read_text(&folder.join("all/report.html"))
 }
 
-/// The text of each file of a report, by its path.
+/// Returns the text of each file of a report, keyed by its path.
 fn files(comparison: &Path) -> BTreeMap<PathBuf, String> {
     let figures = fs::read_dir(comparison.join("figures")).unwrap().map(|entry| entry.unwrap().path());
     let others = ["report.html", "report.md", "results.csv"].map(|name| comparison.join(name));
     figures.chain(others).map(|path| (path.clone(), read_text(&path))).collect()
 }
 
-/// Checks that a report has the same files as before, with the same text.
+/// Checks that a report still has the same files with the same text.
 fn assert_same_files(before: &BTreeMap<PathBuf, String>, after: &BTreeMap<PathBuf, String>) {
-    assert_eq!(after.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>(), "other files");
+    assert_eq!(
+        after.keys().collect::<Vec<_>>(),
+        before.keys().collect::<Vec<_>>(),
+        "the report has other files"
+    );
     for (path, text) in before {
         assert_same_text(&path.display().to_string(), text, &after[path]);
     }
@@ -39,16 +46,17 @@ fn assert_same_files(before: &BTreeMap<PathBuf, String>, after: &BTreeMap<PathBu
 
 #[test]
 #[should_panic(expected = "report.md differs from line 2 on\nbefore: …first\nsecond…\nafter:  …first\nlast…")]
-fn changed_file_is_shown_where_it_differs() {
+fn first_difference_of_a_changed_file_is_shown() {
     let files = |text: &str| BTreeMap::from([(PathBuf::from("report.md"), text.to_owned())]);
     assert_same_files(&files("first\nsecond"), &files("first\nlast"));
 }
 
-/// The text from the end of each `before` up to the next quotation mark.
+/// Returns the text between each `before` and the next quotation mark.
 fn quoted<'a>(text: &'a str, before: &str) -> Vec<&'a str> {
     text.split(before).skip(1).map(|rest| rest.split('"').next().unwrap()).collect()
 }
 
+/// Returns the rows of `results.csv`, keyed by column.
 fn rows(folder: &Path) -> Vec<BTreeMap<String, String>> {
     csv::Reader::from_path(folder.join("all/results.csv"))
         .unwrap()
@@ -58,39 +66,39 @@ fn rows(folder: &Path) -> Vec<BTreeMap<String, String>> {
 }
 
 #[test]
-fn page_contains_everything_that_it_refers_to() {
+fn page_contains_all_sections_and_everything_it_refers_to() {
     let folder = folder_with_comparison("--scalings center,none --seeds 2");
     let page = page(folder.path());
     let ids = quoted(&page, " id=\"");
     for section in SECTIONS {
-        assert!(ids.contains(&section), "{section} in {ids:?}");
+        assert!(ids.contains(&section), "no section {section}: {ids:?}");
     }
     for reference in quoted(&page, "href=\"#").into_iter().chain(quoted(&page, "aria-labelledby=\"")) {
-        assert!(ids.contains(&reference), "{reference} in {ids:?}");
+        assert!(ids.contains(&reference), "no element {reference}: {ids:?}");
     }
     let sources = quoted(&page, "src=\"");
     for source in &sources {
-        assert!(source.starts_with("data:image/png;base64,"), "an image is not in the page: {source}");
+        assert!(source.starts_with("data:image/png;base64,"), "an image is outside the page: {source}");
     }
-    assert!(sources.len() >= 6, "three digits under two scalings, but {} images", sources.len());
+    assert!(sources.len() >= 6, "expected three digits under two scalings, found {} images", sources.len());
     assert_lacks(&page, ["http:", "https:", "<script"]);
     assert_contains(&page, ["mnist-trainer compare --config config.toml --out again", "batch_size = 8"]);
 }
 
 #[test]
-fn figures_are_svg_files_that_markdown_shows() {
+fn figures_are_svg_files_that_the_markdown_shows() {
     let folder = folder_with_comparison("--scalings center,none --seeds 2");
     let all = folder.path().join("all");
     let markdown = read_text(&all.join("report.md"));
     let shown = markdown.split("](figures/").skip(1).map(|rest| rest.split(')').next().unwrap());
     let shown: Vec<&str> = shown.collect();
     for name in ["accuracy.svg", "early-loss.svg", "epoch-accuracy.svg", "confusion-center.svg"] {
-        assert!(shown.contains(&name), "{name} in {shown:?}");
+        assert!(shown.contains(&name), "{name} is not shown: {shown:?}");
     }
     let figures = fs::read_dir(all.join("figures")).unwrap().map(|entry| entry.unwrap().path());
     let figures: Vec<PathBuf> = figures.collect();
     for name in shown {
-        assert!(figures.contains(&all.join("figures").join(name)), "{name} in {figures:?}");
+        assert!(figures.contains(&all.join("figures").join(name)), "{name} does not exist: {figures:?}");
     }
     for path in figures {
         let text = read_text(&path);
@@ -107,7 +115,7 @@ fn figures_are_svg_files_that_markdown_shows() {
 }
 
 #[test]
-fn results_have_a_row_per_run() {
+fn results_csv_has_a_row_per_run() {
     let folder = folder_with_comparison("--scalings center,none --seeds 2 --validation-split 0.25");
     let rows = rows(folder.path());
     assert_eq!(rows.len(), 4);
@@ -132,7 +140,7 @@ fn report_writes_the_same_files_as_compare() {
     for path in written.keys() {
         fs::remove_file(path).unwrap();
     }
-    fs::write(all.join("figures/confusion-of-yore.svg"), "stale").unwrap();
+    fs::write(all.join("figures/confusion-removed.svg"), "stale").unwrap();
     let result = json(&mut trainer_in(folder.path(), "report all"));
     assert_eq!(result["comparison"], "all");
     let listed = result["files"].as_array().unwrap().iter();
@@ -145,23 +153,23 @@ fn report_writes_the_same_files_as_compare() {
 }
 
 #[test]
-fn report_without_the_data_has_no_pictures_and_says_so() {
+fn report_without_the_data_warns_that_it_has_no_images() {
     let folder = folder_with_comparison("--scalings center,none");
     fs::remove_dir_all(folder.path().join("data")).unwrap();
     let output = trainer_in(folder.path(), "report all").output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    assert_contains(&stderr(&output), ["warning: the report is written without pictures"]);
-    assert_contains(&page(folder.path()), ["There are no pictures here"]);
+    assert_contains(&stderr(&output), ["warning: the report has no images"]);
+    assert_contains(&page(folder.path()), ["No images are shown"]);
     assert_lacks(&page(folder.path()), ["<img"]);
 }
 
 #[test]
-fn data_that_have_moved_are_found_with_data_dir() {
+fn moved_data_are_found_with_data_dir() {
     let folder = folder_with_comparison("--scalings center,none");
     let written = page(folder.path());
     fs::rename(folder.path().join("data"), folder.path().join("moved")).unwrap();
     let report =
-        |place: &str| trainer_in(folder.path(), &format!("report all --data-dir {place}")).output().unwrap();
+        |data: &str| trainer_in(folder.path(), &format!("report all --data-dir {data}")).output().unwrap();
     assert_refused(&report("nowhere"), 1, "nowhere does not exist");
     assert_same_text("report.html", &written, &page(folder.path()));
     fs::remove_file(folder.path().join("all/report.html")).unwrap();
@@ -172,27 +180,34 @@ fn data_that_have_moved_are_found_with_data_dir() {
 }
 
 #[test]
-fn report_of_one_seed_does_not_speak_of_seeds() {
+fn report_of_one_seed_makes_no_statement_about_seeds() {
     let folder = folder_with_comparison("--scalings center,none");
     let markdown = read_text(&folder.path().join("all/report.md"));
     for text in [page(folder.path()), markdown] {
-        let of_seeds =
-            ["share a rank", "standard deviation", "Means over seeds", "95% interval", "ost seeds of"];
+        let of_seeds = [
+            "share a rank",
+            "standard deviation",
+            "means over seeds",
+            "mean over seeds",
+            "95% interval",
+            "ost seeds of",
+        ];
         assert_lacks(&text, of_seeds);
-        let of_models = ["Pairs: these trained models, on this test set", "McNemar's exact test says"];
+        let of_models =
+            ["Differences between trained models", "McNemar's exact test compares two trained models"];
         assert_contains(&text, of_models);
     }
 }
 
 #[test]
-fn both_formats_say_how_to_repeat_the_comparison() {
+fn page_and_markdown_show_how_to_repeat_the_comparison() {
     let folder = folder_with_comparison("--scalings center,none --seeds 2 --threads 1");
     let markdown = read_text(&folder.path().join("all/report.md"));
     let of_both =
-        ["mnist-trainer compare --config config.toml --out again", "CPU, by Burn's flex backend, 1 thread"];
+        ["mnist-trainer compare --config config.toml --out again", "CPU, Burn's flex backend, 1 thread"];
     for text in [markdown, page(folder.path())] {
         assert_contains(&text, of_both);
-        assert_contains(&text, ["Machine", "Versions", "The interval is of this pair alone"]);
+        assert_contains(&text, ["Machine", "Versions", "The 95% interval is for one pair alone"]);
     }
 }
 
@@ -205,7 +220,10 @@ fn images_of_other_data_are_not_shown() {
     fs::write(&images, bytes).unwrap();
     let output = trainer_in(folder.path(), "report all").output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    assert_contains(&stderr(&output), ["no longer those that were trained on"]);
+    assert_contains(
+        &stderr(&output),
+        ["the data files differ from those that the comparison was trained on"],
+    );
     assert_lacks(&page(folder.path()), ["<img"]);
 }
 
@@ -217,17 +235,17 @@ fn report_of_an_unfinished_comparison_counts_the_finished_runs() {
     fs::remove_file(all.join("result.json")).unwrap();
     fs::remove_file(run_of(&all, "none-seed2").join("result.json")).unwrap();
     json(&mut trainer_in(folder.path(), "report all"));
-    let of_page = ["So far 3 of 4 trainings", "Means are over each scaling's own seeds"];
+    let of_page = ["So far, 3 of 4 runs finished", "Means are over each scaling's own seeds"];
     assert_contains(&page(folder.path()), of_page);
-    assert_contains(&read_text(&all.join("report.md")), ["So far 3 of 4 trainings"]);
+    assert_contains(&read_text(&all.join("report.md")), ["So far, 3 of 4 runs finished"]);
     assert_eq!(rows(folder.path()).len(), 3);
 }
 
 #[test]
-fn diverged_runs_are_counted_and_have_no_numbers() {
+fn diverged_runs_are_counted_and_have_no_accuracy() {
     let folder = folder_with_comparison("--scalings none,center --learning-rate 1e30");
     let page = page(folder.path());
-    assert_contains(&page, ["2 trainings, 2 of them diverged", "1, 1 of them diverged"]);
+    assert_contains(&page, ["2 runs (2 diverged)", "1 (1 diverged)"]);
     assert_lacks(&page, ["id=\"accuracy\"", "id=\"pairs\"", "NaN", "inf%"]);
     let rows = rows(folder.path());
     let outcomes = rows.iter().map(|row| (row["status"].as_str(), row["test_accuracy"].as_str()));
@@ -235,7 +253,7 @@ fn diverged_runs_are_counted_and_have_no_numbers() {
 }
 
 #[test]
-fn every_arm_of_a_grid_is_named() {
+fn report_names_every_arm_of_a_grid() {
     let config = "scalings = ['center', 'none']\nepochs = 1\nlimit = 32\n[grid]\nlearning_rate = [0.001, 0.01]\nbatch_size = [8, 16]\n";
     let folder = folder_with_config(config);
     json(&mut trainer_on_digits(folder.path(), "compare --config c.toml --out all"));
@@ -272,8 +290,8 @@ fn markup_in_the_name_of_a_class_is_escaped() {
 #[test]
 fn folder_that_is_not_a_comparison_or_is_damaged_is_refused() {
     let folder = folder_with_comparison("--scalings center");
-    let report = |place: &str, message: &str| {
-        refused(&mut trainer_in(folder.path(), &format!("report {place}")), 1, message)
+    let report = |path: &str, message: &str| {
+        refused(&mut trainer_in(folder.path(), &format!("report {path}")), 1, message)
     };
     let run = run_of(&folder.path().join("all"), "center-seed1");
     let mut errors = report("data", "data is not a comparison");
@@ -282,17 +300,17 @@ fn folder_that_is_not_a_comparison_or_is_damaged_is_refused() {
 
     let before = files(&folder.path().join("all"));
     let predictions = run.join("predictions.csv");
-    let whole = read_text(&predictions);
-    let half: Vec<&str> = whole.lines().take(20).collect();
+    let complete = read_text(&predictions);
+    let half: Vec<&str> = complete.lines().take(20).collect();
     fs::write(&predictions, half.join("\n")).unwrap();
     errors += &report("all", "predictions.csv is damaged: it has 19 of 50 images");
     fs::write(&predictions, "nonsense\n1\n").unwrap();
     errors += &report("all", "predictions.csv is damaged");
-    // A report is written completely or not at all.
+    // A report that fails must leave all files of the earlier one as they were.
     assert_same_files(&before, &files(&folder.path().join("all")));
 
     fs::remove_file(run.join("result.json")).unwrap();
-    errors += &report("all", "no training of all has come to an end");
+    errors += &report("all", "all has no finished runs");
     let name = run.file_name().unwrap().to_str().unwrap();
     insta::assert_snapshot!(errors.replace(name, "center-seed1-[…]"));
 }

@@ -1,4 +1,4 @@
-//! Scalings on the command line: spelled out, whitening, kept with the model.
+//! Scalings: custom ones in a configuration file, whitening, and the `scaling.json` of a run.
 
 use std::{fs, path::Path};
 
@@ -12,7 +12,7 @@ use crate::support::{
 use serde_json::{Value, json};
 
 #[test]
-fn scaling_spelled_out_is_shown_with_statistics_of_its_granularity() {
+fn custom_scaling_prints_statistics_of_its_granularity() {
     let folder = folder_with_config(
         "[scaling]\nsamplewise_center = true\nsamplewise_std_normalization = true\n\
          featurewise_center = true\nfeaturewise_std_normalization = true\ngranularity = 'pixel'\n",
@@ -27,7 +27,7 @@ fn scaling_spelled_out_is_shown_with_statistics_of_its_granularity() {
 }
 
 #[test]
-fn whitening_says_what_it_will_cost_and_prints_the_eigenvalues() {
+fn whitening_announces_its_memory_use_and_prints_the_eigenvalues() {
     let folder = folder_with_config("");
     let mut scale = trainer_on_digits(folder.path(), "scale --scaling zca");
     let output = scale.args(["--format", "json"]).output().unwrap();
@@ -50,12 +50,12 @@ fn whitening_with_fewer_images_than_values_warns() {
     let output =
         trainer_on_digits(folder.path(), "scale --scaling zca --limit 100 --quiet").output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    let warning = "warning: zca: 100 images do not show every direction of 144 values; zca_whitening multiplies the others by 1000";
+    let warning = "warning: zca: 100 images cannot span all 144 directions; zca_whitening multiplies the others by 1000";
     assert_eq!(stderr(&output).trim(), warning);
 }
 
 #[test]
-fn positions_that_never_vary_give_a_warning() {
+fn pixels_that_never_vary_give_a_warning() {
     let folder = folder_with_config(
         "[scaling]\nfeaturewise_center = true\nfeaturewise_std_normalization = true\ngranularity = 'pixel'",
     );
@@ -65,25 +65,25 @@ fn positions_that_never_vary_give_a_warning() {
 }
 
 #[test]
-fn whitened_model_is_evaluated_with_the_whitening_it_was_trained_with() {
+fn evaluate_applies_the_whitening_of_the_run() {
     let folder = folder_with_config("");
     let trained = json(&mut trainer_on_digits(folder.path(), "train --scaling zca --epochs 2 --out run"));
     let evaluated = json(&mut trainer_in(folder.path(), "evaluate run"));
     assert_same_number(&evaluated["loss"], &trained["test"]["loss"]);
     let again = "train --scaling zca --epochs 2 --threads 1 --out again";
     let again = json(&mut trainer_on_digits(folder.path(), again));
-    assert_eq!(weights_of(&again), weights_of(&trained), "one thread gives the same bits");
+    assert_eq!(weights_of(&again), weights_of(&trained), "the number of threads changes the weights");
 }
 
 #[test]
-fn scaling_file_that_is_edited_or_missing_is_refused() {
+fn edited_or_missing_scaling_file_is_refused() {
     let folder = folder_with_config("");
     json(&mut trainer_on_digits(
         folder.path(),
         "train --scaling standardize --epochs 1 --limit 64 --out run",
     ));
     let path = folder.path().join("run/scaling.json");
-    let whole = read_text(&path);
+    let original = read_text(&path);
     let evaluate = |scaling: Option<String>| {
         let _ = fs::remove_file(&path);
         if let Some(scaling) = scaling {
@@ -91,39 +91,39 @@ fn scaling_file_that_is_edited_or_missing_is_refused() {
         }
         trainer_in(folder.path(), "evaluate run").output().unwrap()
     };
-    let mean = read_mean(&whole);
+    let mean = read_mean(&original);
     for (scaling, message) in [
-        (Some(whole.replace(&mean, "40.0")), "is not the one this run was trained with"),
-        (Some(whole.replace(&mean, "NaN")), "is not the one this run was trained with"),
-        (Some(String::new()), "is not the one this run was trained with"),
+        (Some(original.replace(&mean, "40.0")), "was changed after the training"),
+        (Some(original.replace(&mean, "NaN")), "was changed after the training"),
+        (Some(String::new()), "was changed after the training"),
         (None, "cannot read run/scaling.json"),
     ] {
         let output = evaluate(scaling);
         assert_refused(&output, 1, message);
         assert_eq!(stderr(&output).lines().count(), 1, "{}", stderr(&output));
     }
-    let unchanged = evaluate(Some(whole.clone()));
+    let unchanged = evaluate(Some(original.clone()));
     assert!(unchanged.status.success(), "{}", stderr(&unchanged));
 
-    fs::write(&path, whole.replace(&mean, "40.0")).unwrap();
+    fs::write(&path, original.replace(&mean, "40.0")).unwrap();
     fs::remove_file(folder.path().join("run/result.json")).unwrap();
     let resume = "train --scaling standardize --epochs 1 --limit 64 --out run --resume";
     let output = trainer_on_digits(folder.path(), resume).output().unwrap();
-    assert_refused(&output, 2, "scaling.json is not what is fitted now");
+    assert_refused(&output, 2, "scaling.json differs from the scaling fitted now");
 }
 
-/// The mean in a `scaling.json`, as it is written there.
+/// Returns the first mean in a `scaling.json`, as written in the file.
 fn read_mean(text: &str) -> String {
     serde_json::from_str::<Value>(text).unwrap()["mean"][0].to_string()
 }
 
 #[test]
-fn contradictory_descriptions_are_refused() {
+fn contradictory_scalings_are_refused() {
     let contradictions = [
         ("zca_whitening = true", "zca_whitening needs featurewise_center"),
         (
             "zca_whitening = true\nfeaturewise_center = true\nfeaturewise_std_normalization = true",
-            "takes the place of featurewise_std_normalization",
+            "replaces featurewise_std_normalization",
         ),
         ("zca_epsilon = 0.0", "zca_epsilon must be"),
         ("featurewise_std_normalization = true", "needs featurewise_center"),
@@ -137,7 +137,7 @@ fn contradictory_descriptions_are_refused() {
 }
 
 #[test]
-fn resuming_with_another_description_is_refused() {
+fn resuming_with_another_scaling_is_refused() {
     let folder = folder_with_config("scaling = { featurewise_center = true, granularity = 'pixel' }");
     let train = |more: &str| {
         let arguments = format!("train --config c.toml --epochs 1 --limit 64 --out run {more}");

@@ -1,4 +1,4 @@
-//! Several processes in one folder: they share the work of a comparison, and keep out of each other's runs.
+//! Several processes in one folder: they share the runs of a comparison, and no two train the same run.
 
 use std::{
     collections::BTreeMap,
@@ -18,9 +18,9 @@ use crate::support::{
     stderr,
 };
 
-/// The text of each `result.json`, by the run's folder.
+/// Returns the text of each `result.json`, keyed by the folder of the run.
 ///
-/// It contains how long the training took, so a run that is trained a second time has another text.
+/// The text contains the training time, so it changes if a run is trained a second time.
 fn results(comparison: &Path) -> BTreeMap<PathBuf, String> {
     let finished = runs_of(comparison).into_iter().filter(|run| run.join("result.json").exists());
     finished.map(|run| (run.clone(), read_text(&run.join("result.json")))).collect()
@@ -38,8 +38,8 @@ fn processes_that_share_a_folder_train_each_run_once() {
         thread::spawn(move || child.wait_with_output().unwrap())
     };
     let first = start("--seeds 2");
-    wait_until("the first process has planned its comparison", || all.join("plan.json").exists());
-    // The first process goes on while the others add a seed.
+    wait_until("the first process writes its plan", || all.join("plan.json").exists());
+    // The first process continues while the others add a seed.
     let processes = [first, start("--seeds 3"), start("--seeds 3")];
     let mut as_first_seen = BTreeMap::new();
     while !processes.iter().all(thread::JoinHandle::is_finished) {
@@ -53,12 +53,16 @@ fn processes_that_share_a_folder_train_each_run_once() {
         assert!(output.status.success(), "{}", stderr(output));
     }
     let at_the_end = results(&all);
-    assert_eq!(at_the_end.len(), 9, "three scalings with three seeds: {:?}", at_the_end.keys());
+    assert_eq!(at_the_end.len(), 9, "expected three scalings with three seeds: {:?}", at_the_end.keys());
     for (run, result) in &as_first_seen {
         assert_eq!(at_the_end.get(run), Some(result), "{} was trained twice", run.display());
     }
-    assert_eq!(parse_json(&outputs[0])["finished"], 6, "the first process was asked for two seeds");
-    assert_eq!(read_json(&all.join("result.json"))["finished"], 9, "the folder's result has all three seeds");
+    assert_eq!(parse_json(&outputs[0])["finished"], 6, "the result of the first process has two seeds");
+    assert_eq!(
+        read_json(&all.join("result.json"))["finished"],
+        9,
+        "the result in the folder has three seeds"
+    );
 
     json(&mut trainer_on_digits(folder.path(), "compare --epochs 20 --batch-size 16 --seeds 3 --out alone"));
     assert_eq!(weights_of_runs(&all), weights_of_runs(&folder.path().join("alone")));
@@ -66,7 +70,7 @@ fn processes_that_share_a_folder_train_each_run_once() {
 
 #[cfg(unix)]
 #[test]
-fn second_process_trains_what_the_first_has_not_begun_and_waits_for_the_rest() {
+fn second_process_trains_runs_that_the_first_has_not_started_and_waits_for_the_other() {
     let folder = folder_with_digits();
     let all = folder.path().join("all");
     let start = || {
@@ -80,13 +84,17 @@ fn second_process_trains_what_the_first_has_not_begun_and_waits_for_the_rest() {
     });
     // While the first process is stopped, only the second can finish runs.
     first.signal("STOP");
-    let begun = runs_of(&all);
-    assert_eq!((begun.len(), results(&all).len()), (1, 0), "one run is begun, none is finished: {begun:?}");
+    let started = runs_of(&all);
+    assert_eq!(
+        (started.len(), results(&all).len()),
+        (1, 0),
+        "expected one started run and no finished one: {started:?}"
+    );
     let mut second = start();
     wait_until("the second process trains the other runs", || results(&all).len() == 3);
     let of_second = results(&all);
-    assert!(!of_second.contains_key(&begun[0]), "{} is the first process's to train", begun[0].display());
-    assert!(second.is_running(), "the second process waits for the first one's run");
+    assert!(!of_second.contains_key(&started[0]), "the second process trained {}", started[0].display());
+    assert!(second.is_running(), "the second process must wait for the first one's run");
 
     first.signal("CONT");
     assert!(first.wait().success());
@@ -104,18 +112,18 @@ fn second_process_trains_what_the_first_has_not_begun_and_waits_for_the_rest() {
 }
 
 #[test]
-fn run_that_another_process_trains_is_left_to_it() {
+fn run_that_another_process_is_training_is_refused() {
     let folder = folder_with_digits();
     let arguments = "train --scaling none --epochs 3000 --batch-size 16 --out run";
     let mut first = Background::start(&mut trainer_on_digits(folder.path(), arguments));
-    wait_until("the first training has finished an epoch", || folder.path().join("run/metrics.csv").exists());
+    wait_until("the first process finishes an epoch", || folder.path().join("run/metrics.csv").exists());
     for flag in ["--resume", "--force"] {
         let second = trainer_on_digits(folder.path(), arguments).arg(flag).output().unwrap();
         assert_refused(&second, 1, "another process is training in run");
     }
-    assert!(first.is_running(), "the first training goes on");
+    assert!(first.is_running(), "the first process must continue");
     first.kill();
-    // A process that was killed keeps nobody out.
+    // A process that was killed no longer holds its lock.
     let other = trainer_on_digits(folder.path(), &arguments.replace("3000", "1")).arg("--force").output();
     let other = other.unwrap();
     assert!(other.status.success(), "{}", stderr(&other));

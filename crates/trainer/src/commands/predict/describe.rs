@@ -1,11 +1,11 @@
-//! Answers in words, bars and pixels.
+//! Formats predictions as text: tables, bars and pixels.
 
 use mnist_data::ImageShape;
 use mnist_report::numbers::percent;
 use serde::Serialize;
 
 use super::PredictedImage;
-use crate::terminal::table;
+use crate::layout::table;
 
 impl PredictedImage {
     fn class(&self) -> String {
@@ -17,23 +17,23 @@ impl PredictedImage {
     }
 }
 
-/// The pixels that a network saw, before they were scaled: rows of bytes, or of `[red, green, blue]`.
+/// The pixels that the network received, before scaling: rows of bytes, or of `[red, green, blue]`.
 #[derive(Debug, Serialize)]
 pub struct Pixels(Vec<Vec<Dot>>);
 
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Dot {
-    Grey(u8),
+    Gray(u8),
     Colors(Vec<u8>),
 }
 
 impl Pixels {
-    /// Of an image C×H×W.
+    /// Converts an image, C×H×W.
     pub fn new(image: &[u8], shape: ImageShape) -> Self {
         let ImageShape { channels, height, width } = shape;
         let dot = |position: usize| match channels {
-            1 => Dot::Grey(image[position]),
+            1 => Dot::Gray(image[position]),
             _ => {
                 Dot::Colors((0..channels).map(|channel| image[channel * height * width + position]).collect())
             }
@@ -41,12 +41,12 @@ impl Pixels {
         Self((0..height).map(|y| (0..width).map(|x| dot(y * width + x)).collect()).collect())
     }
 
-    /// A line per row, two shades per pixel, since characters are twice as high as they are wide.
+    /// Draws a line per row, with two characters per pixel, since characters are about twice as high as wide.
     fn draw(&self) -> String {
         const SHADES: [&str; 5] = ["  ", "░░", "▒▒", "▓▓", "██"];
         let shade = |dot: &Dot| {
             let brightness = match dot {
-                Dot::Grey(byte) => usize::from(*byte),
+                Dot::Gray(byte) => usize::from(*byte),
                 Dot::Colors(bytes) => bytes.iter().copied().map(usize::from).sum::<usize>() / bytes.len(),
             };
             SHADES[(brightness * (SHADES.len() - 1)).div_ceil(255)]
@@ -57,7 +57,8 @@ impl Pixels {
     }
 }
 
-/// One image, and each whose pixels are shown, with a bar per class; a few in a table; many on a line each.
+/// Formats predictions. A single image, and images with pixels, have a bar per class; up to 20 images are in a table;
+/// more have a line each.
 pub fn describe(predictions: &[PredictedImage], class_names: Option<&[String]>) -> String {
     const FEW: usize = 20;
     let lines: Vec<String> = match predictions {

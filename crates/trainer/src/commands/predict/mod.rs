@@ -1,4 +1,4 @@
-//! `predict`: a run's model on single images, with the run's own scaling.
+//! `predict`: classifies images with a run's model, scaled with the run's statistics.
 
 mod describe;
 
@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Result, bail};
-use mnist_data::{Fit, PictureReader, pictures};
+use mnist_data::{DataError, Fit, PictureReader, pictures};
 use mnist_model::ModelConfig;
 use mnist_training::{
     Observer, Prediction, TrainingError, backend::in_pool, observer::Task, predictor::TrainedModel,
@@ -20,7 +20,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use self::describe::{Pixels, describe};
-use crate::{cli::PredictArgs, failure::UsageError, terminal::Terminal, wording::wording};
+use crate::{cli::PredictArgs, failure::UsageError, terminal::Terminal};
 
 /// The argument that stands for standard input.
 const STANDARD_INPUT: &str = "-";
@@ -28,14 +28,14 @@ const STANDARD_INPUT: &str = "-";
 #[derive(Serialize)]
 struct PredictResult {
     run: PathBuf,
-    /// In the order of the arguments.
+    /// Predictions in the order of the arguments.
     predictions: Vec<PredictedImage>,
 }
 
-/// The answer to one image.
+/// The prediction for one image.
 #[derive(Debug, Serialize)]
 struct PredictedImage {
-    /// As it was named.
+    /// The image as the command line names it.
     image: String,
     class_name: Option<String>,
     #[serde(flatten)]
@@ -46,7 +46,7 @@ struct PredictedImage {
 
 pub fn run(args: PredictArgs, terminal: &Terminal) -> Result<()> {
     if args.images.iter().filter(|image| is_standard_input(image)).count() > 1 {
-        return Err(UsageError("standard input, -, holds one image; name it once".into()).into());
+        return Err(UsageError("standard input (-) is a single image; name it once".into()).into());
     }
     in_pool(args.compute.threads, || predict(args, terminal))
 }
@@ -61,7 +61,7 @@ fn predict(args: PredictArgs, terminal: &Terminal) -> Result<()> {
     let has_input = args.images.iter().any(|image| is_standard_input(image));
     let input = if has_input { read_standard_input(terminal)? } else { Vec::new() };
     let read = |image: &PathBuf| {
-        check_interrupt(terminal)?; // Each may be a photograph that takes a while.
+        check_interrupt(terminal)?; // A large photo takes a while.
         let pixels = if is_standard_input(image) {
             reader.decode(Path::new("standard input"), &input)
         } else {
@@ -73,7 +73,7 @@ fn predict(args: PredictArgs, terminal: &Terminal) -> Result<()> {
     let mut predictions = Vec::with_capacity(args.images.len());
     for images in args.images.chunks(settings.batch_size.get() as usize) {
         let decoded: Vec<Result<Vec<u8>>> = images.par_iter().map(read).collect();
-        // Of several that cannot be read, the first is named.
+        // If several images cannot be read, the error is about the first.
         let decoded: Vec<Vec<u8>> = decoded.into_iter().collect::<Result<_>>()?;
         let pixels: Vec<&[u8]> = decoded.iter().map(Vec::as_slice).collect();
         for ((image, pixels), answer) in images.iter().zip(&pixels).zip(predictor.predict(&pixels)?) {
@@ -91,15 +91,14 @@ fn predict(args: PredictArgs, terminal: &Terminal) -> Result<()> {
     terminal.result(&result, || describe(&result.predictions, class_names))
 }
 
-/// Brings pictures to what the run's model was trained on, in the way that the run did.
-fn reader(trained: &TrainedModel, prepare: bool) -> Result<PictureReader> {
+/// Creates a reader that converts pictures as the run converted its training images, or prepares them.
+fn reader(trained: &TrainedModel, prepare: bool) -> Result<PictureReader, DataError> {
     let fit = match trained.settings.training.dataset.resize {
         _ if prepare => Fit::Prepare,
         Some(_) => Fit::Resize,
         None => Fit::Exact,
     };
-    let reader = PictureReader::new(trained.fitted.shape(), fit);
-    Ok(reader.map_err(|error| UsageError(wording(&error.into()).0))?)
+    PictureReader::new(trained.fitted.shape(), fit)
 }
 
 fn is_standard_input(image: &Path) -> bool {
@@ -110,7 +109,7 @@ fn check_interrupt(terminal: &Terminal) -> Result<(), TrainingError> {
     if terminal.wants_stop() { Err(TrainingError::Interrupted) } else { Ok(()) }
 }
 
-/// Reads it on another thread: nothing may ever come, and ctrl-C must not wait for it.
+/// Reads standard input on another thread, so that ctrl-C works while no input comes.
 fn read_standard_input(terminal: &Terminal) -> Result<Vec<u8>> {
     const BETWEEN_CHECKS: Duration = Duration::from_millis(50);
     let (sender, receiver) = channel();

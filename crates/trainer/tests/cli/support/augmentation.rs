@@ -1,6 +1,6 @@
-//! Configurations of augmentation.
+//! Configuration files for the tests of augmentation.
 
-/// A configuration that sets every field of `[augmentation]`.
+/// A configuration file that sets every field of `[augmentation]`.
 pub const EVERY_FIELD: &str = "[augmentation]
 rotation_range = 15.0
 width_shift_range = 0.1

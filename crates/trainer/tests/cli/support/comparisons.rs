@@ -1,4 +1,4 @@
-//! Comparison folders: how to get one, and how to read its runs.
+//! Creates comparison folders and reads their runs.
 
 use std::{
     collections::BTreeMap,
@@ -13,11 +13,11 @@ use super::{
     read_json, stderr, weights_of,
 };
 
-/// The ids of the sections in a report's page.
+/// The `id`s of the sections in `report.html`.
 pub const SECTIONS: [&str; 9] =
     ["ranking", "pairs", "accuracy", "learning", "confusion", "misread", "changing", "scalings", "settings"];
 
-/// A folder with the small data set under `data` and a comparison on it under `all`.
+/// Creates a folder with the small data set in `data` and a comparison on it in `all`.
 pub fn folder_with_comparison(arguments: &str) -> TempDir {
     let folder = folder_with_digits();
     let command = format!("compare --epochs 2 --batch-size 8 --limit 96 --out all {arguments}");
@@ -26,7 +26,7 @@ pub fn folder_with_comparison(arguments: &str) -> TempDir {
     folder
 }
 
-/// The folders of a comparison's runs, finished or not.
+/// Lists the run folders of a comparison, finished or not, sorted by path.
 pub fn runs_of(comparison: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(comparison.join("runs")).into_iter().flatten();
     let mut runs: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -34,7 +34,7 @@ pub fn runs_of(comparison: &Path) -> Vec<PathBuf> {
     runs
 }
 
-/// The run whose folder's name begins with `name`, such as `center-seed1`.
+/// Returns the folder of the run whose name starts with `name`, such as `center-seed1`.
 pub fn run_of(comparison: &Path, name: &str) -> PathBuf {
     let has_name = |run: &PathBuf| name_of(run).starts_with(&format!("{name}-"));
     let runs: Vec<PathBuf> = runs_of(comparison).into_iter().filter(has_name).collect();
@@ -42,7 +42,7 @@ pub fn run_of(comparison: &Path, name: &str) -> PathBuf {
     runs[0].clone()
 }
 
-/// The checksum of each run's weights, by the name of its folder.
+/// Returns the checksum of each run's weights, keyed by the name of the run's folder.
 pub fn weights_of_runs(comparison: &Path) -> BTreeMap<String, String> {
     let weights = |run: &PathBuf| weights_of(&read_json(&run.join("result.json"))).to_owned();
     runs_of(comparison).iter().map(|run| (name_of(run), weights(run))).collect()

@@ -1,4 +1,4 @@
-//! A data set small enough to train on in a moment, in IDX files.
+//! The small data set: IDX files so small that training takes only a moment.
 
 use std::{fs, path::Path, process::Command};
 
@@ -6,35 +6,35 @@ use tempfile::{TempDir, tempdir};
 
 use super::trainer_in;
 
-/// The magic number of IDX files that contain images.
+/// The magic number of an IDX file of images.
 pub const IMAGES: u32 = 0x803;
 
-/// The magic number of IDX files that contain labels.
+/// The magic number of an IDX file of labels.
 pub const LABELS: u32 = 0x801;
 
-/// The program in `folder`, on the small data set of [`write_digits`] in `folder/data`.
+/// Builds a command that runs the program in `folder` on the small data set in `folder/data`.
 pub fn trainer_on_digits(folder: &Path, arguments: &str) -> Command {
     let mut command = trainer_in(folder, arguments);
     command.args(["--dataset", "idx", "--data-dir", "data"]);
     command
 }
 
-/// A folder with the small data set under `data`.
+/// Creates a folder with the small data set in `data`.
 pub fn folder_with_digits() -> TempDir {
     let folder = tempdir().unwrap();
     write_digits(&folder.path().join("data"));
     folder
 }
 
-/// A folder with the small data set under `data` and a configuration `c.toml`.
+/// Creates a folder with the small data set in `data` and a configuration file `c.toml`.
 pub fn folder_with_config(config: &str) -> TempDir {
     let folder = folder_with_digits();
     fs::write(folder.path().join("c.toml"), config).unwrap();
     folder
 }
 
-/// Writes IDX files of 12×12 pixels: 200 images to train on, 50 to test on. There are three classes, and in
-/// each another row is bright.
+/// Writes the small data set: 200 training and 50 test images of 12×12 pixels in three classes. The class decides
+/// which row of an image is bright: 1, 4 or 7.
 pub fn write_digits(folder: &Path) {
     for (split, count) in [("train", 200_u32), ("t10k", 50)] {
         let labels: Vec<u8> = (0..count).map(|image| (image % 3) as u8).collect();
@@ -50,7 +50,7 @@ pub fn write_digits(folder: &Path) {
     }
 }
 
-/// Writes the images and the labels of a split, `train` or `t10k`. The size is count × height × width.
+/// Writes the images and labels of a split, `train` or `t10k`. `size` is count × height × width.
 pub fn write_split(folder: &Path, split: &str, size: [u32; 3], pixels: &[u8], labels: &[u8]) {
     fs::create_dir_all(folder).unwrap();
     let write =
@@ -59,8 +59,8 @@ pub fn write_split(folder: &Path, split: &str, size: [u32; 3], pixels: &[u8], la
     write("labels-idx1-ubyte", idx_bytes(LABELS, &size[..1], labels));
 }
 
-/// An IDX file: magic number, sides, values.
-pub fn idx_bytes(magic: u32, sides: &[u32], values: &[u8]) -> Vec<u8> {
-    let header = [magic].into_iter().chain(sides.iter().copied()).flat_map(u32::to_be_bytes);
+/// Encodes an IDX file: magic number, dimensions, values.
+pub fn idx_bytes(magic: u32, dimensions: &[u32], values: &[u8]) -> Vec<u8> {
+    let header = [magic].into_iter().chain(dimensions.iter().copied()).flat_map(u32::to_be_bytes);
     header.chain(values.iter().copied()).collect()
 }

@@ -1,4 +1,4 @@
-//! What the test modules share: how to run the program, what it works on, and how to judge what it says.
+//! Code that all test modules share: commands that run the program, input for it, and checks of its output.
 
 pub mod augmentation;
 pub mod comparisons;
@@ -16,40 +16,40 @@ use std::{
 
 use serde_json::Value;
 
-/// Variables of the caller's environment that change what the program reads or how it prints.
-const CALLERS_VARIABLES: [&str; 5] = ["MNIST_DATA_DIR", "COLUMNS", "LINES", "NO_COLOR", "CLICOLOR_FORCE"];
+/// Environment variables that change what the program reads or how it prints. The tests clear them.
+const CLEARED_VARIABLES: [&str; 5] = ["MNIST_DATA_DIR", "COLUMNS", "LINES", "NO_COLOR", "CLICOLOR_FORCE"];
 
-/// The program, without those variables and with an empty standard input.
+/// Builds a command that runs the program with [`CLEARED_VARIABLES`] unset and empty standard input.
 pub fn trainer() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mnist-trainer"));
-    for variable in CALLERS_VARIABLES {
+    for variable in CLEARED_VARIABLES {
         command.env_remove(variable);
     }
     command.stdin(Stdio::null());
     command
 }
 
-/// The program in `folder`, with arguments that contain no spaces.
+/// Builds a command that runs the program in `folder`. The arguments are split at spaces.
 pub fn trainer_in(folder: &Path, arguments: &str) -> Command {
     let mut command = trainer();
     command.current_dir(folder).args(arguments.split_whitespace());
     command
 }
 
-/// The same command with a number of threads.
+/// Adds `--threads` to a command.
 pub fn on_threads(command: &mut Command, threads: usize) -> &mut Command {
     command.args(["--threads", &threads.to_string()])
 }
 
-/// Runs a command that must succeed with `--format json --quiet`, and parses what it prints.
+/// Runs a command with `--format json --quiet` and returns the JSON it prints. It must succeed without a warning.
 pub fn json(command: &mut Command) -> Value {
     let output = command.args(["--format", "json", "--quiet"]).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    assert_eq!(stderr(&output), "", "--quiet is quiet");
+    assert_eq!(stderr(&output), "", "unexpected output on standard error");
     parse_json(&output)
 }
 
-/// Runs a command that must succeed, and returns what it prints on standard output.
+/// Runs a command that must succeed, and returns its standard output.
 pub fn text(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
@@ -64,7 +64,7 @@ pub fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// Standard output as JSON.
+/// Parses standard output as JSON.
 pub fn parse_json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", stdout(output)))
 }
@@ -73,7 +73,7 @@ pub fn read_json(path: &Path) -> Value {
     serde_json::from_slice(&read(path)).unwrap()
 }
 
-/// The text of a file.
+/// Returns the text of a file.
 pub fn read_text(path: &Path) -> String {
     String::from_utf8(read(path)).unwrap()
 }
@@ -82,22 +82,22 @@ fn read(path: &Path) -> Vec<u8> {
     fs::read(path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
 }
 
-/// The checksum of a trained model's weights. Panics where there is none, so that two results without one
-/// never count as equal.
+/// Returns the checksum of a result's weights. Panics if it is missing, because two missing checksums would
+/// compare equal.
 pub fn weights_of(result: &Value) -> &str {
     let sum = result["weights_sha256"].as_str().unwrap_or_else(|| panic!("no weights_sha256: {result}"));
     assert_eq!(sum.len(), 64, "SHA-256 has 64 hexadecimal digits: {sum}");
     sum
 }
 
-/// Checks that two results have the same number. Two missing numbers do not count as the same.
+/// Checks that two JSON values are the same number. Fails if either is not a number, even if both are `null`.
 #[track_caller]
 pub fn assert_same_number(a: &Value, b: &Value) {
     number(a);
     assert_eq!(a, b);
 }
 
-/// A number in a result.
+/// Converts a JSON number to `f64`. Panics on any other value.
 pub fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("not a number: {value}"))
 }
@@ -110,17 +110,17 @@ pub fn assert_contains<'a>(text: &str, parts: impl IntoIterator<Item = &'a str>)
     }
 }
 
-/// Checks that `text` contains none of the `parts`, and shows the first one in its surroundings.
+/// Checks that `text` contains none of the `parts`. If it does, shows the first one found and the text around it.
 #[track_caller]
 pub fn assert_lacks<'a>(text: &str, parts: impl IntoIterator<Item = &'a str>) {
     for part in parts {
         if let Some(found) = text.find(part) {
-            panic!("`{part}` must not be there: …{}…", excerpt(text, found));
+            panic!("unexpected `{part}`: …{}…", excerpt(text, found));
         }
     }
 }
 
-/// Checks that a text did not change, and shows the first difference if it did. The name says whose text it is.
+/// Checks that a text did not change. If it did, shows its `name` and the first difference.
 #[track_caller]
 pub fn assert_same_text(name: &str, before: &str, after: &str) {
     if before == after {
@@ -136,7 +136,7 @@ pub fn assert_same_text(name: &str, before: &str, after: &str) {
     );
 }
 
-/// The characters around a position in a text.
+/// Returns the text around a byte position.
 fn excerpt(text: &str, position: usize) -> String {
     const BEFORE: usize = 40;
     const AFTER: usize = 80;

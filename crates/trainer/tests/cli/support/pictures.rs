@@ -1,4 +1,4 @@
-//! Small folders of pictures: `train/<class>/*.png`, `test/<class>/*.png`.
+//! A small data set of pictures: `train/<class>/*.png`, `test/<class>/*.png`.
 
 use std::{
     fs,
@@ -16,20 +16,20 @@ use super::trainer_in;
 pub const HEIGHT: u32 = 12;
 pub const WIDTH: u32 = 10;
 
-/// Classes in the order of their labels, with how many pictures there are to train on and to test on.
+/// Classes in label order, each with its number of training and test pictures.
 pub const FRUIT: [(&str, usize, usize); 3] = [("Pear", 3, 1), ("apple", 6, 2), ("fig", 2, 1)];
 
-/// The order of the train pictures, each as label and number. The program spreads each class evenly: picture i
-/// of n takes its place (2i + 1) / 2n of the way through the split, so the apples are 1, 3, 5, 7, 9 and 11
-/// twelfths of the way, the pears 2, 6 and 10, the figs 3 and 9.
+/// The order of the training pictures, each as label and number. The program spreads each class evenly over the
+/// split: picture i of n gets position (2i + 1) / 2n. In twelfths, the apples are at 1, 3, 5, 7, 9 and 11, the pears
+/// at 2, 6 and 10, and the figs at 3 and 9. Where two positions are equal, the smaller label comes first.
 pub const TRAIN_ORDER: [(usize, usize); 11] =
     [(1, 0), (0, 0), (1, 1), (2, 0), (1, 2), (0, 1), (1, 3), (1, 4), (2, 1), (0, 2), (1, 5)];
 
-/// The order of the test pictures: the apples are a quarter and three quarters of the way, the others half.
+/// The order of the test pictures. The apples are at positions 1/4 and 3/4, the pear and the fig at 1/2.
 pub const TEST_ORDER: [(usize, usize); 4] = [(1, 0), (0, 0), (2, 0), (1, 1)];
 
-/// A picture of a class: noise, three bright rows whose place tells the class, and more green than red, more
-/// blue than green.
+/// Draws a picture of a class: noise, and three bright rows whose position depends on the class. Green is 30 brighter
+/// than red and blue 30 brighter than green, apart from the noise.
 pub fn fruit(split: &str, label: usize, number: usize) -> RgbImage {
     let seed = (label * 7 + number * 31 + split.len() * 3) as u32;
     RgbImage::from_fn(WIDTH, HEIGHT, |x, y| {
@@ -41,13 +41,13 @@ pub fn fruit(split: &str, label: usize, number: usize) -> RgbImage {
     })
 }
 
-/// The red channel of [`fruit`].
-pub fn grey_fruit(split: &str, label: usize, number: usize) -> GrayImage {
+/// Returns the red channel of [`fruit`] as a grayscale picture.
+pub fn grayscale_fruit(split: &str, label: usize, number: usize) -> GrayImage {
     let colors = fruit(split, label, number);
     GrayImage::from_fn(WIDTH, HEIGHT, |x, y| Luma([colors.get_pixel(x, y)[0]]))
 }
 
-/// Every picture of [`FRUIT`] as split, label, number and path.
+/// Lists all pictures of [`FRUIT`] as split, label, number and path.
 pub fn all_fruit() -> Vec<(&'static str, usize, usize, PathBuf)> {
     let mut all = Vec::new();
     for (label, (class, train, test)) in FRUIT.into_iter().enumerate() {
@@ -59,7 +59,7 @@ pub fn all_fruit() -> Vec<(&'static str, usize, usize, PathBuf)> {
     all
 }
 
-/// Calls `save` for every picture, to write the file.
+/// Creates the class folders below `folder`, and calls `save` to write each picture: split, label, number, path.
 pub fn write_each(folder: &Path, save: impl Fn(&str, usize, usize, &Path)) {
     for (split, label, number, path) in all_fruit() {
         let path = folder.join(path);
@@ -68,26 +68,28 @@ pub fn write_each(folder: &Path, save: impl Fn(&str, usize, usize, &Path)) {
     }
 }
 
-/// Writes coloured PNG files of 12×10 pixels in three classes: 11 to train on, 4 to test on.
+/// Writes RGB PNG files, 12 pixels high and 10 wide, in three classes: 11 training and 4 test pictures.
 pub fn write_fruit(folder: &Path) {
     write_each(folder, |split, label, number, path| fruit(split, label, number).save(path).unwrap());
 }
 
-/// A folder with the pictures of [`write_fruit`] under `data`.
+/// Creates a folder with the pictures of [`write_fruit`] in `data`.
 pub fn folder_with_fruit() -> TempDir {
     let folder = tempdir().unwrap();
     write_fruit(&folder.path().join("data"));
     folder
 }
 
-/// The program in `folder`, on the pictures in `folder/data`.
+/// Builds a command that runs the program in `folder` on the pictures in `folder/data`.
 pub fn trainer_on_pictures(folder: &Path, arguments: &str) -> Command {
     let mut command = trainer_in(folder, arguments);
     command.args(["--dataset", "folder", "--data-dir", "data"]);
     command
 }
 
-/// A PNG file made by hand: header, chunks, compressed rows of pixels, each of which begins with its filter byte.
+/// Encodes a PNG file by hand, so that it can have a palette or a false size: header, `chunks`, compressed `rows`.
+///
+/// `size` is height × width. Each row starts with its filter byte.
 pub fn png(size: [u32; 2], depth: u8, color: u8, chunks: &[(&[u8], &[u8])], rows: &[u8]) -> Vec<u8> {
     let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
     let mut chunk = |name: &[u8], data: &[u8]| {

@@ -1,4 +1,4 @@
-//! Processes that the tests watch, stop and continue while they train.
+//! Processes that a test watches, stops, continues or kills while they train.
 
 use std::{
     process::{Child, Command, ExitStatus, Stdio},
@@ -6,11 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A process that is killed when the test ends before the process does.
+/// A child process that is killed when dropped, so that it never outlives its test.
 pub struct Background(Child);
 
 impl Background {
-    /// Starts a command that prints nothing into the test's output.
+    /// Starts a command and discards its output.
     pub fn start(command: &mut Command) -> Self {
         Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
@@ -23,7 +23,7 @@ impl Background {
         self.0.wait().unwrap()
     }
 
-    /// Ends the process at once, without a chance to clean up.
+    /// Kills the process, without a chance to clean up, and waits until it is gone.
     pub fn kill(&mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
@@ -37,24 +37,24 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
-        // Both fail if the process has ended already.
+        // Both fail if the process has already exited.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Sends a signal such as `INT`.
+/// Sends a signal by its name, such as `INT`.
 #[cfg(unix)]
 pub fn signal(child: &Child, name: &str) {
     let status = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
     assert!(status.success(), "cannot send SIG{name}");
 }
 
-/// Waits until the condition is true, at most a minute.
+/// Waits until the condition is true. Panics after a minute; `what` describes the condition.
 pub fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_mins(1);
     while !is_true() {
-        assert!(Instant::now() < deadline, "waited a minute in vain: {what}");
+        assert!(Instant::now() < deadline, "did not happen within a minute: {what}");
         thread::sleep(Duration::from_millis(5));
     }
 }

@@ -1,5 +1,4 @@
-//! What a user sees of a command, in a form that snapshots can store: nothing in it depends on the machine, the
-//! time or the place.
+//! Transcripts of commands for snapshots. Everything that depends on the machine, the time or the folder is replaced.
 
 use std::{
     fs,
@@ -9,9 +8,9 @@ use std::{
 
 use super::{stderr, stdout};
 
-/// The command line, what the command printed, and its exit status if it failed.
+/// Returns the command line, the command's output, and its exit status if it failed.
 ///
-/// The command's folder becomes `[folder]`.
+/// `[folder]` replaces the path of the command's folder.
 pub fn transcript(command: &Command, output: &Output) -> String {
     let arguments: Vec<&str> = command.get_args().map(|argument| argument.to_str().unwrap()).collect();
     let status = output.status.code().unwrap();
@@ -21,16 +20,16 @@ pub fn transcript(command: &Command, output: &Output) -> String {
     format!("$ mnist-trainer {}\n{}{status}\n", arguments.join(" "), without_folder(&printed, folder))
 }
 
-/// The text with `[folder]` in place of the folder's path.
+/// Replaces the folder's path in a text with `[folder]`.
 pub fn without_folder(text: &str, folder: &Path) -> String {
     let real = fs::canonicalize(folder).unwrap();
     let without = text.replace(real.to_str().unwrap(), "[folder]");
     without.replace(folder.to_str().unwrap(), "[folder]")
 }
 
-/// A table with `[…]` in place of the numbers in some of its columns.
+/// Replaces the numbers in some columns of a table with `[…]`.
 ///
-/// The header must be wider than the numbers, so that the columns' widths stay.
+/// The header of each such column must be wider than its numbers: otherwise the column's width depends on them.
 pub fn without_columns(table: &str, hidden: &[&str]) -> String {
     let mut is_hidden: Vec<bool> = Vec::new();
     let mut lines = Vec::new();
@@ -53,14 +52,14 @@ pub fn without_columns(table: &str, hidden: &[&str]) -> String {
     lines.join("\n")
 }
 
-/// A cell that keeps its width, with `[…]` in place of a number and its unit.
+/// Replaces the number and unit in a cell with `[…]`, and keeps the cell's width.
 fn without_number(cell: &str) -> String {
     let has_number = cell.trim().starts_with(|first: char| first.is_ascii_digit());
     let width = cell.chars().count();
     if has_number { format!("{:<width$}", " […]") } else { cell.to_owned() }
 }
 
-/// The text with `[…]` in place of all that stands between `before` and the next `after`.
+/// Replaces the text between each `before` and the next `after` with `[…]`.
 pub fn without_between(text: &str, before: &str, after: &str) -> String {
     let mut parts = text.split(before);
     let first = parts.next().unwrap_or_default().to_owned();

@@ -1,0 +1,84 @@
+//! A missing data folder: the hint names what to change, which depends on what named the folder.
+
+use std::{fs, process::Command};
+
+use crate::support::{
+    assert_contains, assert_lacks,
+    digits::{folder_with_digits, trainer_on_digits},
+    refusals::{failing, refused},
+    text, trainer_in,
+};
+
+/// Runs a command that must fail, and returns its hint.
+#[track_caller]
+fn hint(command: &mut Command, message: &str) -> String {
+    let seen = refused(command, 1, message);
+    let hint = seen.lines().find(|line| line.starts_with("hint: "));
+    hint.unwrap_or_else(|| panic!("no hint: {seen}")).to_owned()
+}
+
+#[test]
+fn verify_with_an_empty_cache_suggests_to_fetch() {
+    let mut verify = failing("data verify");
+    let cache = verify.folder.path().join("cache");
+    verify.command.env("XDG_CACHE_HOME", &cache).env("HOME", &cache);
+    let seen = verify.fails(1, "the cache folder ");
+    assert_contains(&seen, ["hint: download MNIST with `mnist-trainer data fetch`"]);
+    assert_lacks(&seen, ["--data-dir"]);
+}
+
+#[test]
+fn folder_of_the_environment_is_named_by_its_variable() {
+    let folder = folder_with_digits();
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    for (variable, message) in
+        [("nowhere", "nowhere does not exist"), ("empty", "neither train-images-idx3-ubyte nor")]
+    {
+        for command in ["data verify", "data fetch", "train --scaling none", "scale --scaling none", "bench"]
+        {
+            let mut command = trainer_in(folder.path(), command);
+            let hint = hint(command.env("MNIST_DATA_DIR", variable), message);
+            assert_contains(&hint, ["MNIST_DATA_DIR"]);
+            assert_lacks(&hint, ["--data-dir"]);
+        }
+    }
+    // The flag wins over the variable.
+    let mut verify = trainer_in(folder.path(), "data verify --data-dir nowhere");
+    let hint = hint(verify.env("MNIST_DATA_DIR", "data"), "nowhere does not exist");
+    assert_eq!(hint, "hint: check --data-dir");
+}
+
+#[test]
+fn empty_variable_counts_as_unset() {
+    let mut verify = failing("data verify");
+    let cache = verify.folder.path().join("cache");
+    verify.command.env("MNIST_DATA_DIR", "").env("XDG_CACHE_HOME", &cache).env("HOME", &cache);
+    verify.fails(1, "the cache folder ");
+}
+
+#[test]
+fn folder_of_a_configuration_file_is_named_by_the_file() {
+    let failing = |arguments: &str| failing(arguments).with_file("c.toml", "data_dir = 'nowhere'\n");
+    for command in ["train --scaling none", "compare", "scale --scaling none", "data summary"] {
+        let seen = failing(&format!("{command} --config c.toml")).fails(1, "nowhere does not exist");
+        assert_contains(&seen, ["hint: check `data_dir` in c.toml"]);
+    }
+    let seen =
+        failing("train --scaling none --config c.toml --data-dir flag").fails(1, "flag does not exist");
+    assert_contains(&seen, ["hint: check --data-dir"]);
+}
+
+#[test]
+fn moved_data_of_a_run_are_named_with_data_dir() {
+    let folder = folder_with_digits();
+    let in_folder = |arguments: &str| trainer_in(folder.path(), arguments);
+    text(&mut trainer_on_digits(folder.path(), "train --scaling none --epochs 1 --limit 16 --out run"));
+    fs::rename(folder.path().join("data"), folder.path().join("moved")).unwrap();
+    let advice = "hint: name the folder of the data set with --data-dir";
+    for command in ["evaluate run", "export run --to onnx"] {
+        assert_eq!(hint(&mut in_folder(command), "data does not exist"), advice);
+    }
+    let elsewhere = "export run --to onnx --data-dir elsewhere";
+    assert_eq!(hint(&mut in_folder(elsewhere), "elsewhere does not exist"), "hint: check --data-dir");
+    text(&mut in_folder("evaluate run --data-dir moved"));
+}

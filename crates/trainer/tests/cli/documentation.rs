@@ -1,0 +1,128 @@
+//! The examples in README.md and docs: every command runs, in the order in which it is written.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use image::{GrayImage, Luma};
+use tempfile::tempdir;
+
+use crate::support::{digits::write_digits, pictures::write_fruit, stderr, stdout, text, trainer_in};
+
+/// Stands in for the program: the same, but it trains on few images and for one epoch.
+const SHORT_RUNS: &str = r#"#!/bin/sh
+[ $# = 0 ] && set -- compare
+case "$1" in train | compare)
+    case " $* " in *" --limit "*) ;; *) set -- "$@" --limit 256 ;; esac
+    case " $* " in *" --epochs "*) ;; *) set -- "$@" --epochs 1 ;; esac
+esac
+exec "$PROGRAM" "$@"
+"#;
+
+/// Stands in for cargo: `cargo run --release` starts the program. CI runs the other commands by themselves.
+const CARGO: &str = r#"#!/bin/sh
+case "$*" in
+"run --release") exec mnist-trainer ;;
+"run --release -- "*) shift 3 && exec mnist-trainer "$@" ;;
+"run --release --features wgpu -- "* | "run --release --features ndarray -- "*) ;;
+"run --release --example "*) ls "$ROOT"/crates/*/examples/"$4".rs ;;
+"build --release"* | "test --release"* | "doc --release"* | "bench"*) ;;
+*) echo "unknown: cargo $*" && exit 1 ;;
+esac
+"#;
+
+/// Stands in for Python: the scripts need packages and minutes, so this checks only that they exist.
+const PYTHON: &str = "#!/bin/sh\nls \"$ROOT/$1\"\n";
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Returns README.md and every document in docs.
+fn documents() -> Vec<PathBuf> {
+    let docs = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let mut documents: Vec<PathBuf> =
+        docs.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect();
+    documents.sort();
+    documents.insert(0, root().join("README.md"));
+    documents
+}
+
+/// Returns the code blocks of a document in a language.
+fn blocks(document: &Path, language: &str) -> Vec<String> {
+    let text = fs::read_to_string(document).unwrap();
+    let start = format!("\n```{language}\n");
+    text.split(&start).skip(1).map(|rest| rest.split("\n```").next().unwrap().to_owned()).collect()
+}
+
+/// Writes 28×28 images of a white bar on black, and a photo of a dark bar on paper.
+fn write_bars(folder: &Path) {
+    let bar = |size: u32, ink: u8, paper: u8| {
+        GrayImage::from_fn(size, size, |x, y| {
+            let is_ink = (size * 3 / 7..size * 4 / 7).contains(&x) && (size / 7..size * 6 / 7).contains(&y);
+            Luma([if is_ink { ink } else { paper }])
+        })
+    };
+    fs::create_dir_all(folder.join("digits")).unwrap();
+    for name in ["seven.png", "four.jpg", "digits/1.png", "digits/2.png"] {
+        bar(28, 255, 0).save(folder.join(name)).unwrap();
+    }
+    bar(280, 30, 220).save(folder.join("photo.jpg")).unwrap();
+}
+
+/// Writes everything that the documents' commands expect: programs in `bin`, configurations, pictures and data sets.
+fn write_expected_files(folder: &Path) {
+    fs::create_dir_all(folder.join("bin")).unwrap();
+    for (name, script) in [("mnist-trainer", SHORT_RUNS), ("cargo", CARGO), ("python3", PYTHON)] {
+        let path = folder.join("bin").join(name);
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    symlink(root().join("configs"), folder.join("configs")).unwrap();
+    write_bars(folder);
+    write_fruit(&folder.join("path/to/folder"));
+    write_digits(&folder.join("path/to/idx"));
+}
+
+#[test]
+fn every_command_runs_in_the_order_in_which_it_is_written() {
+    let mut commands = 0;
+    for document in documents() {
+        let folder = tempdir().unwrap();
+        write_expected_files(folder.path());
+        let script = blocks(&document, "sh").join("\n");
+        commands += script.lines().filter(|line| line.contains("mnist-trainer") || line.contains("cargo")).count();
+        let path = format!("{}:{}", folder.path().join("bin").display(), std::env::var("PATH").unwrap());
+        let mut bash = Command::new("bash");
+        bash.args(["-e", "-x", "-c", &script]).current_dir(folder.path()).stdin(Stdio::null());
+        bash.env("PATH", path).env("PROGRAM", env!("CARGO_BIN_EXE_mnist-trainer")).env("ROOT", root());
+        let output = bash.output().unwrap();
+        assert!(output.status.success(), "{}:\n{}{}", document.display(), stdout(&output), stderr(&output));
+    }
+    assert!(commands > 20, "only {commands} commands were found");
+}
+
+#[test]
+fn every_configuration_is_accepted() {
+    let mut configurations = 0;
+    for document in documents() {
+        let settings = blocks(&document, "toml").into_iter().filter(|block| !block.contains("[dependencies]"));
+        for block in settings {
+            configurations += 1;
+            let folder = tempdir().unwrap();
+            write_digits(&folder.path().join("data"));
+            fs::write(folder.path().join("c.toml"), &block).unwrap();
+            let is_comparison = block.contains("scalings =") || block.contains("[grid]");
+            let command = if is_comparison { "compare --seeds 1" } else { "train" };
+            let scaling = if block.contains("scaling") { "" } else { "--scaling normalize" };
+            let arguments = format!(
+                "{command} {scaling} --config c.toml --epochs 1 --limit 100 --out out --dataset idx --data-dir data"
+            );
+            text(&mut trainer_in(folder.path(), &arguments));
+        }
+    }
+    assert!(configurations >= 4, "only {configurations} configurations were found");
+}
