@@ -6,7 +6,7 @@ use burn::{
     nn::Linear,
     tensor::{Device, Tensor, activation::relu},
 };
-use mnist_kernels::{POOL, conv_block, conv_block_of_primitives, matmul};
+use mnist_kernels::{Activation, POOL, conv_block, conv_block_of_primitives};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -174,8 +174,8 @@ impl Classifier for Model {
         let x = self.conv1.forward(images, self.kernels); //        [batch, 32, 13, 13]
         let x = self.conv2.forward(x, self.kernels); //             [batch, 64, 5, 5]
         let x = x.flatten(1, 3); //                                 [batch, 1600]
-        let x = relu(linear(&self.dense1, x, self.kernels)); //     [batch, 64]
-        linear(&self.dense2, x, self.kernels) //                    [batch, 10]
+        let x = linear(&self.dense1, x, Activation::Relu, self.kernels); // [batch, 64]
+        linear(&self.dense2, x, Activation::Identity, self.kernels) //      [batch, 10]
     }
 }
 
@@ -208,10 +208,13 @@ impl Network for ModelConfig {
     }
 }
 
-/// Applies a dense layer. With the fused kernels, its matrix product uses all threads.
-fn linear(layer: &Linear, input: Tensor<2>, kernels: Kernels) -> Tensor<2> {
-    match (kernels, &layer.bias) {
-        (Kernels::Fused, Some(bias)) => matmul(input, layer.weight.val()) + bias.val().unsqueeze(),
-        _ => layer.forward(input),
+/// Applies a dense layer and its activation.
+fn linear(layer: &Linear, input: Tensor<2>, activation: Activation, kernels: Kernels) -> Tensor<2> {
+    match (kernels, &layer.bias, activation) {
+        (Kernels::Fused, Some(bias), _) => {
+            mnist_kernels::dense(input, layer.weight.val(), bias.val(), activation)
+        }
+        (_, _, Activation::Relu) => relu(layer.forward(input)),
+        (_, _, Activation::Identity) => layer.forward(input),
     }
 }

@@ -94,7 +94,8 @@ fn every_command_runs_in_the_order_in_which_it_is_written() {
         let folder = tempdir().unwrap();
         write_expected_files(folder.path());
         let script = blocks(&document, "sh").join("\n");
-        commands += script.lines().filter(|line| line.contains("mnist-trainer") || line.contains("cargo")).count();
+        commands +=
+            script.lines().filter(|line| line.contains("mnist-trainer") || line.contains("cargo")).count();
         let path = format!("{}:{}", folder.path().join("bin").display(), std::env::var("PATH").unwrap());
         let mut bash = Command::new("bash");
         bash.args(["-e", "-x", "-c", &script]).current_dir(folder.path()).stdin(Stdio::null());
@@ -109,7 +110,8 @@ fn every_command_runs_in_the_order_in_which_it_is_written() {
 fn every_configuration_is_accepted() {
     let mut configurations = 0;
     for document in documents() {
-        let settings = blocks(&document, "toml").into_iter().filter(|block| !block.contains("[dependencies]"));
+        let settings =
+            blocks(&document, "toml").into_iter().filter(|block| !block.contains("[dependencies]"));
         for block in settings {
             configurations += 1;
             let folder = tempdir().unwrap();

@@ -11,6 +11,7 @@ mod comparison;
 mod completions;
 mod contact_sheet;
 mod data_folder;
+mod documentation;
 mod export;
 mod help;
 mod interruption;

@@ -1,0 +1,254 @@
+//! A dense layer as a Burn operation: matrix product, bias and activation.
+//!
+//! Burn's own operations make a pass over memory, and a new tensor, for the bias and another for ReLU. On Flex,
+//! this one adds the bias and applies ReLU in place. Its results have the same bits.
+
+use burn::{
+    backend::{
+        Autodiff, Backend, Dispatch,
+        autodiff::{
+            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+            grads::Gradients,
+            ops::{Backward, Ops, OpsKind},
+        },
+        backend_extension,
+        tensor::FloatTensor,
+    },
+    tensor::{Shape, Tensor},
+};
+
+use crate::matmul::MatmulBackend;
+
+/// What follows the product and the bias of a [`dense`] layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// Nothing.
+    Identity,
+    /// max(x, 0). NaN stays NaN.
+    Relu,
+}
+
+/// Applies a dense layer: `activation(input · weight + bias)`.
+///
+/// # Shapes
+/// - `input`: `[batch, features_in]`
+/// - `weight`: `[features_in, features_out]`
+/// - `bias`: `[features_out]`
+/// - output: `[batch, features_out]`
+///
+/// # Panics
+/// If the shapes do not match.
+///
+/// # Example
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use mnist_kernels::{Activation, dense};
+///
+/// let device = Device::flex();
+/// let images = Tensor::<2>::ones([64, 1600], &device);
+/// let weight = Tensor::<2>::ones([1600, 10], &device);
+/// let bias = Tensor::<1>::full([10], -1601.0, &device);
+///
+/// let logits = dense(images.clone(), weight.clone(), bias.clone(), Activation::Identity);
+/// assert_eq!(logits.max().into_scalar::<f32>(), -1.0);
+/// let features = dense(images, weight, bias, Activation::Relu);
+/// assert_eq!(features.max().into_scalar::<f32>(), 0.0);
+/// ```
+pub fn dense(input: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, activation: Activation) -> Tensor<2> {
+    assert_eq!(input.dims()[1], weight.dims()[0], "weight must have as many rows as the input has columns");
+    assert_eq!(bias.dims()[0], weight.dims()[1], "bias must have one value per column of the weight");
+    let (input, weight, bias) = (input.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as DenseBackend>::dense(input, weight, bias, activation))
+}
+
+/// A backend's implementation of [`dense`]. At run time, Burn dispatches to the backend of the tensors.
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    NdArray: cfg(feature = "ndarray"),
+    Cube: cfg(feature = "wgpu"),
+    Autodiff
+)]
+pub trait DenseBackend: Backend {
+    /// Applies the layer on this backend, see [`dense`].
+    fn dense(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        activation: Activation,
+    ) -> FloatTensor<Self> {
+        let features_out = columns::<Self>(&weight);
+        let bias = Self::float_reshape(bias, Shape::new([1, features_out]));
+        let output = Self::float_add(Self::float_matmul(input, weight), bias);
+        match activation {
+            Activation::Identity => output,
+            Activation::Relu => Self::relu(output),
+        }
+    }
+}
+
+/// A backend's backward pass of [`dense`].
+pub trait DenseTraining: DenseBackend + MatmulBackend {
+    /// Returns the gradient before ReLU, from the layer's output and the gradient after ReLU.
+    fn relu_gradient(output: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::relu_backward(output, gradient)
+    }
+
+    /// Returns the gradient of the bias: the sum over the batch, in its order.
+    fn bias_gradient(gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        let features_out = columns::<Self>(&gradient);
+        Self::float_reshape(Self::float_sum_dim(gradient, 0), Shape::new([features_out]))
+    }
+}
+
+fn columns<B: Backend>(matrix: &FloatTensor<B>) -> usize {
+    let [_, columns] = burn::backend::TensorMetadata::shape(matrix).dims();
+    columns
+}
+
+#[cfg(feature = "ndarray")]
+#[expect(deprecated, reason = "Burn will drop this backend after 0.22")]
+mod ndarray {
+    impl super::DenseBackend for burn::backend::NdArray {}
+    impl super::DenseTraining for burn::backend::NdArray {}
+}
+
+#[cfg(feature = "wgpu")]
+mod wgpu {
+    impl super::DenseBackend for burn::backend::Cube {}
+    impl super::DenseTraining for burn::backend::Cube {}
+}
+
+impl<B: DenseTraining, C: CheckpointStrategy> DenseBackend for Autodiff<B, C> {
+    fn dense(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        activation: Activation,
+    ) -> FloatTensor<Self> {
+        let parents = [input.node(), weight.node(), bias.node()];
+        let (input, weight, bias) = (input.into_primitive(), weight.into_primitive(), bias.into_primitive());
+        match DenseBackward.prepare::<C>(parents).compute_bound().stateful() {
+            OpsKind::Tracked(tracked) => {
+                let output = B::dense(input.clone(), weight.clone(), bias, activation);
+                let after_relu = (activation == Activation::Relu).then(|| output.clone());
+                tracked.finish((input, weight, after_relu), output)
+            }
+            OpsKind::UnTracked(untracked) => untracked.finish(B::dense(input, weight, bias, activation)),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct DenseBackward;
+
+impl<B: DenseTraining> Backward<B, 3> for DenseBackward {
+    /// Input, weight, and the output if it went through ReLU.
+    type State = (FloatTensor<B>, FloatTensor<B>, Option<FloatTensor<B>>);
+
+    fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let [input_node, weight_node, bias_node] = ops.parents;
+        let (input, weight, after_relu) = ops.state;
+        let gradient = gradients.consume::<B>(&ops.node);
+        let gradient = match after_relu {
+            Some(output) => B::relu_gradient(output, gradient),
+            None => gradient,
+        };
+        if let Some(node) = bias_node {
+            gradients.register::<B>(node.id, B::bias_gradient(gradient.clone()));
+        }
+        if let Some(node) = input_node {
+            let of_input = B::matmul(gradient.clone(), B::float_transpose(weight));
+            gradients.register::<B>(node.id, of_input);
+        }
+        if let Some(node) = weight_node {
+            let of_weight = B::matmul(B::float_transpose(input), gradient);
+            gradients.register::<B>(node.id, of_weight);
+        }
+    }
+}
+
+#[cfg(feature = "flex")]
+mod flex {
+    use burn::{
+        backend::{
+            Flex,
+            ops::{ActivationOps, FloatTensorOps},
+        },
+        tensor::{Bytes, DType, Shape},
+    };
+    use burn_flex::{FlexTensor, Layout};
+
+    use super::{Activation, DenseBackend, DenseTraining};
+    use crate::matmul::MatmulBackend;
+
+    impl DenseBackend for Flex {
+        fn dense(
+            input: FlexTensor,
+            weight: FlexTensor,
+            bias: FlexTensor,
+            activation: Activation,
+        ) -> FlexTensor {
+            let [_, features_out] = weight.layout().shape().dims();
+            let mut output = <Self as MatmulBackend>::matmul(input, weight);
+            let bias = bias.to_contiguous();
+            let is_f32 = output.dtype() == DType::F32 && bias.dtype() == DType::F32;
+            if !is_f32 || !fills_storage(&output) || features_out == 0 {
+                let bias = Self::float_reshape(bias, Shape::new([1, features_out]));
+                let output = Self::float_add(output, bias);
+                return match activation {
+                    Activation::Identity => output,
+                    Activation::Relu => Self::relu(output),
+                };
+            }
+            let bias: &[f32] = bias.as_slice().expect("to_contiguous returns contiguous values");
+            for row in output.storage_mut::<f32>().chunks_exact_mut(features_out) {
+                for (value, bias) in row.iter_mut().zip(bias) {
+                    *value += bias;
+                    // A comparison with NaN is false, so NaN stays.
+                    if activation == Activation::Relu && *value <= 0.0 {
+                        *value = 0.0;
+                    }
+                }
+            }
+            output
+        }
+    }
+
+    impl DenseTraining for Flex {
+        fn relu_gradient(output: FlexTensor, mut gradient: FlexTensor) -> FlexTensor {
+            let known = |tensor: &FlexTensor| tensor.dtype() == DType::F32 && fills_storage(tensor);
+            if !known(&output) || !known(&gradient) {
+                return Self::relu_backward(output, gradient);
+            }
+            let output = output.storage::<f32>();
+            for (gradient, &output) in gradient.storage_mut::<f32>().iter_mut().zip(output) {
+                if output <= 0.0 {
+                    *gradient = 0.0;
+                }
+            }
+            gradient
+        }
+
+        fn bias_gradient(gradient: FlexTensor) -> FlexTensor {
+            let [_, features_out] = gradient.layout().shape().dims();
+            if gradient.dtype() != DType::F32 || !fills_storage(&gradient) || features_out == 0 {
+                let sum = Self::float_sum_dim(gradient, 0);
+                return Self::float_reshape(sum, Shape::new([features_out]));
+            }
+            let mut sum = vec![0.0_f32; features_out];
+            for row in gradient.storage::<f32>().chunks_exact(features_out) {
+                for (sum, value) in sum.iter_mut().zip(row) {
+                    *sum += value;
+                }
+            }
+            let layout = Layout::contiguous(Shape::new([features_out]));
+            FlexTensor::new(Bytes::from_elems(sum), layout, DType::F32)
+        }
+    }
+
+    /// Whether the values of a tensor, and no others, are in its storage, row by row.
+    fn fills_storage(tensor: &FlexTensor) -> bool {
+        let layout = tensor.layout();
+        tensor.is_contiguous() && layout.num_elements() * size_of::<f32>() == tensor.bytes().len()
+    }
+}
