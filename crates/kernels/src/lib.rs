@@ -1,12 +1,12 @@
 //! Burn operations for the parts of a CNN's training step that take the most time: the convolution block, the
-//! dense layers, and Adam.
+//! dense layers, the loss, and Adam.
 //!
 //! On the CPU backend Flex, they run kernels compiled for the machine's vector instructions. On every other
 //! backend, and for shapes and element types that the kernels do not support, they run Burn's own operations
 //! (the "primitives"). The results agree up to rounding; `tests/` checks this.
 //!
 //! Start with [`conv_block`]. [`operation`] connects it to Burn, and `convolution` contains its arithmetic.
-//! [`dense`], [`matmul`] and [`Adam`] have a file each.
+//! [`dense`], [`matmul`], [`cross_entropy`] and [`Adam`] have a file each.
 
 // A function uses the instruction set chosen at run time only if it is inlined into a `pulp` operation.
 #![allow(clippy::inline_always)]
@@ -16,6 +16,7 @@ mod adam;
 mod aligned;
 #[cfg(feature = "flex")]
 mod convolution;
+mod cross_entropy;
 mod dense;
 #[cfg(feature = "flex")]
 mod flex;
@@ -37,6 +38,7 @@ use burn::{
 };
 
 pub use adam::Adam;
+pub use cross_entropy::cross_entropy;
 pub use dense::{Activation, dense};
 pub use matmul::matmul;
 use operation::ConvBlockBackend;

@@ -3,10 +3,10 @@
 use burn::{
     config::Config,
     module::{Module, Param},
-    nn::Linear,
-    tensor::{Device, Tensor, activation::relu},
+    nn::{Linear, loss::CrossEntropyLossConfig},
+    tensor::{Device, Int, Tensor, activation::relu},
 };
-use mnist_kernels::{Activation, POOL, conv_block, conv_block_of_primitives};
+use mnist_kernels::{Activation, POOL, conv_block, conv_block_of_primitives, cross_entropy};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -176,6 +176,17 @@ impl Classifier for Model {
         let x = x.flatten(1, 3); //                                 [batch, 1600]
         let x = linear(&self.dense1, x, Activation::Relu, self.kernels); // [batch, 64]
         linear(&self.dense2, x, Activation::Identity, self.kernels) //      [batch, 10]
+    }
+
+    fn forward_classification(&self, images: Tensor<4>, targets: Tensor<1, Int>) -> (Tensor<2>, Tensor<1>) {
+        let logits = self.forward(images);
+        let loss = match self.kernels {
+            Kernels::Fused => cross_entropy(logits.clone(), targets),
+            Kernels::Primitives => {
+                CrossEntropyLossConfig::new().init(&logits.device()).forward(logits.clone(), targets)
+            }
+        };
+        (logits, loss)
     }
 }
 
