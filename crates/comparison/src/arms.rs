@@ -52,8 +52,8 @@ pub struct ArmStatistics {
     pub index: usize,
     /// Mean, standard deviation and interval of the test accuracy.
     pub accuracy: Accuracy,
-    /// The arm's ranks, counted from 1, ascending. Two arms share a rank exactly if their difference is not
-    /// significant (p after Holm's correction is at least 5%). Empty if none of the arm's pairs could be tested.
+    /// The arm's ranks, counted from 1, ascending. Two arms share a rank if and only if their difference is
+    /// not significant (p after Holm's correction is at least 5%). Empty if none of the arm's pairs could be tested.
     ///
     /// Arms of the same rank need not be equally good. The first of three arms may beat the third even if the
     /// second is indistinguishable from both. The second then has both ranks.

@@ -1,4 +1,4 @@
-//! Pairs of arms: their differences, and the tests of these.
+//! Pairs of arms: their differences, and the significance tests of these differences.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! Ranks: two arms share one exactly if their difference is not significant.
+//! Ranks: two arms share a rank if and only if their difference is not significant.
 
 use crate::{pairs::Pair, significance::SIGNIFICANT};
 

@@ -53,7 +53,7 @@ impl Statistics {
         Ok(Self::of_checked(arms, test_images))
     }
 
-    /// Does what [`of`](Self::of) does, without its checks.
+    /// Computes the same as [`of`](Self::of), without its checks.
     pub(crate) fn of_checked(arms: &[ArmAccuracies], test_images: usize) -> Self {
         let given = arms.iter().enumerate().filter(|(_, arm)| !arm.runs.is_empty());
         let mut arms: Vec<ArmStatistics> =

@@ -183,11 +183,8 @@ fn findings(pairs: &[Pair], usable: usize, test_images: usize, seeds: usize) -> 
         let is_mcnemar = pairs.iter().any(|pair| pair.mcnemar.is_some());
         let test = if is_mcnemar { " by McNemar's exact test of the trained models," } else { "" };
         sentences.insert(0, format!("On this one seed,{test}"));
-        sentences.push(
-            "This says something about these trained models only. To compare the scalings themselves, train 10 \
-             seeds."
-                .into(),
-        );
+        sentences
+            .push("This compares the trained models only. To compare the scalings, train 10 seeds.".into());
     }
     sentences
 }

@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageShape {
-    /// Number of colour channels: 1 for grayscale.
+    /// Number of color channels: 1 for grayscale.
     pub channels: usize,
     /// Number of rows.
     pub height: usize,
@@ -76,9 +76,9 @@ pub struct Images {
 
 /// Returns how many images to read at a time in a pass over a split.
 ///
-/// This is as many as fit in 2 MiB. For larger images it is up to eight that fit in 32 MiB, so that several threads can
-/// decode them, but at least one. The number affects the last bits of statistics of real numbers, so it must not
-/// depend on the machine.
+/// This is as many as fit in 2 MiB. If fewer than eight fit, it is up to eight within 32 MiB, so that several threads
+/// can decode them. It is always at least one. The number affects the last bits of statistics of real numbers, so it
+/// must not depend on the machine.
 fn images_per_block(image_bytes: usize) -> usize {
     const BYTES: usize = 2 << 20;
     const MOST_BYTES: usize = 32 << 20;

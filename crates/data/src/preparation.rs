@@ -25,7 +25,7 @@ const SIDE: usize = 28;
 /// Side of the box that a digit is scaled to.
 const BOX: usize = 20;
 
-/// Row and column of the centre of mass, counted from 0. In each of MNIST's 10,000 test images, the centre of mass
+/// Row and column of the center of mass, counted from 0. In each of MNIST's 10,000 test images, the center of mass
 /// rounds to this row and column.
 const CENTRE: f64 = 14.0;
 
@@ -40,7 +40,7 @@ const SPECK: usize = 20;
 #[error("no ink found; a digit must be darker or brighter than the plain paper around it")]
 pub struct Blank;
 
-/// Converts a picture of a digit to an image like MNIST's, H×W, with bright ink on 0.
+/// Converts a picture of a digit to an image like MNIST's, H×W, with bright ink on a black background.
 ///
 /// The picture may have any size. The paper must be plain, but the digit may be dark on bright or bright on dark, and
 /// the light may be even or brighter towards one side.
@@ -215,7 +215,7 @@ fn fit_into_box(ink: &GrayImage) -> Result<Digit, Blank> {
     Ok(digit)
 }
 
-/// Moves the digit by whole pixels, so that its centre of mass is as near to the centre as possible without cutting off
+/// Moves the digit by whole pixels, so that its center of mass is as near to the center as possible without cutting off
 /// any ink.
 fn centre(digit: &Digit) -> [u8; SIDE * SIDE] {
     let mass = || digit.enumerate_pixels().map(|(x, y, value)| (x, y, f64::from(value[0])));

@@ -18,8 +18,8 @@ use burn::{
 /// square root of the uncorrected one, so its ε has more effect in the first steps. The accuracies show no
 /// difference.
 ///
-/// Burn's own Adam makes a dozen passes over memory, and each creates a new tensor. On Flex, this one makes a
-/// single pass and writes in place. On other backends, and for other types than `f32`, it calls Burn's own. The
+/// Burn's own Adam makes a dozen passes over memory, and each creates a new tensor. On Flex, this Adam makes a
+/// single pass and writes in place. On other backends, and for other types than `f32`, it calls Burn's Adam. The
 /// states of the two are interchangeable. AMSGrad is not supported.
 ///
 /// # Example

@@ -1,7 +1,7 @@
 //! Softmax cross-entropy as a Burn operation.
 //!
 //! Burn's own loss is a dozen operations on tiny tensors, and as many in the backward pass. Each creates a tensor
-//! and a node of the autodiff graph, which costs more than the arithmetic. On Flex, this one is a single pass.
+//! and a node of the autodiff graph, which costs more than the arithmetic. On Flex, this operation is a single pass.
 
 use burn::{
     backend::{

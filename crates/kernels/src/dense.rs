@@ -1,7 +1,7 @@
 //! A dense layer as a Burn operation: matrix product, bias and activation.
 //!
-//! Burn's own operations make a pass over memory, and a new tensor, for the bias and another for ReLU. On Flex,
-//! this one adds the bias and applies ReLU in place. Its results have the same bits.
+//! Burn's own operations add the bias and apply ReLU in two more passes over memory, each into a new tensor. On
+//! Flex, this operation does both in place. Its results have the same bits.
 
 use burn::{
     backend::{

@@ -1,4 +1,4 @@
-//! Colours, fonts and the legend of all figures.
+//! Colors, fonts and the legend of all figures.
 
 use std::error::Error;
 
@@ -13,16 +13,16 @@ use plotters::{
 
 use crate::ReportError;
 
-/// The colour of text and axes. The page replaces it with its own text colour.
+/// The color of text and axes. The page replaces it with its own text color.
 pub const INK: RGBColor = RGBColor(31, 35, 40);
 
-/// The colour of errors, and of zero in a histogram.
+/// The color of errors, and of zero in a histogram.
 pub const ERROR: RGBColor = RGBColor(209, 73, 91);
 
-/// The colour of bars.
+/// The color of bars.
 pub const BAR: RGBColor = RGBColor(125, 160, 205);
 
-/// The colours of the arms. They are visible on white and on black, and distinct for colour-blind readers. Adapted
+/// The colors of the arms. They are visible on white and on black, and distinct for color-blind readers. Adapted
 /// from Okabe and Ito, <https://jfly.uni-koeln.de/color/>.
 const PALETTE: [RGBColor; 6] = [
     RGBColor(0, 130, 200),
@@ -49,12 +49,12 @@ pub type Drawn = Result<(), Box<dyn Error>>;
 /// The area of a figure.
 pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// Returns the colour of an arm by its position in the ranking, counted from 0.
+/// Returns the color of an arm by its position in the ranking, counted from 0.
 pub fn color(position: usize) -> RGBColor {
     PALETTE[position % PALETTE.len()]
 }
 
-/// Formats a colour for SVG.
+/// Formats a color for SVG.
 pub fn hex(color: RGBColor) -> String {
     format!("#{:02X}{:02X}{:02X}", color.0, color.1, color.2)
 }
@@ -74,7 +74,7 @@ pub fn text_width(text: &str) -> i32 {
     (text.chars().count() as f64 * f64::from(LETTERS) * 0.6).ceil() as i32
 }
 
-/// Returns a text style with this height and colour.
+/// Returns a text style with this height and color.
 pub fn letters(height: u32, color: &impl Color) -> TextStyle<'static> {
     // plotters-svg (<https://docs.rs/plotters-svg>) divides font sizes by 1.24.
     ("sans-serif", f64::from(height) * 1.24).into_font().color(color)

@@ -1,16 +1,48 @@
 //! Fits tables and sentences to the width of the terminal. In a file or a pipe they keep their full width.
 
-use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
+use std::array;
+
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets::UTF8_FULL_CONDENSED};
 use console::{Term, measure_text_width};
 
 /// Draws a table with a header for standard output.
 pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let columns = Term::stdout().size_checked().map(|(_, columns)| columns.into());
+    table_of_width(header, &rows.into_iter().collect::<Vec<_>>(), columns)
+}
+
+/// Draws a table of at most `width` columns. Cells break between words; if even that is too wide, each row becomes a
+/// list.
+fn table_of_width<const N: usize>(header: [&str; N], rows: &[[String; N]], width: Option<usize>) -> String {
+    let Some(width) = width else { return draw(header, rows).to_string() };
+    let longest_word = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].as_str()).chain([header[column]]);
+        cells.flat_map(str::split_whitespace).map(measure_text_width).max().unwrap_or(0)
+    };
+    let least: [usize; N] = array::from_fn(longest_word);
+    // Each column has a space on both sides, and a line on the right.
+    if 1 + least.iter().map(|word| word + 3).sum::<usize>() > width {
+        return list(header, rows, width);
+    }
+    let mut table = draw(header, rows);
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width as u16);
+    table.set_constraints(least.map(|word| ColumnConstraint::LowerBoundary(Width::Fixed(word as u16 + 2))));
+    table.to_string()
+}
+
+fn draw<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_header(header).add_rows(rows);
-    if let Some((_, columns)) = Term::stdout().size_checked() {
-        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(columns);
-    }
-    table.to_string()
+    table
+}
+
+/// Writes each row as lines of a title and a value, with an empty line between rows.
+fn list<const N: usize>(header: [&str; N], rows: &[[String; N]], width: usize) -> String {
+    let lines = |row: &[String; N]| {
+        let lines = header.iter().zip(row).map(|(title, cell)| format!("{title}: {cell}"));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    wrap(&rows.iter().map(lines).collect::<Vec<_>>().join("\n\n"), width)
 }
 
 /// Breaks lines between words where they are too long for standard output.
@@ -85,6 +117,36 @@ mod tests {
     fn a_command_in_backticks_is_not_broken() {
         let hint = "hint: see `mnist-trainer train --help`";
         assert_eq!(wrap(hint, 16), "hint: see\n`mnist-trainer train --help`");
+    }
+
+    fn table_with(width: Option<usize>) -> String {
+        let row = |cells: [&str; 3]| cells.map(str::to_owned);
+        let rows =
+            [row(["1", "sample-standardize", "98.94%"]), row(["2", "center (1 of 3 diverged)", "98.45%"])];
+        table_of_width(["rank", "scaling", "test accuracy"], &rows, width)
+    }
+
+    #[test]
+    fn a_table_that_is_too_wide_breaks_between_words() {
+        let widest = |table: &str| table.lines().map(measure_text_width).max().unwrap();
+        assert_eq!(table_with(Some(200)), table_with(None));
+        for width in 42..60 {
+            let table = table_with(Some(width));
+            assert!(widest(&table) <= width, "{width}:\n{table}");
+            for word in ["sample-standardize", "diverged)", "accuracy", "98.45%"] {
+                assert!(table.contains(word), "{width}:\n{table}");
+            }
+            assert!(table.starts_with('┌'), "{width}:\n{table}");
+        }
+    }
+
+    #[test]
+    fn a_table_whose_words_do_not_fit_becomes_a_list() {
+        assert_eq!(
+            table_with(Some(30)),
+            "rank: 1\nscaling: sample-standardize\ntest accuracy: 98.94%\n\n\
+             rank: 2\nscaling: center (1 of 3\ndiverged)\ntest accuracy: 98.45%"
+        );
     }
 
     #[test]

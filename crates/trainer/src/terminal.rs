@@ -55,7 +55,8 @@ pub fn write_line(text: impl AsRef<str>) {
 /// Formats the remaining time in its largest unit, such as "about 55 seconds left".
 pub fn describe_time_left(left: Duration) -> String {
     // Fractions of a second would suggest a precision that the estimate does not have.
-    format!("about {} left", HumanDuration(Duration::from_secs(left.as_secs())))
+    let seconds = left.as_secs().max(1);
+    format!("about {} left", HumanDuration(Duration::from_secs(seconds)))
 }
 
 impl Terminal {
@@ -215,6 +216,7 @@ mod tests {
 
     #[test]
     fn time_left_is_rounded() {
+        assert_eq!(describe_time_left(Duration::from_millis(300)), "about 1 second left");
         assert_eq!(describe_time_left(Duration::from_millis(55_900)), "about 55 seconds left");
         assert_eq!(describe_time_left(Duration::from_secs(605)), "about 10 minutes left");
     }

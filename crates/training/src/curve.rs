@@ -8,7 +8,8 @@ const EARLY_STEPS: usize = 10;
 /// Points in each later epoch.
 const LATER_POINTS: usize = 20;
 
-/// The fewest images over which an accuracy counts as reached. At 98%, its standard error is then 0.26%.
+/// Minimum number of images over which to measure whether an accuracy is reached. At 98%, the standard error is then
+/// 0.26%.
 const SETTLED_IMAGES: usize = 3000;
 
 /// A point of the curve: means over the images since the previous point.

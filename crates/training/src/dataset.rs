@@ -44,12 +44,12 @@ impl ExperimentData {
 
     /// Opens the data set for runs, with its validation split and the checksums of its files.
     ///
-    /// Some errors are found here rather than during training: images that the `network` cannot take, `scalings`
-    /// that do not fit in memory, and pictures that cannot be decoded.
+    /// This checks early, before the training, that the `network` accepts the images, that the `scalings` fit in
+    /// memory, and that every picture can be decoded.
     ///
     /// # Errors
-    /// In those cases, when the files cannot be fetched or read, when the validation split leaves no images, or
-    /// none of a class, to train on, or when the observer asks to stop.
+    /// When one of these checks fails, or the files cannot be fetched or read. Also when the validation split takes
+    /// all training images, or all of a class, and when the observer asks to stop.
     pub fn open(
         settings: &TrainingSettings,
         scalings: &[Scaling],

@@ -149,7 +149,7 @@ impl<M: Classifier> Predictor<M> {
     /// Opens a run's folder and loads its model onto the first device of `backend`.
     ///
     /// # Errors
-    /// As [`TrainedModel::open`] and [`TrainedModel::load`].
+    /// As for [`TrainedModel::open`] and [`TrainedModel::load`].
     pub fn open<N: Network<Model = M>>(
         run: &Path,
         network: &N,

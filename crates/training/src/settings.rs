@@ -207,7 +207,7 @@ pub struct DatasetSettings {
 }
 
 impl DatasetSettings {
-    /// Returns the overrides, with defaults for missing keys.
+    /// Completes the overrides with the defaults.
     ///
     /// # Errors
     /// When the data set needs a folder and `data_dir` is missing, or an option belongs to another kind of data
@@ -267,8 +267,8 @@ pub struct TrainingSettings {
     pub validation_split: Fraction,
     /// The backend that computes.
     pub backend: Backend,
-    /// CPU threads; by default one per core. The number changes no result. A comparison starts this many. An
-    /// [`Experiment`](crate::Experiment) ignores it and uses the pool that it is called in, see
+    /// CPU threads; by default one per core. The number does not change the results. A comparison starts this many
+    /// threads. An [`Experiment`](crate::Experiment) ignores it and uses the pool that it is called in, see
     /// [`in_pool`](crate::backend::in_pool).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<NonZeroU32>,
@@ -308,10 +308,10 @@ impl Default for TrainingSettings {
 }
 
 impl TrainingSettings {
-    /// Returns the overrides, with the tutorial's settings for missing keys.
+    /// Completes the overrides with the tutorial's settings.
     ///
     /// # Errors
-    /// As [`DatasetSettings::resolve`].
+    /// As for [`DatasetSettings::resolve`].
     pub fn resolve(overrides: &Overrides) -> Result<Self, TrainingError> {
         let tutorial = Self::default();
         Ok(Self {
@@ -355,10 +355,10 @@ pub struct RunSettings {
 }
 
 impl RunSettings {
-    /// Returns the overrides, with the tutorial's settings for missing keys. The default seed is 1.
+    /// Completes the overrides with the tutorial's settings. The default seed is 1.
     ///
     /// # Errors
-    /// When `scaling` is missing; otherwise as [`DatasetSettings::resolve`].
+    /// When `scaling` is missing, and as for [`DatasetSettings::resolve`].
     pub fn resolve(overrides: &Overrides) -> Result<Self, TrainingError> {
         let scaling = overrides.scaling.clone().ok_or(TrainingError::NoScaling)?;
         let seed = overrides.seed.unwrap_or(1);
@@ -368,7 +368,7 @@ impl RunSettings {
     /// Reads the `config.toml` of a run.
     ///
     /// # Errors
-    /// As [`Overrides::read`] and [`resolve`](Self::resolve).
+    /// As for [`Overrides::read`] and [`resolve`](Self::resolve).
     pub fn read(path: &Path) -> Result<Self, TrainingError> {
         Self::resolve(&Overrides::read(path)?)
     }

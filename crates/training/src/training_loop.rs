@@ -95,7 +95,7 @@ pub enum Ending {
 
 /// Callbacks after each step and each epoch. `()` does nothing.
 pub trait Watch<M> {
-    /// Called after each step. Returns whether to go on.
+    /// Called after each step. Returns whether to continue.
     fn step(&mut self, _progress: &TrainingProgress) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }

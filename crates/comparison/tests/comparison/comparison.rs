@@ -60,8 +60,7 @@ fn models_of_one_seed_are_compared_by_mcnemars_test() {
         comparison.verdict,
         "On this one seed, by McNemar's exact test of the trained models, standardize beats center by 200 \
          images in 10,000. normalize beats center by 197. standardize is ahead of normalize by 3, but not \
-         significantly. This says something about these trained models only. To compare the scalings \
-         themselves, train 10 seeds."
+         significantly. This compares the trained models only. To compare the scalings, train 10 seeds."
     );
 }
 

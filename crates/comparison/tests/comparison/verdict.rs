@@ -25,8 +25,7 @@ fn one_seed_without_predictions_is_untested() {
     assert_eq!(
         verdict(&[("center", &[9800]), ("standardize", &[9900])]),
         "On this one seed, standardize is ahead of center by 100 images in 10,000 (untested: a test needs two \
-         seeds). This says something about these trained models only. To compare the scalings themselves, train \
-         10 seeds."
+         seeds). This compares the trained models only. To compare the scalings, train 10 seeds."
     );
 }
 

@@ -17,7 +17,7 @@ pub enum FillMode {
     /// The nearest pixel: `aaaa|abcd|dddd`.
     #[default]
     Nearest,
-    /// A fixed value everywhere beyond the centres of the outermost pixels: `kkkk|abcd|kkkk`.
+    /// A fixed value everywhere beyond the centers of the outermost pixels: `kkkk|abcd|kkkk`.
     Constant,
     /// The image mirrored at its edge: `dcba|abcd|dcba`.
     Reflect,
@@ -136,7 +136,7 @@ impl Transform {
     /// Returns the matrix that maps (row, column, 1) of an augmented pixel to its place in the image, or `None` if no
     /// pixel moves.
     ///
-    /// The centre is that of Keras' `transform_matrix_offset_center`: half the size *plus* half a pixel, so it is one
+    /// The center is that of Keras' `transform_matrix_offset_center`: half the size *plus* half a pixel, so it is one
     /// pixel below and to the right of the middle.
     fn matrix(&self, shape: ImageShape) -> Option<Matrix> {
         let Self { theta, tx, ty, shear, zx, zy, .. } = *self;

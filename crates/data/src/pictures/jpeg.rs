@@ -1,6 +1,6 @@
 //! Detects JPEG files that the `image` crate decodes wrongly: truncated files and CMYK files.
 
-/// Checks that a JPEG file is not truncated (the decoder fills missing pixels with grey) and does not have four colour
+/// Checks that a JPEG file is not truncated (the decoder fills missing pixels with gray) and does not have four color
 /// channels (the decoder converts CMYK only roughly). The error is the reason in words.
 ///
 /// Format: ITU-T T.81, annex B. A marker is 0xFF and a code. Most markers are followed by the length of their segment,

@@ -2,8 +2,8 @@
 //! needed, so a data set may be larger than memory.
 //!
 //! Files are PNG, JPEG, BMP or WebP; their content decides the format. 8-bit grayscale becomes one channel, 8-bit RGB
-//! three. Alpha is dropped, a palette is replaced by its colours, and 16 bits are rounded to 8. BMP and WebP files
-//! count as RGB even if all their pixels are grey. EXIF orientation and colour profiles are ignored, as in Keras.
+//! three. Alpha is dropped, a palette is replaced by its colors, and 16 bits are rounded to 8. BMP and WebP files
+//! count as RGB even if all their pixels are gray. EXIF orientation and color profiles are ignored, as in Keras.
 
 mod decoding;
 mod jpeg;

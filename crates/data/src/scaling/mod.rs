@@ -27,7 +27,7 @@ pub enum Granularity {
     /// One statistic for all pixels.
     #[default]
     Global,
-    /// One statistic per colour channel.
+    /// One statistic per color channel.
     Channel,
     /// One statistic per position in each channel.
     Pixel,

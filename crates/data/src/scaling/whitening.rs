@@ -1,4 +1,4 @@
-//! ZCA whitening: x ↦ x·U·diag(1/√(s + ε))·Uᵀ, where U·diag(s)·Uᵀ is the second moment of the centred training images,
+//! ZCA whitening: x ↦ x·U·diag(1/√(s + ε))·Uᵀ, where U·diag(s)·Uᵀ is the second moment of the centered training images,
 //! as in Keras' `ImageDataGenerator.fit`. Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny
 //! Images" (2009), appendix A.
 //!
@@ -26,7 +26,7 @@ const COLUMNS: usize = 64;
 /// Number of images that one product whitens, fixed for the same reason.
 const IMAGES: usize = 32;
 
-/// A matrix that whitens centred images of d values each.
+/// A matrix that whitens centered images of d values each.
 #[derive(Clone)]
 pub struct Whitening {
     /// d numbers, ascending.
@@ -55,8 +55,8 @@ impl Whitening {
         Self { eigenvalues, matrix, on_device: Arc::default() }
     }
 
-    /// Returns the variances along the principal directions of the centred training images, ascending, in squared units
-    /// of the pixels before whitening.
+    /// Returns the variances along the principal directions of the centered training images, ascending, in squared
+    /// units of the pixels before whitening.
     pub fn eigenvalues(&self) -> &[f64] {
         &self.eigenvalues
     }
@@ -80,7 +80,7 @@ impl Whitening {
         if device.is_autodiff() { Tensor::from_inner(matrix) } else { matrix }
     }
 
-    /// Whitens centred images, d values each.
+    /// Whitens centered images, d values each.
     pub(super) fn apply(&self, centered: &[f64]) -> Vec<f32> {
         let values = self.eigenvalues.len();
         let matrix = MatRef::from_column_major_slice(&self.matrix, values, values);

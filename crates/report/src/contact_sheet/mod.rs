@@ -82,7 +82,7 @@ impl Layout {
 
 /// Draws the sheet, one row per scaling, for images of this shape.
 ///
-/// Images with three channels are shown in colour, others by their first channel in shades of gray. All images and
+/// Images with three channels are shown in color, others by their first channel in shades of gray. All images and
 /// channels of a row share one linear map: its lowest value becomes black, its highest white. A row with a single
 /// value is mid-gray.
 ///

@@ -11,7 +11,7 @@ use crate::{Findings, ReportError, style};
 
 pub use confusion::SHOWN_CLASSES;
 
-/// Maximum number of arms with learning curves and a confusion matrix: the number of colours.
+/// Maximum number of arms with learning curves and a confusion matrix: the number of colors.
 pub const SHOWN_ARMS: usize = 6;
 
 /// A drawn figure.
@@ -25,7 +25,7 @@ pub struct Figure {
     pub caption: String,
     /// Whether the figure is illegible if it is shrunk to the width of a phone.
     pub is_wide: bool,
-    /// The SVG without background. Text and axes have the colour [`style::INK`].
+    /// The SVG without background. Text and axes have the color [`style::INK`].
     svg: String,
 }
 
@@ -37,7 +37,7 @@ impl Figure {
         self.svg.replacen(">\n", &format!(">\n{title}\n{background}\n"), 1)
     }
 
-    /// Returns an SVG element for the page, with text in the page's colour.
+    /// Returns an SVG element for the page, with text in the page's color.
     pub fn inline(&self) -> String {
         let label = maud::html! { svg role="img" aria-label=(self.title) {} }.into_string();
         let opening = label.trim_end_matches("></svg>");

@@ -7,7 +7,7 @@ use crate::numbers::{self, MISSING, count, percent, signed, tenths};
 
 /// A table of formatted cells.
 pub struct Table {
-    /// The table heads, one per column.
+    /// The column headers.
     pub header: Vec<String>,
     /// The rows, each with one cell per column.
     pub rows: Vec<Vec<String>>,

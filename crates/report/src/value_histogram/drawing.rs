@@ -8,12 +8,12 @@ use crate::style::{BAR, ERROR};
 /// Length of the line at zero beyond the bars, in pixels.
 const OVERHANG: i32 = 3;
 
-/// A filled rectangle: its upper left corner (inclusive), its lower right corner (exclusive) and its colour.
+/// A filled rectangle: its upper left corner (inclusive), its lower right corner (exclusive) and its color.
 pub type Filled = ([(i32, i32); 2], RGBColor);
 
 impl ValueHistogram {
     /// Returns the rectangles of a histogram in drawing order: bars of log(1 + count), an axis below them in the
-    /// colour `ink`, and a red line at zero if zero is in the interval. The bars fit into a box of
+    /// color `ink`, and a red line at zero if zero is in the interval. The bars fit into a box of
     /// `[width, height]` at `[left, top]`, in pixels.
     pub(crate) fn rectangles(
         &self,

@@ -1,4 +1,4 @@
-//! Golden outputs: the model's logits for a few images, to check an import against.
+//! Golden outputs: the model's logits for a few images, to verify an import.
 
 use std::{fs, path::Path};
 

@@ -1,4 +1,4 @@
-//! Exports a run's model for other programs, with golden outputs to check an import against.
+//! Exports a run's model for other programs, with golden outputs to verify an import.
 
 mod golden;
 mod onnx;

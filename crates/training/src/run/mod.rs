@@ -119,7 +119,7 @@ pub struct RunResult {
     pub class_names: Option<Vec<String>>,
     /// Number of the model's parameters.
     pub parameters: usize,
-    /// Training time in seconds, including validation, without testing and loading.
+    /// Training time in seconds. It includes validation, but not testing and loading.
     pub seconds: f64,
     /// The versions of the programs that computed it.
     pub versions: Versions,
