@@ -570,13 +570,15 @@ def run_peer(name, python, data, options, source=None):
 def run_ours(name, options):
     """One round of mnist-trainer: a `bench` for each batch size, in the format of a peer's worker."""
     flags = ["--backend", "flex", "--threads", options.threads, "--format", "json", "--quiet"]
+    binary = options.binary
     if name == "primitives":
         flags.append("--primitives")
+        binary = options.primitives_binary or binary
     rates = {}
     # Burn's own operations take minutes at larger sizes, and are not faster there.
     sizes = [options.batch_size] if name == "primitives" else inference_batch_sizes(options)
     for size in sizes:
-        printed = run_json([options.binary, "bench", "--batch-size", size, "--steps", options.steps, *flags])
+        printed = run_json([binary, "bench", "--batch-size", size, "--steps", options.steps, *flags])
         result = printed["results"][0]
         rates[str(size)] = result["inference_images_per_second"]
         if size == options.batch_size:
@@ -801,6 +803,7 @@ def parse_options():
     add("--tables", type=tables, default=list(TABLES), metavar="NAME[,NAME]", help=f"default: {', '.join(TABLES)}")
     add("--only", type=names, default=every, metavar="NAME[,NAME]", help=f"default: {', '.join(every)}")
     add("--binary", type=Path, default=ROOT / "target/release/mnist-trainer", help="path of mnist-trainer")
+    add("--primitives-binary", type=Path, help="mnist-trainer built with an optimized burn-flex (default: --binary)")
     add("--venv", type=Path, default=ROOT / "target/peers-venv", help="folder of the peers' virtual environment")
     add("--json", type=Path, metavar="FILE", help="also write the measurements to FILE")
     add("--worker", choices=PEERS | DATA_PEERS, help=argparse.SUPPRESS)
@@ -809,6 +812,8 @@ def parse_options():
     add("--data", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.binary, options.venv = options.binary.absolute(), options.venv.absolute()
+    if options.primitives_binary:
+        options.primitives_binary = options.primitives_binary.absolute()
     if not (options.worker or options.write) and not options.binary.is_file():
         parser.error(f"{options.binary} is missing: build it with `cargo build --release`")
     if options.json and not options.json.absolute().parent.is_dir():

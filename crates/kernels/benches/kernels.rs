@@ -1,6 +1,6 @@
 //! Benchmarks of each kernel and of Burn's own operations, with the sizes of the CNN in Keras' MNIST tutorial.
 //!
-//! Run them with `cargo bench`. A group's name contains the minimum number of bytes that a call moves, each
+//! Run them with `cargo bench`, whose profile also optimizes Burn's own operations. A group's name contains the minimum number of bytes that a call moves, each
 //! tensor counted once. The throughput is in floating-point operations, except for Adam, where it is in bytes.
 //! A multiplication with its addition counts as two operations. The forward pass counts all operations of the
 //! definition. The gradients count only those that the max-pool does not make zero.
@@ -9,12 +9,13 @@ use std::hint::black_box;
 
 use burn::{
     backend::Flex,
+    nn::loss::CrossEntropyLossConfig,
     optim::{AdamConfig, Optimizer},
-    tensor::{Device, Distribution, Tensor},
+    tensor::{Device, Distribution, Int, Tensor, activation::relu},
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use mnist_kernels::{
-    Adam, conv_block_of_primitives, matmul,
+    Activation, Adam, conv_block_of_primitives, cross_entropy, matmul,
     operation::{ConvBlockBackend, ConvBlockTraining, Forward},
 };
 
@@ -80,7 +81,7 @@ fn convolution(criterion: &mut Criterion) {
         group.bench_function("forward for training", |bencher| {
             bencher.iter(|| Flex::forward_with_winners(black_box(x.clone()), w.clone(), b.clone()));
         });
-        group.bench_function("forward of Burn's primitives", |bencher| {
+        group.bench_function("forward with Burn's operations", |bencher| {
             bencher.iter(|| conv_block_of_primitives(black_box(input.clone()), weight.clone(), bias.clone()));
         });
         group.throughput(Throughput::Elements(block.flops() as u64));
@@ -94,16 +95,52 @@ fn convolution(criterion: &mut Criterion) {
     }
 }
 
-fn dense(criterion: &mut Criterion) {
+fn product(criterion: &mut Criterion) {
     let (input, weight) = (random([BATCH, 1600]), random([1600, 64]));
     let megabytes = (FLOAT * (BATCH * 1600 + 1600 * 64 + BATCH * 64)) as f64 / 1e6;
     let mut group = criterion.benchmark_group(format!("matrix product 64 × 1600 × 64 ({megabytes:.1} MB)"));
     group.throughput(Throughput::Elements(2 * (BATCH * 1600 * 64) as u64));
-    group.bench_function("ours", |bencher| {
+    group.bench_function("mnist-kernels", |bencher| {
         bencher.iter(|| matmul(black_box(input.clone()), weight.clone()));
     });
-    group.bench_function("Burn's", |bencher| {
+    group.bench_function("Burn", |bencher| {
         bencher.iter(|| black_box(input.clone()).matmul(weight.clone()));
+    });
+    group.finish();
+}
+
+fn dense_layer(criterion: &mut Criterion) {
+    let (input, weight, bias) = (random([BATCH, 1600]), random([1600, 64]), random([64]));
+    let mut group = criterion.benchmark_group("dense layer 64 × 1600 × 64 with bias and ReLU");
+    group.throughput(Throughput::Elements(2 * (BATCH * 1600 * 64) as u64));
+    group.bench_function("mnist-kernels", |bencher| {
+        bencher.iter(|| {
+            let input = black_box(input.clone());
+            mnist_kernels::dense(input, weight.clone(), bias.clone(), Activation::Relu)
+        });
+    });
+    group.bench_function("Burn", |bencher| {
+        bencher.iter(|| {
+            let product = black_box(input.clone()).matmul(weight.clone());
+            relu(product + bias.clone().unsqueeze())
+        });
+    });
+    group.finish();
+}
+
+/// Times the loss with its gradient, because its cost is mostly that of autodiff nodes.
+fn loss(criterion: &mut Criterion) {
+    const CLASSES: usize = 10;
+    let device = Device::flex().autodiff();
+    let logits = Tensor::<2>::from_inner(random([BATCH, CLASSES])).require_grad();
+    let targets = Tensor::<1, Int>::zeros([BATCH], &device);
+    let burn = CrossEntropyLossConfig::new().init(&device);
+    let mut group = criterion.benchmark_group("cross-entropy of 64 × 10 logits and its gradient");
+    group.bench_function("mnist-kernels", |bencher| {
+        bencher.iter(|| cross_entropy(black_box(logits.clone()), targets.clone()).backward());
+    });
+    group.bench_function("Burn", |bencher| {
+        bencher.iter(|| burn.forward(black_box(logits.clone()), targets.clone()).backward());
     });
     group.finish();
 }
@@ -118,14 +155,14 @@ fn adam(criterion: &mut Criterion) {
     let ours = Adam::new(0.9, 0.999, 1e-7);
     let of_burn = AdamConfig::new().with_epsilon(1e-7).build();
     let mut state = Some((random([PARAMETERS]), None));
-    group.bench_function("ours", |bencher| {
+    group.bench_function("mnist-kernels", |bencher| {
         bencher.iter(|| {
             let (parameter, moments) = state.take().unwrap();
             state = Some(ours.step(1e-3, parameter, gradient.clone(), moments));
         });
     });
     let mut state = Some((random([PARAMETERS]), None));
-    group.bench_function("Burn's", |bencher| {
+    group.bench_function("Burn", |bencher| {
         bencher.iter(|| {
             let (parameter, moments) = state.take().unwrap();
             state = Some(of_burn.step(1e-3, parameter, gradient.clone(), moments));
@@ -134,5 +171,5 @@ fn adam(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, convolution, dense, adam);
+criterion_group!(benches, convolution, product, dense_layer, loss, adam);
 criterion_main!(benches);

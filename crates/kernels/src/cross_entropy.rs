@@ -55,7 +55,7 @@ pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
 pub trait CrossEntropyBackend: Backend {
     /// Computes the loss on this backend, see [`cross_entropy`].
     fn cross_entropy(logits: FloatTensor<Self>, targets: IntTensor<Self>) -> FloatTensor<Self> {
-        primitives::forward::<Self>(logits, targets).0
+        primitives::loss::<Self>(Self::log_softmax(logits, 1), targets)
     }
 }
 
@@ -133,8 +133,16 @@ mod primitives {
         targets: IntTensor<B>,
     ) -> (FloatTensor<B>, FloatTensor<B>) {
         let log_probabilities = B::log_softmax(logits, 1);
-        let of_targets = B::float_gather(1, log_probabilities.clone(), column::<B>(targets));
-        (B::float_neg(B::float_mean(of_targets)), B::float_exp(log_probabilities))
+        (loss::<B>(log_probabilities.clone(), targets), B::float_exp(log_probabilities))
+    }
+
+    /// Returns the loss from the logarithms of the softmax probabilities.
+    pub(super) fn loss<B: Backend>(
+        log_probabilities: FloatTensor<B>,
+        targets: IntTensor<B>,
+    ) -> FloatTensor<B> {
+        let of_targets = B::float_gather(1, log_probabilities, column::<B>(targets));
+        B::float_neg(B::float_mean(of_targets))
     }
 
     /// Returns the gradient of the logits.
@@ -235,5 +243,44 @@ mod flex {
 
     fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
         FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(Shape::new(shape)), DType::F32)
+    }
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use burn::backend::Flex;
+    use burn_flex::FlexTensor;
+
+    use super::*;
+
+    fn values(tensor: &FlexTensor) -> Vec<f32> {
+        tensor.to_contiguous().as_slice::<f32>().unwrap().to_vec()
+    }
+
+    /// The other backends run the primitives, so they must agree with the single pass.
+    #[test]
+    fn primitives_and_single_pass_agree() {
+        let device = burn::tensor::Device::flex();
+        let logits = Tensor::<2>::from_floats([[0.5, -1.0, 2.0], [3.0, 3.0, -80.0]], &device);
+        let logits = logits.try_into_primitive::<Flex>().unwrap();
+        let gradient = Tensor::<1>::from_floats([1.5], &device).try_into_primitive::<Flex>().unwrap();
+        for targets in [
+            Tensor::<1, Int>::from_data(burn::tensor::TensorData::from([2_i32, 0]), &device),
+            Tensor::<1, Int>::from_data(burn::tensor::TensorData::from([2_i64, 0]), &device),
+        ] {
+            let targets = targets.try_into_primitive::<Flex>().unwrap();
+            let (loss, probabilities) = Flex::forward_with_probabilities(logits.clone(), targets.clone());
+            let (expected_loss, expected) = primitives::forward::<Flex>(logits.clone(), targets.clone());
+            let of_logits = Flex::logits_gradient(probabilities.clone(), targets.clone(), gradient.clone());
+            let expected_gradient =
+                primitives::logits_gradient::<Flex>(expected.clone(), targets, gradient.clone());
+            for (ours, expected) in
+                [(loss, expected_loss), (probabilities, expected), (of_logits, expected_gradient)]
+            {
+                for (ours, expected) in values(&ours).into_iter().zip(values(&expected)) {
+                    assert!((ours - expected).abs() < 1e-6, "{ours}, {expected}");
+                }
+            }
+        }
     }
 }

@@ -76,16 +76,41 @@ fn nan_and_infinity_pass_through_as_in_burns_operations() {
     }
 }
 
+/// A sum's gradient is one value, expanded to the shape of the output; a transposed input is not contiguous.
 #[test]
-fn layer_without_gradients_for_its_input_trains_its_parameters() {
+fn expanded_gradients_and_transposed_inputs_have_the_bits_of_burns_operations() {
     let device = Device::flex().autodiff();
-    let input = fractions([8, 5], 1, &device);
-    let weight = fractions([5, 3], 2, &device).require_grad();
-    let bias = fractions([3], 3, &device).require_grad();
-    let gradients = dense(input.clone(), weight.clone(), bias.clone(), Activation::Relu).sum().backward();
-    assert!(input.grad(&gradients).is_none());
-    assert_eq!(weight.grad(&gradients).unwrap().dims(), [5, 3]);
-    assert_eq!(bias.grad(&gradients).unwrap().dims(), [3]);
+    let run = |layer: fn(Tensor<2>, Tensor<2>, Tensor<1>, Activation) -> Tensor<2>| {
+        let input = fractions([5, 8], 1, &device).transpose();
+        let weight = fractions([5, 3], 2, &device).require_grad();
+        let bias = fractions([3], 3, &device).require_grad();
+        let output = layer(input.clone(), weight.clone(), bias.clone(), Activation::Relu);
+        let gradients = output.clone().sum().backward();
+        assert!(input.grad(&gradients).is_none());
+        [values(output), values(weight.grad(&gradients).unwrap()), values(bias.grad(&gradients).unwrap())]
+    };
+    assert_eq!(run(dense), run(of_primitives));
+}
+
+/// The kernels write in place only into tensors that nobody else has.
+#[test]
+fn tensors_of_the_caller_stay_as_they_are() {
+    let device = Device::flex().autodiff();
+    let input = fractions([4, 6], 1, &device).require_grad();
+    let (weight, bias) = (fractions([6, 3], 2, &device), fractions([3], 3, &device));
+    let output = dense(input.clone(), weight, bias, Activation::Relu);
+    let factors = fractions([4, 3], 4, &device);
+    let before = [values(input.clone()), values(output.clone()), values(factors.clone())];
+    let gradients = (output.clone() * factors.clone()).sum().backward();
+    input.grad(&gradients).unwrap();
+    assert_eq!([values(input), values(output), values(factors)], before);
+}
+
+#[test]
+fn empty_batch_has_an_empty_output() {
+    let device = Device::flex();
+    let (weight, bias) = (fractions([6, 3], 2, &device), fractions([3], 3, &device));
+    assert_eq!(dense(Tensor::zeros([0, 6], &device), weight, bias, Activation::Relu).dims(), [0, 3]);
 }
 
 #[test]
