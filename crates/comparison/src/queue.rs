@@ -131,7 +131,8 @@ impl<'a, N: Network> Queue<'a, N> {
                 return Ok(());
             }
             if !is_waiting {
-                observer.note(&format!("waiting for {} in another process", plural(elsewhere.len(), "run")));
+                let runs = plural(elsewhere.len(), "run");
+                observer.note(&format!("waiting for another process to finish {runs}"));
                 is_waiting = true;
             }
             thread::sleep(POLL_INTERVAL);

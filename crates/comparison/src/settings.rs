@@ -86,7 +86,7 @@ impl ComparisonSettings {
     /// Checks the grid of the overrides.
     ///
     /// # Errors
-    /// When a setting is both set and varied in the grid, or the grid contains a value twice.
+    /// When a setting is set both by itself and in the grid, or the grid contains a value twice.
     pub fn check_grid(overrides: &Overrides) -> Result<(), TrainingError> {
         let Some(grid) = &overrides.grid else { return Ok(()) };
         for (key, varies, is_set) in [
@@ -94,7 +94,7 @@ impl ComparisonSettings {
             ("batch_size", !grid.batch_size.is_empty(), overrides.batch_size.is_some()),
         ] {
             if varies && is_set {
-                return invalid(format!("`{key}` is both set and in [grid]; keep one of them"));
+                return invalid(format!("`{key}` is set both by itself and in [grid]; keep one of them"));
             }
         }
         check_distinct(grid)
@@ -106,7 +106,7 @@ impl ComparisonSettings {
     /// When there is no scaling, or a scaling or a value of the grid occurs twice.
     pub fn check(&self) -> Result<(), TrainingError> {
         if self.scalings.is_empty() {
-            return invalid("`scalings` is empty; a comparison needs at least one".into());
+            return invalid("`scalings` is empty; a comparison needs at least one scaling".into());
         }
         if let Some(scaling) = repeated(&self.scalings) {
             return invalid(format!("`scalings` contains `{}` twice", scaling.name()));

@@ -181,8 +181,8 @@ fn findings(pairs: &[Pair], usable: usize, test_images: usize, seeds: usize) -> 
     }
     if findings.iter().any(|finding| finding.outcome != Outcome::NothingShared) {
         let is_mcnemar = pairs.iter().any(|pair| pair.mcnemar.is_some());
-        let test = if is_mcnemar { " by McNemar's exact test of the trained models," } else { "" };
-        sentences.insert(0, format!("On this one seed,{test}"));
+        let test = if is_mcnemar { " and McNemar's exact test of the trained models" } else { "" };
+        sentences.insert(0, format!("With this one seed{test},"));
         sentences
             .push("This compares the trained models only. To compare the scalings, train 10 seeds.".into());
     }
@@ -332,9 +332,9 @@ fn list(items: impl IntoIterator<Item = String>, last: &str) -> String {
     }
 }
 
-/// Puts a name in quotes if it contains a comma, as the names of a grid do.
+/// Puts a name in quotes if it contains a comma, as the names of a grid do, or is the word "none".
 fn quoted(arm: &str) -> String {
-    if arm.contains(',') { format!("\"{arm}\"") } else { arm.to_owned() }
+    if arm.contains(',') || arm == "none" { format!("\"{arm}\"") } else { arm.to_owned() }
 }
 
 /// Rounds to whole images.

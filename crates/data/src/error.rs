@@ -64,7 +64,7 @@ pub enum DataError {
         found: Vec<String>,
     },
     /// The first four bytes are not those of the expected kind of IDX file.
-    #[error("{}: magic number {found:#010x}, expected {expected:#010x} ({what})", path.display())]
+    #[error("{}: not the expected IDX file: magic number {found:#010x}, expected {expected:#010x} ({what})", path.display())]
     Magic {
         /// The file.
         path: PathBuf,
@@ -183,7 +183,7 @@ pub enum DataError {
         reason: String,
     },
     /// A picture with another size than the first training picture.
-    #[error("{} is {found} pixels, but the first training picture is {expected}; resize all pictures to one size", path.display())]
+    #[error("{} is {found} pixels (height x width), but the first training picture is {expected}; resize all pictures to one size", path.display())]
     PictureSize {
         /// The file.
         path: PathBuf,
@@ -203,7 +203,7 @@ pub enum DataError {
         expected: ImageShape,
     },
     /// A picture with another size than the model's images.
-    #[error("{} is {found} pixels, but the model takes {}x{}; resize it first", path.display(), expected.height, expected.width)]
+    #[error("{} is {found} pixels (height x width), but the model takes {}x{}; resize it first", path.display(), expected.height, expected.width)]
     ImageSize {
         /// The file.
         path: PathBuf,

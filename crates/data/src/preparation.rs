@@ -27,7 +27,7 @@ const BOX: usize = 20;
 
 /// Row and column of the center of mass, counted from 0. In each of MNIST's 10,000 test images, the center of mass
 /// rounds to this row and column.
-const CENTRE: f64 = 14.0;
+const CENTER: f64 = 14.0;
 
 /// Smallest difference between ink and paper, out of 255. Anything less counts as noise.
 const LEAST_CONTRAST: f64 = 32.0;
@@ -52,7 +52,7 @@ pub struct Blank;
 pub fn prepare(picture: &GrayImage) -> Result<[u8; SIDE * SIDE], Blank> {
     let ink = drop_specks(sharpen(difference(picture, &Paper::around(picture)))?);
     let digit = fit_into_box(&ink)?;
-    Ok(centre(&digit))
+    Ok(center(&digit))
 }
 
 /// The brightness of the paper at each pixel, as a plane.
@@ -217,11 +217,11 @@ fn fit_into_box(ink: &GrayImage) -> Result<Digit, Blank> {
 
 /// Moves the digit by whole pixels, so that its center of mass is as near to the center as possible without cutting off
 /// any ink.
-fn centre(digit: &Digit) -> [u8; SIDE * SIDE] {
+fn center(digit: &Digit) -> [u8; SIDE * SIDE] {
     let mass = || digit.enumerate_pixels().map(|(x, y, value)| (x, y, f64::from(value[0])));
     let total: f64 = mass().map(|(.., value)| value).sum();
     let offset = |side: u32, moment: f64| {
-        (CENTRE - moment / total).round().clamp(0.0, (SIDE - side as usize) as f64) as usize
+        (CENTER - moment / total).round().clamp(0.0, (SIDE - side as usize) as f64) as usize
     };
     let left = offset(digit.width(), mass().map(|(x, _, value)| f64::from(x) * value).sum());
     let top = offset(digit.height(), mass().map(|(_, y, value)| f64::from(y) * value).sum());

@@ -38,7 +38,7 @@ pub fn ranking(comparison: &Comparison) -> String {
     let several = comparison.has_several_seeds();
     let mut notes = Vec::new();
     if arms.iter().any(|arm| !arm.ranks.is_empty()) {
-        notes.push("Two scalings share a rank exactly if their difference is not significant.");
+        notes.push("Two scalings share a rank if and only if their difference is not significant.");
     }
     notes.push(if several {
         "Test accuracy and test loss are means over seeds. ± is the standard deviation between seeds, and the \
@@ -52,7 +52,7 @@ pub fn ranking(comparison: &Comparison) -> String {
         );
     }
     if arms.iter().any(|arm| !arm.milestones.is_empty()) {
-        notes.push("Training accuracy is measured over the last 3,000 images.");
+        notes.push("Training accuracy is measured on the last 3,000 images, before each weight update.");
         if several {
             notes.push("The time to a training accuracy is the median over the seeds that reached it.");
         }
@@ -78,7 +78,7 @@ pub fn pairs_heading(comparison: &Comparison) -> &'static str {
 /// Explains the pairs.
 pub fn pairs(comparison: &Comparison) -> String {
     let difference =
-        format!("difference = a − b, in correct images out of {}.", count(comparison.test_images));
+        format!("Difference: a − b, in correct images out of {}.", count(comparison.test_images));
     let meaning = if comparison.compares_models() {
         "McNemar's exact test compares two trained models on this test set. To compare the scalings themselves, \
          train more seeds. p (Holm) is corrected for the number of pairs. In the verdict, “beats” means that it is \
@@ -87,7 +87,7 @@ pub fn pairs(comparison: &Comparison) -> String {
         "The paired t-test covers variation between training seeds, not between test sets. The 95% interval is \
          for one pair alone. p (Holm) is corrected for the number of pairs. In the verdict, “beats” means that it \
          is below 0.05. Detectable is the smallest difference that this many seeds detect with a probability of \
-         80%, given the spread between seeds and the number of pairs."
+         80%. It depends on the spread between seeds and on the number of pairs."
     };
     format!("{difference} {meaning}")
 }

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, IsTerminal, Write},
+    mem,
     sync::{
         LazyLock, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -90,7 +91,7 @@ impl Terminal {
         }
         let is_first = !self.has_estimate.swap(true, Ordering::Relaxed);
         let is_useful = is_first && !self.quiet && !io::stderr().is_terminal();
-        is_useful.then_some(Estimate { images, start: None })
+        is_useful.then(|| Estimate::new(images))
     }
 }
 
@@ -150,11 +151,8 @@ impl TaskProgress for Bar {
             self.bar.set_length(total);
         }
         self.bar.set_position(done);
-        if let Some(left) = self.estimate.as_mut().and_then(|estimate| estimate.at(done)) {
-            self.estimate = None;
-            if left >= Estimate::SHORTEST {
-                write_line(describe_time_left(left));
-            }
+        if let Some(line) = self.estimate.as_mut().and_then(|estimate| estimate.at(done, Instant::now())) {
+            write_line(line);
         }
     }
 }
@@ -174,16 +172,24 @@ struct Estimate {
     images: u64,
     /// The first report, and how many images were done by then. A resumed run has some from earlier.
     start: Option<(Instant, u64)>,
+    is_made: bool,
 }
 
 impl Estimate {
     /// Shorter times are not worth a line.
     const SHORTEST: Duration = Duration::from_secs(10);
 
-    /// Returns the remaining time, as soon as it can be estimated.
-    fn at(&mut self, done: u64) -> Option<Duration> {
-        let (start, done_before) = *self.start.get_or_insert_with(|| (Instant::now(), done));
-        time_left(start.elapsed(), done.saturating_sub(done_before), self.images.saturating_sub(done))
+    fn new(images: u64) -> Self {
+        Self { images, start: None, is_made: false }
+    }
+
+    /// Returns the line to print: once, as soon as the remaining time can be estimated, and only if it is long enough.
+    fn at(&mut self, done: u64, now: Instant) -> Option<String> {
+        let (start, done_before) = *self.start.get_or_insert((now, done));
+        let (trained, remaining) = (done.saturating_sub(done_before), self.images.saturating_sub(done));
+        let left = time_left(now - start, trained, remaining)?;
+        let is_first = !mem::replace(&mut self.is_made, true);
+        (is_first && left >= Self::SHORTEST).then(|| describe_time_left(left))
     }
 }
 
@@ -208,10 +214,29 @@ mod tests {
 
     #[test]
     fn images_of_an_earlier_attempt_do_not_count_as_speed() {
-        let mut estimate = Estimate { images: 1000, start: None };
-        assert_eq!(estimate.at(900), None, "no image has been trained yet");
-        assert_eq!(estimate.at(904), None, "4 of 100 images are trained");
-        assert!(estimate.at(905).is_some(), "5 of 100 images are trained");
+        let (mut estimate, start) = (Estimate::new(1000), Instant::now());
+        let mut at = |done, seconds| estimate.at(done, start + Duration::from_secs(seconds));
+        assert_eq!(at(900, 100), None, "no image has been trained yet");
+        assert_eq!(at(904, 103), None, "4 of 100 images are trained");
+        assert_eq!(at(905, 104).unwrap(), "about 76 seconds left", "5 of 100 images took 4 seconds");
+    }
+
+    #[test]
+    fn long_training_is_estimated_once() {
+        let (mut estimate, start) = (Estimate::new(1000), Instant::now());
+        let mut at = |done, seconds| estimate.at(done, start + Duration::from_secs(seconds));
+        assert_eq!(at(0, 0), None);
+        assert_eq!(at(50, 2).unwrap(), "about 38 seconds left");
+        assert_eq!(at(100, 10), None);
+    }
+
+    #[test]
+    fn short_training_is_never_estimated() {
+        let (mut estimate, start) = (Estimate::new(1000), Instant::now());
+        let mut at = |done, milliseconds| estimate.at(done, start + Duration::from_millis(milliseconds));
+        assert_eq!(at(0, 0), None);
+        assert_eq!(at(50, 500), None, "9.5 seconds are left");
+        assert_eq!(at(100, 60_000), None, "slower now, but the estimate has been made");
     }
 
     #[test]

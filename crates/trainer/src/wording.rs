@@ -1,7 +1,7 @@
 //! Words errors for users of this program: names the flag or command that helps.
 //!
-//! The advice is a hint on its own line. Some errors can follow a note about the data; their advice is part of the
-//! message, so that standard error still has only two lines.
+//! The advice is a hint on its own line. Some errors can follow a note about the data or the training; their advice is
+//! part of the message, so that standard error still has only two lines.
 
 use std::path::Path;
 
@@ -11,13 +11,16 @@ use mnist_data::{
     preparation::{Blank, PREPARED},
     scaling::preset_names,
 };
-use mnist_report::ReportError;
+use mnist_report::{ReportError, numbers::plural};
 use mnist_training::{TrainingError, files::CONFIG};
 
 use crate::{
     cli::{DataDirOrigin, Invocation},
     failure::HintedError,
 };
+
+/// Advice where MNIST cannot be downloaded.
+const WITHOUT_DOWNLOAD: &str = "connect to the internet, or pass the folder of MNIST's files with --data-dir";
 
 /// The message, or `None` to print the library's, and the hint, if there is one.
 type Wording = (Option<String>, Option<String>);
@@ -67,9 +70,12 @@ fn of_comparison(error: &ComparisonError, invocation: &Invocation) -> Wording {
             "choose another --out for a smaller comparison",
         ),
         ComparisonError::TooManyJobs { jobs, threads } => both(
-            format!("--jobs {jobs} is more than the number of threads, {threads}"),
+            format!("--jobs {jobs} is more than the {}", plural(*threads, "thread")),
             format!("use --jobs {threads} or fewer: each run needs a thread"),
         ),
+        ComparisonError::NoComparison(_) | ComparisonError::NotAComparison(_) => {
+            hint("name the folder of a comparison")
+        }
         ComparisonError::Training(error) => of_training(error, invocation),
         _ => (None, None),
     }
@@ -78,10 +84,13 @@ fn of_comparison(error: &ComparisonError, invocation: &Invocation) -> Wording {
 fn of_training(error: &TrainingError, invocation: &Invocation) -> Wording {
     match error {
         TrainingError::NoScaling => both(
-            "no scaling is given",
+            "the command needs a scaling",
             format!("name a scaling with --scaling: {}", preset_names().join(", ")),
         ),
         TrainingError::PicturesOnly { .. } => hint("for pictures, use --dataset folder"),
+        TrainingError::ClassNotTrained(_) => {
+            hint("shuffle the images, or use a smaller fraction: the split takes the last images")
+        }
         TrainingError::BackendNotBuilt(name) => {
             hint(format!("build the program with `cargo run --release --features {name}`"))
         }
@@ -93,10 +102,14 @@ fn of_training(error: &TrainingError, invocation: &Invocation) -> Wording {
             hint("choose another --out, or use --resume or --force")
         }
         TrainingError::Occupied { .. } => hint("choose another --out, or use --force"),
-        TrainingError::NotAFolder(_) => hint("--out must name a folder"),
-        TrainingError::ForeignFile { .. } | TrainingError::NotAResult { .. } => hint("choose another --out"),
+        TrainingError::NotAFolder(_)
+        | TrainingError::ForeignFile { .. }
+        | TrainingError::NotAResult { .. } => hint("choose another --out"),
         TrainingError::OtherSettings { .. } => {
             hint("--resume needs the same settings; choose another --out for new ones")
+        }
+        TrainingError::OtherData(_) => {
+            message(format!("{error}; use the original data set, or choose another --out"))
         }
         TrainingError::OtherFit(_) => {
             message(format!("{error}; resume on the machine that fitted it, or start over with --force"))
@@ -105,7 +118,11 @@ fn of_training(error: &TrainingError, invocation: &Invocation) -> Wording {
         TrainingError::Unfinished(path) if path.join(CONFIG).exists() => {
             hint(format!("to finish it, repeat its command with --out {} --resume", path.display()))
         }
-        TrainingError::ScalingChanged(_) => message(format!("{error}; restore it, or train again")),
+        TrainingError::NoRun(_) | TrainingError::Unfinished(_) => {
+            hint("name a run folder; `train` and `compare` write them")
+        }
+        TrainingError::Diverged(_) => hint("train again with a smaller --learning-rate"),
+        TrainingError::ScalingChanged(_) => hint("restore it, or train again"),
         TrainingError::OtherNetwork { .. } => hint("use the program that trained it"),
         TrainingError::Fit { cause: ScalingError::TooLarge { .. }, .. } => {
             message(format!("{error} (for pictures: a smaller --resize)"))
@@ -125,12 +142,28 @@ fn of_data(error: &DataError, invocation: &Invocation) -> Wording {
     match error {
         DataError::NoFolder(folder) => hint(check_data_dir(folder, invocation)),
         DataError::NoFile { folder, .. } => {
-            let check = check_data_dir(folder, invocation);
-            hint(format!("{check}; without it, `mnist-trainer data fetch` downloads MNIST"))
+            let otherwise = match invocation.origin_of(folder) {
+                DataDirOrigin::Variable => ", or unset it to download MNIST",
+                DataDirOrigin::Flag if invocation.is_for_mnist => ", or leave it out to download MNIST",
+                DataDirOrigin::Flag | DataDirOrigin::Config(_) => ": it must contain the four IDX files",
+                DataDirOrigin::Run => "",
+            };
+            hint(check_data_dir(folder, invocation) + otherwise)
         }
         DataError::NoCache(_) | DataError::NotCached { .. } => {
             hint("download MNIST with `mnist-trainer data fetch`")
         }
+        DataError::Length { .. } | DataError::Magic { .. } | DataError::LabelCount { .. } => {
+            hint("the file is damaged or of another kind; get it again")
+        }
+        // These messages end in advice, and no note comes before them.
+        DataError::Ambiguous { .. }
+        | DataError::TooLarge { .. }
+        | DataError::EmptyClass(_)
+        | DataError::UnknownClass { .. }
+        | DataError::ClassName(_)
+        | DataError::BesideClasses(_)
+        | DataError::NoPicture(_) => advice_apart(error),
         DataError::Checksum { .. } => hint("for IDX files other than MNIST's, use --dataset idx"),
         DataError::PictureSize { path, found, expected } => both(
             format!("{} is {found} pixels, but the first training picture is {expected}", path.display()),
@@ -140,8 +173,11 @@ fn of_data(error: &DataError, invocation: &Invocation) -> Wording {
             format!("{} is {found}, but the first training picture is {expected}", path.display()),
             "use --color-mode grayscale or --color-mode rgb",
         ),
-        DataError::ImageSize { expected, .. } if *expected == PREPARED => {
-            hint("for a photo or a scan of a digit, use --prepare")
+        DataError::ImageSize { expected, .. } => {
+            let (message, advice) = advice_apart(error);
+            let photo = ", or use --prepare for a photo or a scan of a digit";
+            let can_be_prepared = *expected == PREPARED;
+            (message, advice.map(|advice| if can_be_prepared { advice + photo } else { advice }))
         }
         DataError::Blank { cause: Blank, .. } => {
             hint("--prepare needs a digit that is darker or brighter than the plain paper around it")
@@ -152,10 +188,17 @@ fn of_data(error: &DataError, invocation: &Invocation) -> Wording {
         DataError::NeedsFolder(kind) => {
             message(format!("--dataset {kind} needs --data-dir: the folder that contains {}", kind.content()))
         }
-        DataError::NoSource(_) | DataError::NoHome => {
-            hint("connect to the network, or name a folder with MNIST's files with --data-dir")
-        }
+        DataError::NoSource(_) => message(format!("{error}; {WITHOUT_DOWNLOAD}")),
+        DataError::NoHome => hint(WITHOUT_DOWNLOAD),
         _ => (None, None),
+    }
+}
+
+/// Splits the message of a library into the message and the advice at its end.
+fn advice_apart(error: &DataError) -> Wording {
+    match error.to_string().rsplit_once("; ") {
+        Some((text, advice)) => both(text, advice),
+        None => (None, None),
     }
 }
 

@@ -38,8 +38,8 @@ impl ExperimentData {
         settings: &DatasetSettings,
         observer: &dyn Observer,
     ) -> Result<Self, TrainingError> {
-        let splits = into_splits(fetch(settings, observer)?, observer)?;
-        Self::split(splits, settings, Fraction::NONE, Vec::new())
+        let files = fetch(settings, observer)?;
+        from_splits(files, observer, |splits| Self::split(splits, settings, Fraction::NONE, Vec::new()))
     }
 
     /// Opens the data set for runs, with its validation split and the checksums of its files.
@@ -64,8 +64,9 @@ impl ExperimentData {
             }
         }
         let sums = watched(observer, |progress| files.sums(progress))?;
-        let splits = into_splits(files, observer)?;
-        Self::split(splits, &settings.dataset, settings.validation_split, sums)
+        from_splits(files, observer, |splits| {
+            Self::split(splits, &settings.dataset, settings.validation_split, sums)
+        })
     }
 
     /// Limits the train split, and splits the validation images off its end.
@@ -85,9 +86,7 @@ impl ExperimentData {
         }
         let (in_train, in_validation) = (train.label_counts(classes), validation.label_counts(classes));
         if let Some(class) = (0..classes).find(|&class| in_train[class] == 0 && in_validation[class] > 0) {
-            return Err(TrainingError::Settings(format!(
-                "`validation_split` leaves no image of class {class} to train on; are the images sorted by class?"
-            )));
+            return Err(TrainingError::ClassNotTrained(class));
         }
         let validation = (!validation.is_empty()).then_some(validation);
         Ok(Self { train, validation, test, classes, class_names, files })
@@ -109,25 +108,42 @@ pub(crate) fn dimensions(shape: ImageShape) -> [usize; 3] {
 /// # Errors
 /// When the files cannot be fetched or read, or the observer asks to stop.
 pub fn open_splits(settings: &DatasetSettings, observer: &dyn Observer) -> Result<Splits, TrainingError> {
-    into_splits(fetch(settings, observer)?, observer)
+    from_splits(fetch(settings, observer)?, observer, Ok)
 }
 
-fn into_splits(files: Files, observer: &dyn Observer) -> Result<Splits, TrainingError> {
-    if files.kind == DatasetKind::Idx {
-        // There are no published checksums to check these files against, so the user sees theirs.
-        let sums = watched(observer, |progress| files.sums(progress))?;
+/// Opens both splits and passes them to `build`. Then notes the checksums of IDX files; after an error there is no
+/// note.
+fn from_splits<T>(
+    files: Files,
+    observer: &dyn Observer,
+    build: impl FnOnce(Splits) -> Result<T, TrainingError>,
+) -> Result<T, TrainingError> {
+    // There are no published checksums to check other files than MNIST's against, so the user sees theirs.
+    let is_idx = files.kind == DatasetKind::Idx;
+    let sums = if is_idx { watched(observer, |progress| files.sums(progress))? } else { Vec::new() };
+    let built = build(files.into_splits()?)?;
+    if is_idx {
         let named: Vec<String> = sums.iter().map(|sum| format!("{} {}", sum.name, sum.sha256)).collect();
         observer.note(&format!("SHA-256 sums of the IDX files: {}", named.join(", ")));
     }
-    Ok(files.into_splits()?)
+    Ok(built)
 }
 
-/// Reads the files of the data set. Downloads those that this machine does not have.
+/// Reads the files of the data set. Downloads those that this machine does not have, and notes the first source that
+/// answers.
 ///
 /// # Errors
 /// When no source has the files, a file is broken, or the observer asks to stop.
 pub fn fetch(settings: &DatasetSettings, observer: &dyn Observer) -> Result<Files, TrainingError> {
-    Ok(watched(observer, |progress| settings.source().fetch(progress))?)
+    let mut is_announced = false;
+    let mut announce = |source: &str| {
+        // Only once, so that an error after several sources is not lost among notes.
+        if !is_announced {
+            observer.note(&format!("downloading MNIST (11 MB) from {source}"));
+            is_announced = true;
+        }
+    };
+    Ok(watched(observer, |progress| settings.source().fetch_announced(&mut announce, progress))?)
 }
 
 /// Fits a scaling on the training images. Notes the cost of a whitening. Warns of too few images for a
@@ -142,14 +158,14 @@ pub fn fit(
 ) -> Result<FittedScaling, TrainingError> {
     if let Some(cost) = scaling.whitening_cost(train.shape(), train.len()) {
         observer.note(&format!(
-            "zca_whitening of {} values per image will take about {:.1} GB of memory and {:.0} s",
+            "fitting zca_whitening with {} values per image will take about {:.1} GB of memory and {:.0} s",
             cost.values,
             cost.bytes as f64 / 1e9,
             cost.seconds.ceil()
         ));
         if cost.lacks_images() {
             observer.warning(&format!(
-                "{}: {} images cannot span all {} directions; zca_whitening multiplies the others by {:.0}",
+                "{}: {} images do not vary in all {} directions; whitening multiplies values along the others by {:.0}",
                 scaling.name(),
                 cost.images,
                 cost.values,
@@ -166,7 +182,7 @@ pub fn fit(
     let constant = stds.iter().filter(|&&std| std == 0.0).count();
     if constant > 0 {
         observer.warning(&format!(
-            "{}: {constant} of {} standard deviations are 0; there, any difference from the training images is divided by 1e-6",
+            "{}: {constant} of {} standard deviations are 0, so differences from the training images at these pixels are divided by 1e-6",
             scaling.name(),
             stds.len()
         ));

@@ -23,6 +23,9 @@ pub enum TrainingError {
         /// The kind of data set.
         kind: DatasetKind,
     },
+    /// A validation split that takes all training images of a class.
+    #[error("`validation_split` leaves no image of class {0} to train on")]
+    ClassNotTrained(usize),
     /// A backend that this build does not include.
     #[error("backend `{0}` is not in this build")]
     BackendNotBuilt(&'static str),
@@ -94,13 +97,13 @@ pub enum TrainingError {
         entry: String,
     },
     /// An output folder with the file names of a result, but without the file that identifies one.
-    #[error("{} is not the folder of a result: it contains `{entry}`, but no valid {mark}", path.display())]
+    #[error("{} is not the folder of a result: {mark} is missing or invalid (it contains `{entry}`)", path.display())]
     NotAResult {
         /// The folder.
         path: PathBuf,
         /// The name of a file or folder in it.
         entry: String,
-        /// The name of the missing file.
+        /// The name of the missing or invalid file.
         mark: &'static str,
     },
     /// A setting that differs from the one in the folder to be resumed.
@@ -115,7 +118,7 @@ pub enum TrainingError {
     #[error("the data files differ from those used in {}", .0.display())]
     OtherData(PathBuf),
     /// A fitted scaling that differs from the one of the run to be resumed.
-    #[error("{} differs from the scaling fitted now", .0.display())]
+    #[error("{} differs from the scaling fitted on this machine", .0.display())]
     OtherFit(PathBuf),
     /// A folder in which another process is training.
     #[error("another process is training in {}", .0.display())]
@@ -214,6 +217,7 @@ impl TrainingError {
             Self::Settings(_)
                 | Self::NoScaling
                 | Self::PicturesOnly { .. }
+                | Self::ClassNotTrained(_)
                 | Self::BackendNotBuilt(_)
                 | Self::TooManyThreads { .. }
                 | Self::OtherSettings { .. }

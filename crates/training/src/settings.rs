@@ -141,7 +141,17 @@ impl Overrides {
             let before = error.span().map_or("", |span| &text[..span.start]);
             let line = before.matches('\n').count();
             let quoted = shorten(text.lines().nth(line).unwrap_or_default().trim());
-            TrainingError::Settings(format!("{name}:{}: `{quoted}`: {}", line + 1, plain(error.message())))
+            let message = plain(error.message());
+            // The line that is quoted often names the table already.
+            let without_table = ["augmentation", "scaling"].into_iter().find_map(|table| {
+                message.strip_prefix(table)?.strip_prefix(": ").filter(|_| quoted.contains(table))
+            });
+            let message = format!("`{quoted}`: {}", without_table.unwrap_or(&message));
+            TrainingError::Settings(format!(
+                "{name}:{}: {}",
+                line + 1,
+                message.replace(char::is_control, " ")
+            ))
         })
     }
 
@@ -439,11 +449,24 @@ fn shorten(text: &str) -> String {
     }
 }
 
+/// Shortens what a message quotes in backticks. A quoted text can contain backticks too.
+fn shorten_quoted(message: &str) -> String {
+    match (message.find('`'), message.rfind('`')) {
+        (Some(start), Some(end)) if start < end => {
+            format!("{}`{}{}", &message[..start], shorten(&message[start + 1..end]), &message[end..])
+        }
+        _ => message.to_owned(),
+    }
+}
+
 /// Rewrites a message of the TOML parser without the names of Rust types and serde's terms.
 fn plain(message: &str) -> String {
-    for (start, kind) in [("unknown field `", "key"), ("unknown variant `", "value")] {
+    for (start, kind) in
+        [("unknown field `", "key"), ("unknown variant `", "value"), ("unknown scaling `", "scaling")]
+    {
+        // The name can contain backticks too.
         if let Some((name, expected)) =
-            message.strip_prefix(start).and_then(|rest| rest.split_once("`, expected "))
+            message.strip_prefix(start).and_then(|rest| rest.rsplit_once("`, expected "))
         {
             return unknown(kind, name, expected);
         }
@@ -453,12 +476,15 @@ fn plain(message: &str) -> String {
         "integer number overflowed" | "floating-point number overflowed" => {
             return "the number is too large".to_owned();
         }
+        "string values must be quoted, expected literal string" => {
+            return "the value is missing or not valid TOML; strings need quotes".to_owned();
+        }
         _ => {}
     }
     let starts = ["invalid type: ", "invalid value: ", "invalid length "];
     let is_mismatch = starts.iter().any(|start| message.starts_with(start));
     let Some((found, expected)) = message.rsplit_once(", expected ").filter(|_| is_mismatch) else {
-        return message.replace('\n', "; ");
+        return shorten_quoted(message);
     };
     let expected = match expected {
         "a nonzero u32" => "a whole number from 1 to 4294967295",
@@ -468,7 +494,6 @@ fn plain(message: &str) -> String {
         "a boolean" => "true or false",
         "path string" => "a string",
         "a sequence" => "a list",
-        "an array of length 2" => "a list of two numbers",
         "struct Augmentation" | "struct Grid" => "a table",
         other => other,
     };
@@ -483,18 +508,22 @@ fn plain(message: &str) -> String {
     format!("must be {expected}{but_not}")
 }
 
-/// Returns the message for an unknown key or value: with the most similar known name, or with all `expected` names
-/// if no name is similar.
+/// Returns the message for an unknown name: with the most similar known name, or with all known names if none is
+/// similar. `expected` is a list such as "one of `a`, `b`", "`a` or `b`" or "one of: a, b".
 fn unknown(kind: &str, name: &str, expected: &str) -> String {
     /// From this similarity on, clap suggests a flag.
     const SIMILAR: f64 = 0.7;
     let similarity =
         |known| if (name, known) == ("lr", "learning_rate") { 1.0 } else { strsim::jaro(name, known) };
-    let known = expected.split('`').skip(1).step_by(2).map(|known| (similarity(known), known));
-    let closest = known.max_by(|(a, _), (b, _)| a.total_cmp(b)).filter(|(score, _)| *score > SIMILAR);
+    let known: Vec<&str> = match expected.strip_prefix("one of: ") {
+        Some(names) => names.split(", ").collect(),
+        None => expected.split('`').skip(1).step_by(2).collect(),
+    };
+    let scored = known.iter().map(|&known| (similarity(known), known));
+    let closest = scored.max_by(|(a, _), (b, _)| a.total_cmp(b)).filter(|(score, _)| *score > SIMILAR);
     let name = shorten(name);
     match closest {
         Some((_, known)) => format!("unknown {kind} `{name}`; did you mean `{known}`?"),
-        None => format!("unknown {kind} `{name}`, expected {expected}"),
+        None => format!("unknown {kind} `{name}`, expected one of: {}", known.join(", ")),
     }
 }

@@ -58,7 +58,7 @@ fn models_of_one_seed_are_compared_by_mcnemars_test() {
     assert!(comparison.compares_models() && !comparison.has_several_seeds());
     assert_eq!(
         comparison.verdict,
-        "On this one seed, by McNemar's exact test of the trained models, standardize beats center by 200 \
+        "With this one seed and McNemar's exact test of the trained models, standardize beats center by 200 \
          images in 10,000. normalize beats center by 197. standardize is ahead of normalize by 3, but not \
          significantly. This compares the trained models only. To compare the scalings, train 10 seeds."
     );
@@ -72,7 +72,7 @@ fn models_that_classify_the_same_images_correctly_are_tied() {
     assert_eq!((*only_a, *only_b), (0, 0));
     assert_eq!([*p, *p_holm].map(f64::to_bits), [1.0_f64; 2].map(f64::to_bits));
     assert!(
-        comparison.verdict.contains("the trained models, center is tied with none. This"),
+        comparison.verdict.contains("the trained models, center is tied with \"none\". This"),
         "{}",
         comparison.verdict
     );

@@ -55,7 +55,7 @@ fn empty_scalings_and_repeated_values_are_refused() {
     );
     assert_eq!(refusal("[grid]\nbatch_size = [8, 9, 8]"), "`batch_size` in [grid] contains 8 twice");
     let both = refusal("batch_size = 8\n[grid]\nbatch_size = [8, 9]");
-    assert_eq!(both, "`batch_size` is both set and in [grid]; keep one of them");
+    assert_eq!(both, "`batch_size` is set both by itself and in [grid]; keep one of them");
 }
 
 #[test]

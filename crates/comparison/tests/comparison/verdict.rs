@@ -24,20 +24,21 @@ fn verdict_of_runs(arms: &[(&str, &[Option<f64>])], seeds: usize) -> String {
 fn one_seed_without_predictions_is_untested() {
     assert_eq!(
         verdict(&[("center", &[9800]), ("standardize", &[9900])]),
-        "On this one seed, standardize is ahead of center by 100 images in 10,000 (untested: a test needs two \
-         seeds). This compares the trained models only. To compare the scalings, train 10 seeds."
+        "With this one seed, standardize is ahead of center by 100 images in 10,000 (untested: a test needs \
+         two seeds). This compares the trained models only. To compare the scalings, train 10 seeds."
     );
 }
 
 #[test]
 fn equal_accuracies_on_one_seed_are_a_tie() {
     let tie = verdict(&[("center", &[9800]), ("none", &[9800])]);
-    assert!(tie.starts_with("On this one seed, center is tied with none (untested"), "{tie}");
+    assert!(tie.starts_with("With this one seed, center is tied with \"none\" (untested"), "{tie}");
     let one_tie = verdict(&[("center", &[9800]), ("none", &[9800]), ("zca", &[9700])]);
     assert!(
         one_tie.starts_with(
-            "On this one seed, center is tied with none (untested: a test needs two seeds). center is ahead of \
-             zca by 100 images in 10,000 (untested: a test needs two seeds). none is ahead of zca by 100 (untested"
+            "With this one seed, center is tied with \"none\" (untested: a test needs two seeds). center is ahead \
+             of zca by 100 images in 10,000 (untested: a test needs two seeds). \"none\" is ahead of zca by 100 \
+             (untested"
         ),
         "{one_tie}"
     );
@@ -53,8 +54,8 @@ fn one_finished_seed_of_several_is_not_tested_by_mcnemar() {
     assert!(comparison.pairs[0].mcnemar.is_none());
     assert_eq!(
         comparison.verdict,
-        "So far, 2 of 6 runs finished. none is ahead of center by 5,000 images in 10,000 (untested: a test needs \
-         two seeds)."
+        "So far, 2 of 6 runs finished. \"none\" is ahead of center by 5,000 images in 10,000 (untested: a test \
+         needs two seeds)."
     );
 }
 
@@ -84,7 +85,7 @@ fn significant_differences_are_reported_with_intervals_and_others_with_the_detec
 fn equal_arms_classify_as_many_images_correctly() {
     assert_eq!(
         verdict(&[("center", &[1000, 2000, 3001]), ("none", &[1000, 2000, 3001])]),
-        "center classifies as many images correctly as none with every seed. This covers variation between \
+        "center classifies as many images correctly as \"none\" with every seed. This covers variation between \
          training seeds, not between test sets."
     );
 }
@@ -93,8 +94,8 @@ fn equal_arms_classify_as_many_images_correctly() {
 fn difference_without_spread_is_reported_as_untested() {
     assert_eq!(
         verdict(&[("center", &[1000, 2000, 3001]), ("none", &[1040, 2040, 3041])]),
-        "none is ahead of center by 40 images in 10,000 with each of 3 seeds (untested: a test needs differences \
-         that vary)."
+        "\"none\" is ahead of center by 40 images in 10,000 with each of 3 seeds (untested: a test needs \
+         differences that vary)."
     );
 }
 
@@ -111,7 +112,7 @@ fn many_arms_are_compared_with_the_best_only_and_the_beaten_ones_are_grouped() {
     assert_eq!(statistics.pairs.len(), 15);
     assert_eq!(
         statistics.verdict(),
-        "standardize beats center, sample-center, zca and none by 400 to 900 images in 10,000. There is no \
+        "standardize beats center, sample-center, zca and \"none\" by 400 to 900 images in 10,000. There is no \
          significant difference between standardize and normalize: with 4 seeds, only differences above about 12 \
          images can be detected (80% power). This covers variation between training seeds, not between test \
          sets."
@@ -176,17 +177,20 @@ fn seeds_that_only_one_arm_finished_are_ignored() {
 fn narrow_interval_has_a_decimal_and_one_image_is_singular() {
     // From SciPy: ttest_rel of the differences 1, 1, 1, 1 and 2.
     let narrow = verdict(&[("center", &[9001, 9001, 9001, 9001, 9002]), ("none", &[9000; 5])]);
-    assert!(narrow.starts_with("center beats none by 1.2 ± 0.6 images"), "{narrow}");
+    assert!(narrow.starts_with("center beats \"none\" by 1.2 ± 0.6 images"), "{narrow}");
     let one = verdict(&[("center", &[9001, 9001]), ("none", &[9000, 9000])]);
-    assert!(one.starts_with("center is ahead of none by 1 image in 10,000 with each of 2 seeds"), "{one}");
+    assert!(
+        one.starts_with("center is ahead of \"none\" by 1 image in 10,000 with each of 2 seeds"),
+        "{one}"
+    );
 }
 
 #[test]
-fn name_with_a_comma_is_quoted() {
+fn name_with_a_comma_and_the_name_none_are_quoted() {
     let verdict =
         verdict(&[("none", &[9001, 9001, 9003]), ("center, learning rate 0.1", &[9000, 9002, 9005])]);
     let expected =
-        "There is no significant difference between \"center, learning rate 0.1\" and none: with 3 seeds";
+        "There is no significant difference between \"center, learning rate 0.1\" and \"none\": with 3 seeds";
     assert!(verdict.starts_with(expected), "{verdict}");
 }
 
@@ -209,7 +213,7 @@ fn diverged_runs_come_last() {
             2
         ),
         "normalize is ahead of center by 4,000 images in 10,000 (untested: a test needs two seeds). Every run of \
-         none diverged. 1 of 2 runs of center diverged and was left out."
+         \"none\" diverged. 1 of 2 runs of center diverged and was left out."
     );
     let verdict = verdict_of_runs(
         &[("center", &[Some(0.5), None, None]), ("normalize", &[Some(0.9), Some(0.7), None])],
@@ -223,11 +227,12 @@ fn diverged_runs_come_last() {
 fn fewer_than_two_usable_arms_cannot_be_compared() {
     assert_eq!(
         verdict_of_runs(&[("none", &[None, None]), ("normalize", &[Some(0.9), Some(0.7)])], 2),
-        "Only normalize has a usable model, so there is nothing to compare it with. Every run of none diverged."
+        "Only normalize has a usable model, so there is nothing to compare it with. Every run of \"none\" \
+         diverged."
     );
     assert_eq!(
         verdict_of_runs(&[("none", &[Some(0.5)])], 1),
-        "none was trained alone, so there is nothing to compare it with."
+        "\"none\" was trained alone, so there is nothing to compare it with."
     );
     assert_eq!(verdict_of_runs(&[("none", &[None])], 1), "All runs diverged.");
     assert_eq!(
@@ -238,8 +243,8 @@ fn fewer_than_two_usable_arms_cannot_be_compared() {
     let verdict = verdict_of_runs(&[("none", &[Some(0.9), None]), ("center", &[None, Some(0.8)])], 2);
     assert_eq!(
         verdict,
-        "none has no usable seed in common with center. 1 of 2 runs of none and 1 of 2 runs of center diverged and \
-         were left out."
+        "\"none\" has no usable seed in common with center. 1 of 2 runs of \"none\" and 1 of 2 runs of center \
+         diverged and were left out."
     );
 }
 

@@ -59,6 +59,7 @@ pub struct Augmentation {
     /// Largest number added to or subtracted from all pixels, on the scale 0 to 255.
     pub channel_shift_range: f64,
     /// Smallest and largest factor for all pixels; `None` leaves the brightness unchanged.
+    #[serde(deserialize_with = "brightness_range")]
     pub brightness_range: Option<[f64; 2]>,
     /// How places outside the image are filled.
     pub fill_mode: FillMode,
@@ -181,6 +182,18 @@ fn zoom_range<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[f64; 2], D:
         ZoomRange::Around(zoom) => [1.0 - zoom, 1.0 + zoom],
         ZoomRange::Between(ends) => ends,
     })
+}
+
+/// Deserializes `brightness_range`, and refuses a list of more than two numbers: TOML would ignore the others.
+fn brightness_range<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[f64; 2]>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "brightness_range must be [low, high]")]
+    enum BrightnessRange {
+        Between([f64; 2]),
+    }
+
+    let range = Option::<BrightnessRange>::deserialize(deserializer)?;
+    Ok(range.map(|BrightnessRange::Between(ends)| ends))
 }
 
 impl Serialize for Augmentation {

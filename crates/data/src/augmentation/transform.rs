@@ -149,10 +149,10 @@ impl Transform {
         let (sin, cos) = shear.to_radians().sin_cos();
         let shear = [[1.0, -sin, 0.0], [0.0, cos, 0.0], [0.0, 0.0, 1.0]];
         let zoom = [[zx, 0.0, 0.0], [0.0, zy, 0.0], [0.0, 0.0, 1.0]];
-        let centre = [shape.height, shape.width].map(|side| side as f64 / 2.0 + 0.5);
+        let center = [shape.height, shape.width].map(|side| side as f64 / 2.0 + 0.5);
         let about_origin = [shift(tx, ty), shear, zoom].iter().fold(rotation, product);
-        let from_centre = product(shift(centre[0], centre[1]), &about_origin);
-        Some(product(from_centre, &shift(-centre[0], -centre[1])))
+        let from_center = product(shift(center[0], center[1]), &about_origin);
+        Some(product(from_center, &shift(-center[0], -center[1])))
     }
 
     fn flip(&self, shape: ImageShape, pixels: &mut [f32]) {
@@ -193,8 +193,8 @@ fn resample(
             let place = |[by_row, by_column, offset]: [f64; 3]| {
                 row as f64 * by_row + column as f64 * by_column + offset
             };
-            let rows = Neighbours::of(place(matrix[0]), height, fill_mode);
-            let columns = Neighbours::of(place(matrix[1]), width, fill_mode);
+            let rows = Neighbors::of(place(matrix[0]), height, fill_mode);
+            let columns = Neighbors::of(place(matrix[1]), width, fill_mode);
             for channel in 0..channels {
                 let start = channel * height * width;
                 let pixel = |row: usize, column: usize| f64::from(image[start + row * width + column]);
@@ -209,14 +209,14 @@ fn resample(
 
 /// The two pixels on one axis that a coordinate lies between, and its distance from the first, from 0 to 1.
 #[derive(Clone, Copy)]
-struct Neighbours {
+struct Neighbors {
     before: usize,
     after: usize,
     fraction: f64,
 }
 
-impl Neighbours {
-    /// Finds the neighbours on an axis of `side` pixels, or returns `None` where a fixed value fills.
+impl Neighbors {
+    /// Finds the neighbors on an axis of `side` pixels, or returns `None` where a fixed value fills.
     fn of(coordinate: f64, side: usize, fill_mode: FillMode) -> Option<Self> {
         let coordinate = fill_mode.inside(coordinate, (side - 1) as f64)?;
         let before = (coordinate as usize).min(side - 1);

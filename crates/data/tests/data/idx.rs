@@ -43,7 +43,8 @@ fn wrong_magic_number_is_refused() {
     let error = parse(b"<!DOCTYPE html>", IdxKind::Images).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "file: magic number 0x3c21444f, expected 0x00000803 (images, one byte per pixel)"
+        "file: not the expected IDX file: magic number 0x3c21444f, expected 0x00000803 (images, one byte \
+         per pixel)"
     );
 }
 
@@ -176,7 +177,7 @@ fn files_are_found_by_the_endings_of_their_names_and_ambiguous_names_are_refused
 }
 
 #[test]
-fn four_dimensions_are_colour_images() {
+fn four_dimensions_are_color_images() {
     let folder = tempdir().unwrap();
     write_idx_folder(folder.path());
     let pixels: Vec<u8> = (0..60).collect();

@@ -45,8 +45,8 @@ fn mean_difference(a: &Prepared, b: &Prepared) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / 784.0
 }
 
-/// Returns the row and column of the centre of mass, counted from 0.
-fn centre_of_mass(image: &Prepared) -> [f64; 2] {
+/// Returns the row and column of the center of mass, counted from 0.
+fn center_of_mass(image: &Prepared) -> [f64; 2] {
     let total: f64 = image.iter().map(|&byte| f64::from(byte)).sum();
     let moment = |position: fn(usize) -> usize| {
         image.iter().enumerate().map(|(i, &byte)| position(i) as f64 * f64::from(byte)).sum::<f64>() / total
@@ -89,12 +89,12 @@ fn position_size_and_light_hardly_change_the_result() {
 }
 
 #[test]
-fn ink_fits_the_box_and_its_mass_is_centred() {
+fn ink_fits_the_box_and_its_mass_is_centered() {
     let image = reference();
     let [height, width] = extent(&image);
     assert_eq!(height, 20);
     assert!((12..=14).contains(&width), "{width}: the strokes are 0.76 wide and 1.16 high");
-    for position in centre_of_mass(&image) {
+    for position in center_of_mass(&image) {
         assert!((position - 14.0).abs() <= 0.5, "{position}");
     }
     assert_eq!(image.iter().max(), Some(&255));

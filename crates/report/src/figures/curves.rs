@@ -134,8 +134,9 @@ fn draw(findings: &Findings, plot: &Plot, curves: &[Line]) -> Result<Option<Figu
         arms.filter(|(position, _)| curves.iter().any(|curve| curve.position == *position)).collect();
     let svg = if plot.is_loss {
         let low = low.max(SMALLEST_LOSS);
-        let y =
-            (low / 1.15..high.max(low) * 1.15).log_scale().with_key_points(ticks(low / 1.15, high * 1.15));
+        // All losses can be below the smallest, for example with a single class.
+        let [low, high] = [low / 1.15, high.max(low) * 1.15];
+        let y = (low..high).log_scale().with_key_points(ticks(low, high));
         chart(&arms, plot, curves, x, y, &|&value| loss_tick(value))?
     } else {
         let margin = ((high - low) * 0.06).max(0.002);
@@ -163,7 +164,7 @@ fn ticks(low: f64, high: f64) -> Vec<f64> {
     let count = powers.clone().count();
     let steps: &[f64] = if count > 3 { &[1.0] } else { &[1.0, 2.0, 5.0] };
     let ticks = powers
-        .step_by(count.div_ceil(MOST_POWERS))
+        .step_by(count.div_ceil(MOST_POWERS).max(1))
         .flat_map(|power| steps.iter().map(move |step| step * 10_f64.powi(power)));
     ticks.filter(|tick| (low..=high).contains(tick)).collect()
 }

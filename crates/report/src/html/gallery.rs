@@ -48,7 +48,7 @@ pub fn confident_errors(findings: &Findings, answers: &Answers) -> Result<Markup
     Ok(html! {
         p.note {
             (plural(misclassified.len(), "test image")) " " (if misclassified.len() == 1 { "was" } else { "were" }) " misclassified by at least one run. "
-            "Each card shows the true class → the predicted class, the mean probability of this prediction, and the scalings whose runs made it. Sorted by the total probability of the wrong class over all runs"
+            "Each card shows the true class → the predicted class, the mean probability of this prediction, and the scalings whose runs made it. The images are sorted by the total probability of the wrong class over all runs"
             @if misclassified.len() > SHOWN { "; the first " (SHOWN) " are shown" } "."
         }
         (gallery(findings, &cards))
@@ -82,7 +82,7 @@ pub fn disagreements(findings: &Findings, answers: &Answers) -> Result<Markup, R
     Ok(html! {
         p.note {
             (count(disagreements.len())) " of " (count(findings.comparison.test_images)) " test images " (if disagreements.len() == 1 { "is" } else { "are" }) " classified correctly "
-            @if several { "by most seeds of one scaling and misclassified by most seeds of another. Each scaling is listed under the class that most of its seeds predicted; if most are wrong, under their most frequent wrong class. " }
+            @if several { "by most seeds of one scaling and misclassified by most seeds of another. Each scaling is listed under the class that most of its seeds predicted; if most seeds are wrong, it is listed under their most frequent wrong class. " }
             @else { "under one scaling and misclassified under another. " }
             @if disagreements.len() > SHOWN { "The " (SHOWN) " with the largest differences are shown." }
         }

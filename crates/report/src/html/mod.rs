@@ -61,7 +61,7 @@ pub fn page(findings: &Findings, figures: &Figures) -> Result<String, ReportErro
                         }
                     }
                 }
-                footer { p { "Written by mnist-trainer. The data is in " code { (TABLE) } " and in the folder of each run." } }
+                footer { p { "Written by mnist-trainer. The numbers are in " code { (TABLE) } " and in the folder of each run." } }
             }
         }
     };

@@ -41,7 +41,7 @@ pub fn section(findings: &Findings, figures: &Figures) -> Result<Markup, ReportE
     }
     Ok(html! {
         p.note {
-            "The same training images under each scaling. Black is the lowest value shown under a scaling, and white the highest, so scalings that only shift or stretch all values look the same. Below: histogram of pixel values in up to 10,000 training images (log scale); red marks zero."
+            "The same training images under each scaling. Black is the lowest value under a scaling, white the highest. So scalings that only shift or stretch the values look the same. Each histogram counts pixel values in up to 10,000 training images (log scale). Red marks zero."
         }
         div.scalings { @for part in &parts { (part) } }
     })

@@ -1,4 +1,4 @@
-//! Contact sheets of synthetic images. Markers in a colour that nothing else on a sheet has show where the images
+//! Contact sheets of synthetic images. Markers in a color that nothing else on a sheet has show where the images
 //! are.
 
 use image::{Rgb, RgbImage};
@@ -21,7 +21,7 @@ const WHITE: Rgb<u8> = Rgb([255; 3]);
 /// Side length of a marker: an image of three pixels is enlarged to 63.
 const SIDE: u32 = 21;
 
-/// Returns the upper left corners of the markers in a colour, from top to bottom.
+/// Returns the upper left corners of the markers in a color, from top to bottom.
 fn markers(sheet: &RgbImage, color: Rgb<u8>) -> Vec<[u32; 2]> {
     let is_color = |x: u32, y: u32| *sheet.get_pixel(x, y) == color;
     let is_corner =

@@ -2,7 +2,7 @@
 
 use mnist_data::{ImageShape, Images};
 use mnist_report::{Findings, SampleImages, write};
-use mnist_training::{run::Scores, training_loop::EpochMetrics};
+use mnist_training::{curve::CurvePoint, run::Scores, training_loop::EpochMetrics};
 
 use crate::support::{Synthetic, arm, arm_with, diverged, preview, run};
 
@@ -132,6 +132,32 @@ fn large_losses_are_short_for_people_and_exact_in_the_csv_table() {
     }
     let table = synthetic.file("results.csv");
     assert!(table.contains("1.23456e30") && table.contains("3.4567e30"), "{table}");
+}
+
+#[test]
+fn losses_of_0_are_drawn() {
+    for validation_loss in [None, Some(0.0), Some(1e-300)] {
+        let mut run = run(1, &[1, 1, 1]);
+        run.result.test = Some(Scores { loss: 0.0, accuracy: 1.0 });
+        let epoch = |epoch| EpochMetrics {
+            epoch,
+            train_loss: 0.0,
+            train_accuracy: 1.0,
+            validation_loss,
+            validation_accuracy: validation_loss.map(|_| 1.0),
+            seconds: 1.0,
+        };
+        run.result.epochs = (1..=2).map(epoch).collect();
+        let point =
+            |step| CurvePoint { epoch: 1, step, images: 64, loss: 0.0, accuracy: 1.0, seconds: step as f64 };
+        run.curve = [10, 20].map(point).to_vec();
+        let synthetic = Synthetic::new(vec![arm_with("none", vec![run])]);
+        write(&synthetic.findings(None)).unwrap();
+        for figure in ["epoch-loss.svg", "early-loss.svg"] {
+            let figure = synthetic.file(&format!("figures/{figure}"));
+            assert!(figure.contains("0.000001") && !figure.contains("NaN"), "{figure}");
+        }
+    }
 }
 
 #[test]

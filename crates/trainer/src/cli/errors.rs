@@ -8,8 +8,11 @@ use clap::{
 };
 use mnist_data::scaling::preset_names;
 
-use super::Cli;
+use super::{Cli, invocation::quote};
 use crate::{failure::USAGE, terminal::write_line};
+
+/// The name of the program, as in its help.
+const PROGRAM: &str = "mnist-trainer";
 
 /// Prints the error, or the help or version that was asked for, and returns the exit status.
 pub fn report(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
@@ -30,30 +33,54 @@ fn describe(error: &clap::Error, arguments: &[OsString]) -> [String; 2] {
     let text = error.to_string();
     let mut lines = text.lines().map(str::trim);
     let message: Vec<&str> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
-    let tip = lines.find_map(|line| line.strip_prefix("tip: "));
+    let mut tips = lines.filter_map(|line| line.strip_prefix("tip: "));
+    // The tip how "to pass '--flag' as a value" would only hide the mistake.
+    let tip = tips.find(|tip| !tip.starts_with("to pass"));
 
     let command = command_path(arguments);
-    let hint = hint(error, &command)
+    let hint = hint(error, &command, arguments)
         .or_else(|| tip.map(|tip| tip.replace('\'', "")))
         .unwrap_or_else(|| format!("see `{command} --help`"));
     [message.join(" "), format!("hint: {hint}")]
 }
 
 /// Returns the hint for frequent mistakes that clap has no tip for.
-fn hint(error: &clap::Error, command: &str) -> Option<String> {
+fn hint(error: &clap::Error, command: &str, arguments: &[OsString]) -> Option<String> {
     let (ErrorKind::UnknownArgument, Some(ContextValue::String(argument))) =
         (error.kind(), error.get(ContextKind::InvalidArg))
     else {
         return None;
     };
+    if command == PROGRAM {
+        return command_for(argument, arguments);
+    }
     let is_scaling = preset_names().contains(&argument.as_str());
-    match (command.strip_prefix("mnist-trainer ")?, argument.as_str()) {
+    match (command.strip_prefix(PROGRAM)?.trim_start(), argument.as_str()) {
         ("train" | "compare", "--lr") => Some("use --learning-rate".into()),
         ("train", "--seeds") => Some("train takes --seed; use compare for several seeds".into()),
         ("train" | "scale", name) if is_scaling => Some(format!("use --scaling {name}")),
         ("compare", name) if is_scaling => Some(format!("use --scalings {name}")),
         _ => None,
     }
+}
+
+/// Returns the hint for a flag without a command: the same arguments after the first command that has this flag.
+fn command_for(flag: &str, arguments: &[OsString]) -> Option<String> {
+    let meant = |word: &str| match word.strip_prefix("--lr") {
+        Some(value) if value.is_empty() || value.starts_with('=') => format!("--learning-rate{value}"),
+        _ => word.to_owned(),
+    };
+    let name = meant(flag).strip_prefix("--")?.to_owned();
+    let has_flag = |command: &&clap::Command| {
+        command.get_arguments().any(|argument| argument.get_long() == Some(name.as_str()))
+    };
+    let cli = Cli::command();
+    // Without a command, the program runs `compare`, so that is what most flags are meant for.
+    let likely = ["compare", "train"].into_iter().filter_map(|name| cli.find_subcommand(name));
+    let command = likely.chain(cli.get_subcommands()).find(has_flag)?;
+    let words = arguments.iter().skip(1).map(|word| quote(&meant(&word.to_string_lossy())));
+    let words = words.collect::<Vec<_>>().join(" ");
+    Some(format!("name a command first, such as `{PROGRAM} {} {words}`", command.get_name()))
 }
 
 /// Returns the command that the arguments name, such as `mnist-trainer data verify`.
@@ -91,6 +118,28 @@ mod tests {
         assert_eq!(hint, "hint: a similar argument exists: --resize");
         assert_eq!(hint_for("trian"), "hint: a similar subcommand exists: train");
         assert_eq!(hint_for("scale --scaling standardise"), "hint: a similar value exists: standardize");
+    }
+
+    #[test]
+    fn passing_a_flag_as_a_value_is_never_suggested() {
+        assert_eq!(hint_for("predict run --foo 7.png"), "hint: see `mnist-trainer predict --help`");
+        assert_eq!(hint_for("evaluate run --foo"), "hint: see `mnist-trainer evaluate --help`");
+    }
+
+    #[test]
+    fn a_flag_without_a_command_gets_a_command() {
+        for (arguments, expected) in [
+            ("--epochs 1", "compare --epochs 1"),
+            ("--quiet --epochs=1 --seeds 3", "compare --quiet --epochs=1 --seeds 3"),
+            ("--lr=0.1", "compare --learning-rate=0.1"),
+            ("--scaling center", "train --scaling center"),
+            ("--prepare", "predict --prepare"),
+        ] {
+            let hint = format!("hint: name a command first, such as `mnist-trainer {expected}`");
+            assert_eq!(hint_for(arguments), hint);
+        }
+        assert_eq!(hint_for("--quite"), "hint: a similar argument exists: --quiet");
+        assert_eq!(hint_for("--nothing"), "hint: see `mnist-trainer --help`");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::{
 };
 
 use clap::ArgMatches;
+use mnist_data::DatasetKind;
 
 use super::settings::data_dir_variable;
 
@@ -16,6 +17,8 @@ pub struct Invocation {
     words: Vec<String>,
     has_command: bool,
     has_data_dir: bool,
+    /// Whether the command works on MNIST, as far as the flags alone can tell.
+    pub is_for_mnist: bool,
     config: Option<PathBuf>,
     /// The folder that the environment names.
     variable: Option<PathBuf>,
@@ -42,10 +45,16 @@ impl Invocation {
         }
         // Not every command has these flags.
         let path = |flag: &str| command.try_get_one::<PathBuf>(flag).ok().flatten().cloned();
+        let is_for_mnist = match command.try_get_one::<DatasetKind>("dataset") {
+            Ok(Some(kind)) => *kind == DatasetKind::Mnist,
+            // A configuration file, and the settings of a run or a comparison, can name another data set.
+            _ => ["config", "run", "comparison"].into_iter().all(|flag| path(flag).is_none()),
+        };
         Self {
             words: arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
             has_command: matches.subcommand().is_some(),
             has_data_dir: path("data_dir").is_some(),
+            is_for_mnist,
             config: path("config"),
             variable: data_dir_variable(),
         }
@@ -84,7 +93,7 @@ impl Invocation {
 }
 
 /// Quotes a word for a shell if it contains special characters.
-fn quote(word: &str) -> String {
+pub fn quote(word: &str) -> String {
     let is_plain = |character: char| character.is_ascii_alphanumeric() || "-_./,:=".contains(character);
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_owned();
@@ -134,6 +143,20 @@ mod tests {
             r"mnist-trainer compare --scalings none,zca --data-dir 'my digits' --out 'it'\''s' --resume"
         );
         assert_eq!(["", "$HOME", "a\nb"].map(quote), ["''", "'$HOME'", "'a\nb'"]);
+    }
+
+    #[test]
+    fn the_flags_tell_whether_the_command_is_for_mnist() {
+        for (arguments, expected) in [
+            (&["train", "--data-dir", "here"][..], true),
+            (&["data", "verify", "--dataset", "mnist", "--config", "c.toml"], true),
+            (&["train", "--dataset", "idx", "--data-dir", "here"], false),
+            (&["train", "--config", "c.toml"], false),
+            (&["evaluate", "run"], false),
+            (&["report", "runs/all"], false),
+        ] {
+            assert_eq!(invocation(arguments).is_for_mnist, expected, "{arguments:?}");
+        }
     }
 
     #[test]

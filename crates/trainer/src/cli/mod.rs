@@ -93,7 +93,7 @@ pub struct DataArgs {
   mnist-trainer scale --scaling sample-center --batch-size 128 --format json
   mnist-trainer scale --scaling zca --picture scalings.png")]
 pub struct ScaleArgs {
-    /// Scaling to fit on the training images
+    /// Scaling to fit on the training images; --config can define your own
     #[arg(long, value_name = "SCALING", value_parser = values::scaling())]
     pub scaling: Option<Scaling>,
     /// Show a batch of the first N training images [default: 64]
@@ -118,7 +118,7 @@ pub struct ScaleArgs {
   mnist-trainer train --config configs/center.toml --epochs 1 --limit 6000
   mnist-trainer train --scaling center --out runs/center --resume")]
 pub struct TrainArgs {
-    /// Scaling of the pixels
+    /// Scaling of the pixels; --config can define your own
     #[arg(long, value_name = "SCALING", value_parser = values::scaling())]
     pub scaling: Option<Scaling>,
     /// Seed of the initial weights and of the order of the images [default: 1]
@@ -144,7 +144,7 @@ pub struct CompareArgs {
     /// Train each scaling with the seeds 1 to N [default: 1]
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub seeds: Option<NonZeroU32>,
-    /// Train N runs at a time, which share the threads [default: one per thread, at most 8; on a GPU 1]
+    /// Train N runs at a time; they share the threads [default: one run per thread, at most 8; 1 on a GPU]
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub jobs: Option<NonZeroU32>,
     #[command(flatten)]
@@ -207,12 +207,12 @@ pub struct ExportArgs {
 pub struct PredictArgs {
     /// Run folder written by `train` or `compare`
     pub run: PathBuf,
-    /// Pictures (PNG, JPEG, BMP, WebP) or the raw bytes of single images (channels × height × width); -
-    /// reads standard input
+    /// Pictures (PNG, JPEG, BMP, WebP), or files of raw bytes (channels × height × width); `-` reads one
+    /// image from standard input
     #[arg(required = true, value_name = "IMAGE")]
     pub images: Vec<PathBuf>,
-    /// Prepare photos or scans of digits as MNIST's digits were: cut out, resized to fit 20×20 pixels,
-    /// centered, white on black
+    /// Cut the digit out of a photo or scan and prepare it like MNIST's: 20×20 pixels, centered, white on
+    /// black
     #[arg(long)]
     pub prepare: bool,
     /// Also print the pixels that the network receives
@@ -233,7 +233,8 @@ pub struct BenchArgs {
     /// Number of steps to time after the warm-up; a slow backend stops after 20 seconds
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value = "200")]
     pub steps: NonZeroU32,
-    /// Use Burn's own operations and optimizer instead of this program's, for comparison
+    /// Use Burn's own operations and optimizer instead of this program's. For a fair comparison, build with
+    /// `--config profile.release.package.burn-flex.opt-level=3` (see docs/PERFORMANCE.md)
     #[arg(long)]
     pub primitives: bool,
     #[command(flatten)]
@@ -258,7 +259,7 @@ pub struct TrainingFlags {
     /// Adam's learning rate [default: 0.001]
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub learning_rate: Option<Positive>,
-    /// Fraction of the training images to validate on instead, taken from the end [default: 0]
+    /// Fraction of the training images to hold out for validation, taken from the end [default: 0]
     #[arg(long, value_name = "FRACTION", allow_negative_numbers = true)]
     pub validation_split: Option<Fraction>,
     /// Use only the first N training images, for a quick look
@@ -279,10 +280,10 @@ pub struct DatasetFlags {
     /// Folder of the data set [default for mnist: $MNIST_DATA_DIR, else the cache]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Resize pictures to this size [default: all must have the same size]
+    /// Resize pictures to this size (only --dataset folder) [default: all must have the same size]
     #[arg(long, value_name = "HxW")]
     pub resize: Option<Size>,
-    /// Convert pictures to these colors [default: all must have the same]
+    /// Read pictures in grayscale or in color [default: all must be the same]
     #[arg(long, value_name = "MODE", value_parser = values::color_mode())]
     pub color_mode: Option<ColorMode>,
 }
@@ -296,10 +297,10 @@ pub struct RunDatasetFlags {
     /// Folder of the data set [default: the run's]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Resize pictures to this size [default: the run's]
+    /// Resize pictures to this size (only --dataset folder) [default: the run's]
     #[arg(long, value_name = "HxW")]
     pub resize: Option<Size>,
-    /// Convert pictures to these colors [default: the run's]
+    /// Read pictures in grayscale or in color [default: the run's]
     #[arg(long, value_name = "MODE", value_parser = values::color_mode())]
     pub color_mode: Option<ColorMode>,
 }
@@ -327,7 +328,7 @@ pub struct RunComputeFlags {
 
 #[derive(Debug, Default, Args)]
 pub struct ConfigFlag {
-    /// TOML file of settings; flags override it
+    /// Read settings from a TOML file; flags override them
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
@@ -337,7 +338,7 @@ pub struct OutFlags {
     /// Output folder [default: a new one under runs/]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Add what is missing in the output folder; the settings must be the same
+    /// Train only what is missing in the output folder; the settings must be the same
     #[arg(long, requires = "out", conflicts_with = "force")]
     pub resume: bool,
     /// Delete the earlier result in the output folder and start over

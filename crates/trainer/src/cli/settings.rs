@@ -1,6 +1,6 @@
 //! Turns flags into settings. Flags override a configuration file, and the file overrides the environment.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mnist_comparison::ComparisonSettings;
 use mnist_data::DatasetKind;
@@ -68,17 +68,20 @@ impl TrainArgs {
     pub fn overrides(self) -> Result<Overrides, TrainingError> {
         let file = self.config.read()?;
         let flags = Overrides { scaling: self.scaling, seed: self.seed, ..Overrides::default() };
-        let has_scaling = file.scaling.is_some() || flags.scaling.is_some();
-        let has_seed = file.seed.is_some() || flags.seed.is_some();
-        refuse_misplaced([
+        // As in `compare`, a flag must not hide a contradiction within the file.
+        ComparisonSettings::check_grid(&file)?;
+        let merged = flags.over(self.training.over(file));
+        // Flags may replace the lists of the grid with single values.
+        let has_grid = merged.grid.as_ref().is_some_and(|grid| !grid.is_empty());
+        self.config.refuse_misplaced([
+            (has_grid, "[grid] is for compare; train takes one `learning_rate` and one `batch_size`"),
             (
-                file.grid.is_some(),
-                "[grid] is for compare; train takes one `learning_rate` and one `batch_size`",
+                merged.scalings.is_some() && merged.scaling.is_none(),
+                "`scalings` is for compare; train takes `scaling`",
             ),
-            (file.scalings.is_some() && !has_scaling, "`scalings` is for compare; train takes `scaling`"),
-            (file.seeds.is_some() && !has_seed, "`seeds` is for compare; train takes `seed`"),
+            (merged.seeds.is_some() && merged.seed.is_none(), "`seeds` is for compare; train takes `seed`"),
         ])?;
-        Ok(flags.over(self.training.over(file)))
+        Ok(merged)
     }
 }
 
@@ -87,23 +90,17 @@ impl CompareArgs {
     pub fn overrides(self) -> Result<Overrides, TrainingError> {
         let file = self.config.read()?;
         let flags = Overrides { scalings: self.scalings, seeds: self.seeds, ..Overrides::default() };
-        let has_scalings = file.scalings.is_some() || flags.scalings.is_some();
-        let has_seeds = file.seeds.is_some() || flags.seeds.is_some();
-        refuse_misplaced([
-            (file.scaling.is_some() && !has_scalings, "`scaling` is for train; compare takes `scalings`"),
-            (file.seed.is_some() && !has_seeds, "`seed` is for train; compare takes `seeds`"),
-        ])?;
         // Checked before merging, since a flag would hide a contradiction within the file.
         ComparisonSettings::check_grid(&file)?;
-        Ok(flags.over(self.training.over(file)))
-    }
-}
-
-/// Refuses a file that sets a key for another command, instead of ignoring the key.
-fn refuse_misplaced<const N: usize>(keys: [(bool, &str); N]) -> Result<(), TrainingError> {
-    match keys.into_iter().find(|(is_misplaced, _)| *is_misplaced) {
-        Some((_, message)) => Err(TrainingError::Settings(message.to_owned())),
-        None => Ok(()),
+        let merged = flags.over(self.training.over(file));
+        self.config.refuse_misplaced([
+            (
+                merged.scaling.is_some() && merged.scalings.is_none(),
+                "`scaling` is for train; compare takes `scalings`",
+            ),
+            (merged.seed.is_some() && merged.seeds.is_none(), "`seed` is for train; compare takes `seeds`"),
+        ])?;
+        Ok(merged)
     }
 }
 
@@ -114,12 +111,25 @@ impl ConfigFlag {
         let Some(path) = &self.config else { return Ok(Overrides::default()) };
         let file = Overrides::read(path)?;
         match &file.network {
-            Some(network) if *network != ModelConfig::new().name() => Err(TrainingError::Settings(format!(
-                "{}: `network` is `{network}`; this program trains its own CNN only",
-                path.display()
-            ))),
+            Some(network) if *network != ModelConfig::new().name() => {
+                Err(self.error(&format!("`network` is `{network}`; this program trains its own CNN only")))
+            }
             _ => Ok(file),
         }
+    }
+
+    /// Refuses a file that sets a key for another command, instead of ignoring the key.
+    fn refuse_misplaced<const N: usize>(&self, keys: [(bool, &str); N]) -> Result<(), TrainingError> {
+        match keys.into_iter().find(|(is_misplaced, _)| *is_misplaced) {
+            Some((_, message)) => Err(self.error(message)),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns an error that names the configuration file.
+    fn error(&self, message: &str) -> TrainingError {
+        let file = self.config.as_deref().unwrap_or(Path::new("")).display();
+        TrainingError::Settings(format!("{file}: {message}"))
     }
 }
 

@@ -25,7 +25,7 @@ pub fn scaling() -> impl TypedValueParser<Value = Scaling> {
 pub fn dataset() -> impl TypedValueParser<Value = DatasetKind> {
     one_of([
         PossibleValue::new("mnist").help("The handwritten digits, downloaded if they are missing"),
-        PossibleValue::new("idx").help("Any four IDX files"),
+        PossibleValue::new("idx").help("Four IDX files in MNIST's format"),
         PossibleValue::new("folder").help("Pictures in train/<class>/ and test/<class>/"),
     ])
 }

@@ -12,7 +12,6 @@ use mnist_training::{
 };
 use serde::Serialize;
 
-use super::download::download_missing;
 use crate::{
     bench::{self, Benchmark, Measurement, Spread, Throughput},
     cli::BenchArgs,
@@ -43,7 +42,6 @@ fn measure(args: BenchArgs, terminal: &Terminal) -> Result<()> {
     };
     let devices = backends.iter().map(|backend| backend.open()).collect::<Result<Vec<_>, TrainingError>>()?;
     let dataset = DatasetSettings::resolve(&args.dataset.over(Overrides::default()))?;
-    download_missing(&dataset, terminal)?;
     let data = ExperimentData::open_unchecked(&dataset, terminal)?;
     let benchmark = Benchmark {
         batch_size: args.batch_size.unwrap_or(BATCH_SIZE).get() as usize,
@@ -68,7 +66,7 @@ fn measure(args: BenchArgs, terminal: &Terminal) -> Result<()> {
 fn describe_data(data: &Throughput) -> String {
     let Throughput { scaling, images, batch_size, .. } = data;
     format!(
-        "Data preparation: {scaling} is fitted on {images} images at {:.2} GB/s; shuffled batches of {batch_size} are made at {:.2} GB/s ({:.0} images/s); memory is copied at {:.2} GB/s",
+        "Data preparation: fitting {scaling} on {images} images {:.2} GB/s, shuffled batches of {batch_size} {:.2} GB/s ({:.0} images/s), copying memory {:.2} GB/s",
         data.fit_gb_per_second.median,
         data.batch_gb_per_second.median,
         data.batch_images_per_second.median,
@@ -109,7 +107,7 @@ fn describe(result: &BenchResult) -> String {
         "peak memory, MB",
     ];
     format!(
-        "{}\nPeak of the CPU, measured with multiply-adds in registers: {:.0} GFLOP/s\n{}",
+        "{}\nCPU peak: {:.0} GFLOP/s (multiply-adds in registers)\n{}",
         table(header, result.results.iter().map(row)),
         result.fma_peak_gflops,
         fit_stdout(&describe_data(&result.data))

@@ -13,7 +13,7 @@ use mnist_model::ModelConfig;
 use mnist_report::{Findings, ReportError, SampleImages, numbers::percent, previews};
 use mnist_training::{ExperimentData, FinishedRun, Observer, files::CONFIG};
 
-use super::{describe_training, download::download_missing, report::describe_comparison};
+use super::{describe_training, report::describe_comparison};
 use crate::{
     cli::CompareArgs,
     terminal::{Terminal, describe_time_left},
@@ -28,7 +28,6 @@ pub fn run(args: CompareArgs, terminal: &Terminal) -> Result<()> {
         // Fails early, before the data are read. The comparison checks again when it has locked the folder.
         settings.check_resumes(&path.join(CONFIG))?;
     }
-    download_missing(&settings.training.dataset, terminal)?;
     let mut live = LiveReport { terminal, samples: None, failure: None };
     let comparison = compare(&ModelConfig::new(), &settings, destination, jobs, terminal, &mut live)?;
     let Comparison { diverged, planned, .. } = comparison;
@@ -92,7 +91,7 @@ impl Reporter for LiveReport<'_> {
         if let Some(finished) = folder.run(run) {
             let left = left.map_or_else(String::new, |left| format!(", {}", describe_time_left(left)));
             let (done, all) = (folder.finished(), folder.plan().runs.len());
-            self.terminal.note(&format!("{}; {done}/{all}{left}", describe_run(run, finished)));
+            self.terminal.note(&format!("{}; {done} of {all}{left}", describe_run(run, finished)));
         }
         if !folder.is_finished() {
             self.write(folder, &folder.comparison());

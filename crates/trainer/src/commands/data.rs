@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use anyhow::Result;
 use burn::data::dataset::Dataset;
 use mnist_data::{DatasetKind, Files, Images, PixelSums, source::FileSum};
-use mnist_training::{DatasetSettings, dataset::open_splits, observer::watched};
+use mnist_training::{
+    DatasetSettings,
+    dataset::{fetch, open_splits},
+    observer::watched,
+};
 use serde::Serialize;
 
-use super::download::{download_missing, fetch};
 use crate::{
     cli::{DataArgs, DataCommand},
     failure::HintedError,
@@ -72,7 +75,6 @@ fn resolve(args: DataArgs) -> Result<DatasetSettings> {
 }
 
 fn summary(settings: &DatasetSettings, terminal: &Terminal) -> Result<()> {
-    download_missing(settings, terminal)?;
     let splits = open_splits(settings, terminal)?;
     let summary = Summary {
         dataset: settings.dataset,
@@ -141,7 +143,8 @@ fn verify(settings: &DatasetSettings, terminal: &Terminal) -> Result<()> {
         None => Ok(()),
         Some(file) => {
             let path = list.folder.join(&file.sum.name);
-            let message = format!("{} is not MNIST's: its SHA-256 is {}", path.display(), file.sum.sha256);
+            let message =
+                format!("{} is not MNIST's file: its SHA-256 is {}", path.display(), file.sum.sha256);
             let hint = if settings.data_dir.is_some() {
                 "for IDX files other than MNIST's, use --dataset idx"
             } else {
@@ -172,7 +175,8 @@ fn describe(list: &FileList) -> String {
         let verdict = match file.ok {
             // Fetching has already checked MNIST's checksums.
             None => "–",
-            Some(true) => "ok",
+            Some(true) if list.dataset == DatasetKind::Mnist => "ok",
+            Some(true) => "complete",
             Some(false) => "WRONG",
         };
         [file.sum.name.clone(), file.sum.bytes.to_string(), file.sum.sha256.clone(), verdict.to_owned()]

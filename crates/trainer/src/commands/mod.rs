@@ -5,7 +5,6 @@ mod compare;
 mod completions;
 mod data;
 mod devices;
-mod download;
 mod evaluate;
 mod export;
 mod predict;

@@ -87,6 +87,6 @@ pub fn describe_comparison(comparison: &Comparison) -> String {
             tables::seconds(arm),
         ]
     });
-    let header = ["rank", "scaling", "test accuracy", "95% interval", "test loss", "training"];
+    let header = ["rank", "scaling", "test accuracy", "95% interval", "test loss", "training time"];
     format!("{}\n{}", table(header, rows), fit_stdout(&comparison.verdict))
 }

@@ -17,7 +17,6 @@ use mnist_training::{
 };
 use serde::Serialize;
 
-use super::download::download_missing;
 use crate::{cli::ScaleArgs, failure::HintedError, layout::table, terminal::Terminal};
 
 #[derive(Serialize)]
@@ -80,7 +79,6 @@ pub fn run(args: ScaleArgs, terminal: &Terminal) -> Result<()> {
     }
     let batch_size = overrides.batch_size.unwrap_or(BATCH_SIZE).get() as usize;
     let dataset = DatasetSettings::resolve(&overrides)?;
-    download_missing(&dataset, terminal)?;
     let data = ExperimentData::open_unchecked(&dataset, terminal)?;
     let fitted = fit(&scaling, &data.train, terminal)?;
 
@@ -149,7 +147,7 @@ fn draw(path: &Path, asked_for: &FittedScaling, data: &ExperimentData, terminal:
             && (cost.seconds > LONGEST_FIT || cost.check_memory().is_err())
         {
             terminal.note(&format!(
-                "the picture leaves out {}: fitting it would take too much time or memory",
+                "the contact sheet leaves out {}: fitting it would take too much time or memory",
                 scaling.name()
             ));
             continue;
@@ -167,7 +165,7 @@ fn draw(path: &Path, asked_for: &FittedScaling, data: &ExperimentData, terminal:
     let mut png = Cursor::new(Vec::new());
     contact_sheet::draw(&rows, data.train.shape())?.write_to(&mut png, ImageFormat::Png)?;
     files::write(path, png.get_ref())?;
-    terminal.note(&format!("picture: {}", path.display()));
+    terminal.note(&format!("contact sheet: {}", path.display()));
     Ok(())
 }
 
@@ -178,7 +176,7 @@ fn range(fitted: &FittedScaling, images: &Images, terminal: &Terminal) -> Result
 
 fn describe(result: &ScaleResult) -> String {
     let statistic = |values: &Option<Vec<f64>>| match values.as_deref() {
-        None => "none".to_owned(),
+        None => "–".to_owned(),
         Some([value]) => value.to_string(),
         Some(values) => format!("{} values", values.len()),
     };

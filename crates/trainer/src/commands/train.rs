@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use burn::tensor::Device;
 use mnist_model::ModelConfig;
 use mnist_report::numbers::{loss, percent};
@@ -15,8 +15,8 @@ use mnist_training::{
     settings::check_unchanged,
 };
 
-use super::{describe_training, download::download_missing};
-use crate::{cli::TrainArgs, failure::HintedError, terminal::Terminal};
+use super::describe_training;
+use crate::{cli::TrainArgs, terminal::Terminal};
 
 pub fn run(args: TrainArgs, terminal: &Terminal) -> Result<()> {
     let out = args.out.clone();
@@ -39,7 +39,6 @@ fn train(
 ) -> Result<()> {
     let network = ModelConfig::new();
     let scalings = std::slice::from_ref(&settings.scaling);
-    download_missing(&settings.training.dataset, terminal)?;
     let data = ExperimentData::open(&settings.training, scalings, &network, terminal)?;
     let fitted = Arc::new(fit(&settings.scaling, &data.train, terminal)?);
     let experiment = Experiment::new(&network, &data, device)?;
@@ -55,8 +54,8 @@ fn train(
     match result.status {
         Status::Ok => Ok(()),
         Status::Diverged => {
-            let message = "the training diverged: its loss became infinite or NaN";
-            Err(HintedError::new(message, "use a smaller --learning-rate").into())
+            // One line, since notes about the training come before it.
+            bail!("the training diverged: its loss became infinite or NaN; use a smaller --learning-rate")
         }
     }
 }

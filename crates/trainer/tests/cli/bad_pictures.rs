@@ -56,10 +56,13 @@ fn file_that_is_not_a_picture_is_refused() {
     let notes = |data: &Path| fs::write(data.join("train/apple/notes.txt"), "ripe").unwrap();
     let inside = all_fail(
         notes,
-        "data/train/apple/notes.txt is not a supported picture (png, jpg, jpeg, bmp, webp); remove it",
+        "data/train/apple/notes.txt is not a supported picture (png, jpg, jpeg, bmp, webp)\nhint: remove it or start its name with a dot",
     );
     let beside = |data: &Path| fs::write(data.join("train/notes.txt"), "ripe").unwrap();
-    let outside = all_fail(beside, "data/train/notes.txt is outside the class folders");
+    let outside = all_fail(
+        beside,
+        "data/train/notes.txt is outside the class folders\nhint: move it into one or remove it",
+    );
     insta::assert_snapshot!(inside + &outside);
 }
 
@@ -67,9 +70,10 @@ fn file_that_is_not_a_picture_is_refused() {
 fn class_without_training_pictures_is_refused() {
     let empty = |data: &Path| fs::create_dir(data.join("train/quince")).unwrap();
     let without_pictures =
-        all_fail(empty, "data/train/quince contains no pictures; add some or remove the folder");
+        all_fail(empty, "data/train/quince contains no pictures\nhint: add some or remove the folder");
     let in_test_alone = |data: &Path| fs::rename(data.join("test/fig"), data.join("test/quince")).unwrap();
-    let without_train = all_fail(in_test_alone, "data/train has no such class; add training pictures of it");
+    let without_train =
+        all_fail(in_test_alone, "data/train has no such class\nhint: add training pictures of it");
     insta::assert_snapshot!(without_pictures + &without_train);
 }
 

@@ -16,7 +16,7 @@ use image::{ImageFormat, ImageReader, RgbImage};
 fn sheet(folder: &Path, command: &mut Command) -> RgbImage {
     let output = command.args(["--picture", "sheet.png"]).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    assert_contains(&stderr(&output), ["picture: sheet.png"]);
+    assert_contains(&stderr(&output), ["contact sheet: sheet.png"]);
     let reader = ImageReader::open(folder.join("sheet.png")).unwrap().with_guessed_format().unwrap();
     assert_eq!(reader.format(), Some(ImageFormat::Png));
     reader.decode().unwrap().into_rgb8()
@@ -63,7 +63,7 @@ fn scaling_is_fitted_once_for_its_statistics_and_the_sheet() {
     let folder = folder_with_digits();
     let mut scale = trainer_on_digits(folder.path(), "scale --scaling zca --limit 100 --picture sheet.png");
     let output = scale.output().unwrap();
-    assert_eq!(stderr(&output).matches("zca_whitening of 144 values").count(), 1, "{}", stderr(&output));
+    assert_eq!(stderr(&output).matches("zca_whitening with 144 values").count(), 1, "{}", stderr(&output));
 }
 
 #[test]

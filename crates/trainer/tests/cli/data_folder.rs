@@ -69,6 +69,23 @@ fn folder_of_a_configuration_file_is_named_by_the_file() {
 }
 
 #[test]
+fn missing_file_gets_the_advice_for_its_data_set() {
+    let advice = |arguments: &str| {
+        let failing = failing(arguments).with_file("c.toml", "data_dir = '.'\n");
+        let seen = failing.fails(1, "neither train-images-idx3-ubyte nor");
+        seen.lines().find(|line| line.starts_with("hint: ")).unwrap_or_default().to_owned()
+    };
+    let mnist = "hint: check --data-dir, or leave it out to download MNIST";
+    for command in ["data summary", "data verify", "train --scaling none", "bench --dataset mnist"] {
+        assert_eq!(advice(&format!("{command} --data-dir .")), mnist, "{command}");
+    }
+    let idx = "hint: check --data-dir: it must contain the four IDX files";
+    assert_eq!(advice("train --scaling none --dataset idx --data-dir ."), idx);
+    let config = "hint: check `data_dir` in c.toml: it must contain the four IDX files";
+    assert_eq!(advice("compare --config c.toml"), config);
+}
+
+#[test]
 fn moved_data_of_a_run_are_named_with_data_dir() {
     let folder = folder_with_digits();
     let in_folder = |arguments: &str| trainer_in(folder.path(), arguments);

@@ -307,7 +307,7 @@ fn force_replaces_nothing_but_an_earlier_export() {
     refused(
         &mut trainer_in(folder.path(), "export run --to onnx --out mine --force"),
         1,
-        "no valid golden.safetensors",
+        "golden.safetensors is missing or invalid",
     );
     assert_eq!(read_text(&mine.join("model.onnx")), "months of training");
 }

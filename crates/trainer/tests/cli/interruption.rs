@@ -7,6 +7,8 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use serde_json::Value;
+
 use crate::support::{
     assert_contains, assert_same_number,
     augmentation::EVERY_FIELD,
@@ -34,6 +36,17 @@ fn assert_interrupted(output: &Output, resume: &str) {
     assert_contains(last, ["error: interrupted", resume]);
 }
 
+/// Runs the command that an interrupted one has printed, in a shell as a user would, and returns the result.
+fn run_printed_command(output: &Output, folder: &Path) -> Value {
+    let error = stderr(output);
+    let (_, command) = error.split_once("Resume with: `").unwrap_or_else(|| panic!("no command: {error}"));
+    let (command, _) = command.rsplit_once('`').unwrap();
+    let mut shell = Command::new("sh");
+    // `json` adds more arguments, which the shell appends to the command.
+    shell.current_dir(folder).stdin(Stdio::null()).args(["-c", &format!("{command} \"$@\""), "sh"]);
+    json(&mut shell)
+}
+
 fn has_checkpoint(run: &Path) -> bool {
     fs::read_dir(run.join("checkpoints")).is_ok_and(|mut entries| entries.next().is_some())
 }
@@ -50,7 +63,7 @@ fn assert_resumes_to_the_same_bits(config: &str) {
     assert!(!run.join("result.json").exists(), "an interrupted run must have no result");
     assert!(has_checkpoint(&run), "the checkpoint was removed");
 
-    let resumed = json(&mut trainer_on_digits(folder.path(), &format!("{arguments} run --resume")));
+    let resumed = run_printed_command(&output, folder.path());
     let uninterrupted = json(&mut trainer_on_digits(folder.path(), &format!("{arguments} other")));
     assert_eq!(weights_of(&resumed), weights_of(&uninterrupted));
     assert_same_number(&resumed["test"]["loss"], &uninterrupted["test"]["loss"]);
@@ -83,7 +96,7 @@ fn interrupted_comparison_keeps_its_finished_runs_and_resumes() {
     assert_contains(&read_text(&all.join("report.md")), ["So far, 1 of 2 runs finished"]);
     assert!(!all.join("result.json").exists(), "an interrupted comparison must have no result");
 
-    let resumed = json(trainer_on_digits(folder.path(), arguments).arg("--resume"));
+    let resumed = run_printed_command(&output, folder.path());
     assert_eq!(resumed["scalings"].as_array().unwrap().len(), 2);
     assert_eq!(resumed["finished"], 2);
     assert_eq!(read_json(&second().join("result.json"))["status"], "ok");

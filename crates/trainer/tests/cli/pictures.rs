@@ -282,8 +282,8 @@ fn one_training_picture_is_enough_and_gives_a_warning_about_its_standard_deviati
     let mut train = trainer_on_pictures(folder.path(), "train --config c.toml --epochs 1 --out run --quiet");
     let output = train.output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    let warning = "warning: custom: 360 of 360 standard deviations are 0; there, any difference from the training images \
-                   is divided by 1e-6";
+    let warning = "warning: custom: 360 of 360 standard deviations are 0, so differences from the training \
+                   images at these pixels are divided by 1e-6";
     assert_eq!(stderr(&output).trim(), warning);
     assert_eq!(read_json(&folder.path().join("run/result.json"))["test"]["accuracy"], 1.0);
 }

@@ -170,7 +170,10 @@ fn bad_images_are_named_and_nothing_is_printed() {
             "empty is neither a picture (png, jpg, bmp, webp) nor a raw image: it has 0 bytes",
         ),
         fails("short.raw", "it has 143 bytes, but an image of 1×12×12 has 144"),
-        fails("large.png", "large.png is 12x13 pixels, but the model takes 12x12; resize it first"),
+        fails(
+            "large.png",
+            "large.png is 12x13 pixels (height x width), but the model takes 12x12\nhint: resize it first",
+        ),
         fails("1.raw damaged.png 2.raw", "cannot decode damaged.png"),
         fails("data", "cannot read data"),
     ];

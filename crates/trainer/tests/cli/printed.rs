@@ -16,7 +16,7 @@ const UNTRAINED: &str = "--epochs 1 --learning-rate 1e-12";
 /// Returns what `compare --out all` prints on the small data set, without losses and times.
 fn comparison(folder: &Path, arguments: &str) -> String {
     let printed = text(&mut trainer_on_digits(folder, &format!("compare --out all {arguments}")));
-    without_columns(&printed, &["test loss", "training"])
+    without_columns(&printed, &["test loss", "training time"])
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn comparison_with_several_seeds() {
     insta::assert_snapshot!(printed);
     let again = text(&mut trainer_in(folder.path(), "report all"));
     assert_eq!(
-        without_columns(&again, &["test loss", "training"]),
+        without_columns(&again, &["test loss", "training time"]),
         printed,
         "report must print the same as compare"
     );

@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::data::dataset::Dataset;
 use mnist_data::{ImageShape, Images};
 use mnist_model::ModelConfig;
-use mnist_training::{ExperimentData, TrainingError, TrainingSettings, dataset::fit};
+use mnist_training::{ExperimentData, TrainingSettings, dataset::fit};
 use tempfile::tempdir;
 
 use crate::support::{CLASSES, Log, images, write_idx};
@@ -42,7 +42,7 @@ fn validation_split_that_leaves_no_images_or_none_of_a_class_is_refused() {
     let refused = |more: &str, about: &str| {
         let settings = settings(folder.path(), more);
         let error = ExperimentData::open(&settings, &[], &ModelConfig::new(), &()).unwrap_err();
-        assert!(matches!(error, TrainingError::Settings(_)) && error.to_string().contains(about), "{error}");
+        assert!(error.is_bad_setting() && error.to_string().contains(about), "{error}");
     };
     refused("limit = 1\nvalidation_split = 0.5", "leaves no image to train on");
     refused("validation_split = 0.25", "leaves no image of class 1 to train on");

@@ -168,7 +168,7 @@ fn file_error(text: &str) -> String {
 #[test]
 fn error_about_a_bad_file_names_its_line() {
     let unknown = file_error("epochs = 5\ngpu = 'fast'");
-    let expected = "c.toml:2: `gpu = 'fast'`: unknown key `gpu`, expected one of `dataset`, `data_dir`, ";
+    let expected = "c.toml:2: `gpu = 'fast'`: unknown key `gpu`, expected one of: dataset, data_dir, ";
     assert!(unknown.starts_with(expected), "{unknown}");
     let bad_value = file_error("validation_split = 1.0");
     assert_eq!(bad_value, "c.toml:1: `validation_split = 1.0`: must be at least 0 and less than 1");
@@ -189,8 +189,44 @@ fn error_about_a_file_quotes_at_most_60_characters() {
     let error = file_error(&format!("{} = 1", "x".repeat(500)));
     let cut = "x".repeat(60);
     assert!(
-        error.starts_with(&format!("c.toml:1: `{cut}…`: unknown key `{cut}…`, expected one of")),
+        error.starts_with(&format!("c.toml:1: `{cut}…`: unknown key `{cut}…`, expected one of: dataset, ")),
         "{error}"
+    );
+    let cut = "z".repeat(60);
+    for (key, message) in [
+        ("scaling", format!("unknown scaling `{cut}…`, expected one of: none, normalize, ")),
+        ("resize", format!("`{cut}…` is not a size, expected HEIGHTxWIDTH")),
+    ] {
+        let error = file_error(&format!("{key} = '{}'", "z".repeat(300)));
+        assert!(error.contains(&format!("`: {message}")), "{error}");
+    }
+    // Backticks in the text do not change this.
+    let error = file_error(&format!("resize = 'a`b{}'", "z".repeat(300)));
+    assert!(error.contains(&format!("`: `a`b{}…` is not a size", "z".repeat(57))), "{error}");
+}
+
+#[test]
+fn error_about_a_file_is_one_line() {
+    let error = file_error(r#""a`, expected \nb" = 1"#);
+    let expected =
+        r#"c.toml:1: `"a`, expected \nb" = 1`: unknown key `a`, expected  b`, expected one of: dataset, "#;
+    assert!(error.starts_with(expected), "{error}");
+}
+
+#[test]
+fn error_about_a_field_names_its_table_once() {
+    assert_eq!(
+        file_error("[augmentation]\nrotation_range = -1"),
+        "c.toml:1: `[augmentation]`: rotation_range must be a number from 0 to 1000000"
+    );
+    let rescale = "rescale must be a number from 1e-9 to 1e9";
+    assert_eq!(
+        file_error("scaling = {rescale = 0}"),
+        format!("c.toml:1: `scaling = {{rescale = 0}}`: {rescale}")
+    );
+    assert_eq!(
+        file_error("scalings = [\n{rescale = 0}\n]"),
+        format!("c.toml:2: `{{rescale = 0}}`: scaling: {rescale}")
     );
 }
 
@@ -220,9 +256,11 @@ fn errors_about_values_name_no_rust_types() {
         ("grid = 'all'", "must be a table, not a string"),
         ("augmentation = 3", "must be a table"),
         ("augmentation = {rotation_range = '15'}", "must be a number, not a string"),
-        ("augmentation = {brightness_range = 0.5}", "must be a list of two numbers"),
+        ("augmentation = {brightness_range = 0.5}", "brightness_range must be [low, high]"),
         ("augmentation = {horizontal_flip = 1}", "must be true or false"),
-        ("backend = 'cuda'", "unknown value `cuda`, expected one of `flex`, `ndarray`, `wgpu`"),
+        ("backend = 'cuda'", "unknown value `cuda`, expected one of: flex, ndarray, wgpu"),
+        ("epochs =", "the value is missing or not valid TOML; strings need quotes"),
+        ("network = mlp", "the value is missing or not valid TOML; strings need quotes"),
     ] {
         assert_eq!(file_error(line), format!("c.toml:1: `{line}`: {message}"));
     }
@@ -247,6 +285,10 @@ fn unknown_name_gets_a_suggestion_if_one_is_similar() {
         file_error("color_mode = 'greyscale'"),
         "c.toml:1: `color_mode = 'greyscale'`: unknown value `greyscale`; did you mean `grayscale`?"
     );
+    for line in ["scaling = 'standardise'", "scalings = ['standardise']"] {
+        let message = "unknown scaling `standardise`; did you mean `standardize`?";
+        assert_eq!(file_error(line), format!("c.toml:1: `{line}`: {message}"));
+    }
 }
 
 #[test]

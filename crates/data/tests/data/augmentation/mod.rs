@@ -227,7 +227,9 @@ fn invalid_field_is_an_error_that_names_it() {
         ),
         ("brightness_range = [-0.1, 1]", "brightness_range must be"),
         ("brightness_range = [0, inf]", "brightness_range must be"),
-        ("brightness_range = 0.5", "brightness_range = 0.5"),
+        ("brightness_range = 0.5", "brightness_range must be [low, high]"),
+        ("brightness_range = [1]", "brightness_range must be [low, high]"),
+        ("brightness_range = [1, 2, 3]", "brightness_range must be [low, high]"),
         ("cval = nan", "cval must be a number from -1000000 to 1000000"),
         ("fill_mode = 'mirror'", "unknown variant `mirror`"),
     ] {

@@ -119,14 +119,14 @@ fn quarter_turn_is_clockwise_around_the_pixel_past_the_middle() {
     assert_close(&turned, &expected, "90°");
 }
 
-/// The centre of Keras' `transform_matrix_offset_center`.
+/// The center of Keras' `transform_matrix_offset_center`.
 #[test]
 fn pixel_past_the_middle_does_not_move() {
     let pixels: Vec<u8> = (0..35).map(|index| index * 7).collect();
     for (theta, shear, zx, zy) in [(33.0, 0.0, 1.0, 1.0), (0.0, 25.0, 1.0, 1.0), (0.0, 0.0, 0.6, 2.5)] {
         let transform = Transform { theta, shear, zx, zy, ..Transform::default() };
         let augmented = apply(transform, [5, 7], &pixels, FillMode::Nearest);
-        assert_close(&augmented[3 * 7 + 4..][..1], &[f64::from(pixels[3 * 7 + 4])], "the centre");
+        assert_close(&augmented[3 * 7 + 4..][..1], &[f64::from(pixels[3 * 7 + 4])], "the center");
         let before = f64::from(pixels[2 * 7 + 3]);
         assert!((f64::from(augmented[2 * 7 + 3]) - before).abs() > 1.0, "the middle moves");
     }

@@ -19,7 +19,8 @@ fn picture_of_another_size_is_refused_before_it_is_decoded() {
     // Its header is complete, but its pixels are missing.
     let path = write(folder.path(), "train/b/0.png", &png(5, 4, 8, 0, &[], &[0]));
     let error = decode(&open(&folder).unwrap(), 1).unwrap_err();
-    let words = "is 4x5 pixels, but the first training picture is 2x3; resize all pictures to one size";
+    let words = "is 4x5 pixels (height x width), but the first training picture is 2x3; resize all pictures to \
+                 one size";
     assert_error(&error, &path, words);
 }
 

@@ -33,6 +33,6 @@ fn color_modes_have_keras_names() {
         assert_eq!((mode.to_string().as_str(), name.parse()), (name, Ok(mode)));
         assert_eq!(serde_json::to_string(&mode).unwrap(), format!("{name:?}"));
     }
-    let expected = "unknown color mode `rgba`, expected grayscale or rgb";
+    let expected = "unknown color mode `rgba`, expected one of: grayscale, rgb";
     assert_eq!("rgba".parse::<ColorMode>(), Err(expected.to_owned()));
 }

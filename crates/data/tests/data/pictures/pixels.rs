@@ -49,7 +49,7 @@ fn alpha_is_dropped() {
 }
 
 #[test]
-fn palette_is_replaced_by_its_colours() {
+fn palette_is_replaced_by_its_colors() {
     let folder = folder();
     // One row with the palette's entries 1, 0 and 2.
     let file = png(3, 1, 8, 3, &[(b"PLTE", &[1, 2, 3, 4, 5, 6, 7, 8, 9])], &[0, 1, 0, 2]);
@@ -68,8 +68,8 @@ fn one_bit_pixels_become_0_and_255() {
 fn sixteen_bits_are_rounded_to_eight() {
     // Each is multiplied by 255/65535 and rounded; 128.5 of 65,535 is the limit between 0 and 1.
     let values = vec![0, 128, 129, 385, 257 * 200, 65535];
-    let grey = ImageBuffer::<Luma<u16>, _>::from_raw(6, 1, values.clone()).unwrap();
-    assert_eq!(first(&folder_with("0.png", grey), AS_THEY_ARE).unwrap(), [0, 0, 1, 1, 200, 255]);
+    let gray = ImageBuffer::<Luma<u16>, _>::from_raw(6, 1, values.clone()).unwrap();
+    assert_eq!(first(&folder_with("0.png", gray), AS_THEY_ARE).unwrap(), [0, 0, 1, 1, 200, 255]);
     let rgb = ImageBuffer::<Rgb<u16>, _>::from_raw(2, 1, values).unwrap();
     assert_eq!(first(&folder_with("0.png", rgb), AS_THEY_ARE).unwrap(), [0, 1, 0, 200, 1, 255]);
 }
@@ -89,8 +89,8 @@ fn rgb_becomes_the_grayscale_of_pillow() {
         ([255, 255, 255], 255),
     ];
     let picture = RgbImage::from_fn(9, 1, |x, _| Rgb(pillow[x as usize].0));
-    let grey = first(&folder_with("0.png", picture), in_colors(ColorMode::Grayscale)).unwrap();
-    assert_eq!(grey, pillow.map(|(_, grey)| grey));
+    let gray = first(&folder_with("0.png", picture), in_colors(ColorMode::Grayscale)).unwrap();
+    assert_eq!(gray, pillow.map(|(_, gray)| gray));
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn resizing_matches_pillows_bilinear() {
 }
 
 #[test]
-fn resizing_keeps_a_uniform_colour() {
+fn resizing_keeps_a_uniform_color() {
     let folder = folder_with("0.png", RgbImage::from_pixel(7, 11, Rgb([3, 200, 255])));
     let found = pictures::open(folder.path(), resized("5x4")).unwrap();
     assert_eq!(found.train.0.shape().to_string(), "3×5×4");

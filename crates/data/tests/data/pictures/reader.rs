@@ -55,11 +55,11 @@ fn pictures_of_another_size_are_resized_prepared_or_refused() {
     assert_eq!(decode(GRAYSCALE, Fit::Resize, &large).unwrap(), [77; 6]);
     assert_fails(
         decode(GRAYSCALE, Fit::Exact, &large),
-        "image is 20x30 pixels, but the model takes 2x3; resize it",
+        "image is 20x30 pixels (height x width), but the model takes 2x3; resize it",
     );
     assert_fails(
         decode(preparation::PREPARED, Fit::Exact, &large),
-        "image is 20x30 pixels, but the model takes 28x28; resize it",
+        "image is 20x30 pixels (height x width), but the model takes 28x28; resize it",
     );
     let blank = file(GrayImage::from_pixel(30, 20, Luma([77])), ImageFormat::Png);
     assert_fails(decode(preparation::PREPARED, Fit::Prepare, &blank), "image: no ink found; a digit must be");

@@ -102,8 +102,8 @@ fn descriptions() -> Vec<Scaling> {
 #[test]
 fn mnist_after_scaling_has_the_statistics_of_the_tutorial() {
     let train = &mnist().train;
-    let centred = moments(&fit_on(&preset("center"), train), train);
-    assert!(centred.mean().abs() < 2e-6, "{}", centred.mean());
+    let centered = moments(&fit_on(&preset("center"), train), train);
+    assert!(centered.mean().abs() < 2e-6, "{}", centered.mean());
     let standardised = moments(&fit_on(&preset("standardize"), train), train);
     assert!(standardised.mean().abs() < 1e-7, "{}", standardised.mean());
     assert!((standardised.std() - 1.0).abs() < 1e-6, "{}", standardised.std());

@@ -85,7 +85,7 @@ proptest! {
     }
 
     #[test]
-    fn centred_pixels_have_mean_0_and_standardised_pixels_std_1((shape, pixels) in shaped_pixels(1..8)) {
+    fn centered_pixels_have_mean_0_and_standardized_pixels_std_1((shape, pixels) in shaped_pixels(1..8)) {
         for scaling in descriptions().into_iter().filter(|it| it.featurewise_center && !it.zca_whitening) {
             let fitted = fit(&scaling, shape, &pixels);
             let scaled = groups(&scale(&fitted, &pixels), shape, scaling.granularity);
@@ -140,7 +140,7 @@ proptest! {
         }
     }
 
-    /// Let S = Xᵀ·X / n for the centred images X, and Y = X·W for the whitened images. W = (S + ε·I)^(−½) implies that
+    /// Let S = Xᵀ·X / n for the centered images X, and Y = X·W for the whitened images. W = (S + ε·I)^(−½) implies that
     /// Yᵀ·Y / n · (S + ε·I) = S, that Xᵀ·Y / n = S·W is symmetric, and that no number on its diagonal is negative.
     #[test]
     fn whitening_multiplies_by_the_inverse_root_of_the_second_moment(
@@ -153,16 +153,16 @@ proptest! {
             let scaling = Scaling { zca_epsilon, ..scaling };
             let fitted = fit(&scaling, shape, &pixels);
             let whitened = scale(&fitted, &pixels);
-            let mut centred = Vec::new();
+            let mut centered = Vec::new();
             for image in pixels.chunks_exact(d) {
                 let (sample_mean, divisor) = sample_step(&scaling, image);
-                centred.extend(image.iter().zip(feature_step(&fitted)).map(|(&byte, (mean, _))| {
+                centered.extend(image.iter().zip(feature_step(&fitted)).map(|(&byte, (mean, _))| {
                     (scaling.rescale * f64::from(byte) - sample_mean) / divisor - mean
                 }));
             }
-            let before = moment(&centred, &centred, d);
+            let before = moment(&centered, &centered, d);
             let after = moment(&whitened, &whitened, d);
-            let cross = moment(&centred, &whitened, d);
+            let cross = moment(&centered, &whitened, d);
             // `f32` rounds the whitened values; 1/√ε amplifies rounding errors of 1e-14 in `f64`.
             let tolerance = 1e-5 * largest(&before) + 1e-9;
             let cross_tolerance = 1e-5 * largest(&before).sqrt() + 1e-9;
