@@ -197,9 +197,13 @@ mod flex {
                 // Shifted by the largest logit, no exponential overflows. NaN stays, because `max` ignores it.
                 let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 let of_target = row[target] - largest;
-                row.iter_mut().for_each(|logit| *logit = (*logit - largest).exp());
+                for logit in &mut *row {
+                    *logit = (*logit - largest).exp();
+                }
                 let sum: f32 = row.iter().sum();
-                row.iter_mut().for_each(|exponential| *exponential /= sum);
+                for exponential in row {
+                    *exponential /= sum;
+                }
                 loss += f64::from(sum.ln() - of_target);
             }
             let loss = (loss / batch as f64) as f32;
@@ -221,7 +225,9 @@ mod flex {
             let mut of_logits: Vec<f32> = contiguous(&probabilities).to_vec();
             for (row, target) in of_logits.chunks_exact_mut(classes).zip(targets) {
                 row[target] -= 1.0;
-                row.iter_mut().for_each(|value| *value *= factor);
+                for value in row {
+                    *value *= factor;
+                }
             }
             tensor(of_logits, shape)
         }

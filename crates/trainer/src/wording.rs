@@ -141,6 +141,9 @@ fn of_training(error: &TrainingError, invocation: &Invocation) -> Wording {
 fn of_data(error: &DataError, invocation: &Invocation) -> Wording {
     match error {
         DataError::NoFolder(folder) => hint(check_data_dir(folder, invocation)),
+        DataError::NoFile { folder, .. } if folder.join("train").is_dir() => {
+            hint("for pictures in train/<class>/ and test/<class>/, use --dataset folder")
+        }
         DataError::NoFile { folder, .. } => {
             let otherwise = match invocation.origin_of(folder) {
                 DataDirOrigin::Variable => ", or unset it to download MNIST",
@@ -182,9 +185,10 @@ fn of_data(error: &DataError, invocation: &Invocation) -> Wording {
         DataError::Blank { cause: Blank, .. } => {
             hint("--prepare needs a digit that is darker or brighter than the plain paper around it")
         }
-        DataError::NotPrepared(shape) => {
-            message(format!("--prepare makes grayscale images of {PREPARED}, but the model takes {shape}"))
-        }
+        DataError::NotPrepared(shape) => both(
+            format!("--prepare makes grayscale images of {PREPARED}, but the model takes {shape}"),
+            "leave out --prepare",
+        ),
         DataError::NeedsFolder(kind) => {
             message(format!("--dataset {kind} needs --data-dir: the folder that contains {}", kind.content()))
         }

@@ -121,12 +121,12 @@ fn from_splits<T>(
     // There are no published checksums to check other files than MNIST's against, so the user sees theirs.
     let is_idx = files.kind == DatasetKind::Idx;
     let sums = if is_idx { watched(observer, |progress| files.sums(progress))? } else { Vec::new() };
-    let built = build(files.into_splits()?)?;
+    let result = build(files.into_splits()?)?;
     if is_idx {
         let named: Vec<String> = sums.iter().map(|sum| format!("{} {}", sum.name, sum.sha256)).collect();
         observer.note(&format!("SHA-256 sums of the IDX files: {}", named.join(", ")));
     }
-    Ok(built)
+    Ok(result)
 }
 
 /// Reads the files of the data set. Downloads those that this machine does not have, and notes the first source that

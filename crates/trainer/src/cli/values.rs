@@ -57,7 +57,7 @@ mod tests {
 
     use super::*;
 
-    fn parses<T: Clone + Send + Sync + 'static>(parser: impl TypedValueParser<Value = T>) -> usize {
+    fn parses<T: Clone + Send + Sync + 'static>(parser: &impl TypedValueParser<Value = T>) -> usize {
         let command = Command::new("test");
         let values: Vec<PossibleValue> = parser.possible_values().unwrap().collect();
         for value in &values {
@@ -68,9 +68,9 @@ mod tests {
 
     #[test]
     fn every_listed_value_is_accepted() {
-        assert_eq!(parses(scaling()), preset_names().len());
+        assert_eq!(parses(&scaling()), preset_names().len());
         assert_eq!(
-            [parses(dataset()), parses(color_mode()), parses(backend()), parses(export_format())],
+            [parses(&dataset()), parses(&color_mode()), parses(&backend()), parses(&export_format())],
             [3, 2, 3, 2]
         );
     }

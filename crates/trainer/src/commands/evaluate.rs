@@ -30,14 +30,18 @@ fn evaluate(args: EvaluateArgs, terminal: &Terminal) -> Result<()> {
     let batch_size = args.batch_size.unwrap_or(settings.batch_size).get() as usize;
     let evaluation = predictor.evaluate(&test, batch_size, terminal)?;
     let result = EvaluateResult { run: args.run, evaluation };
-    terminal.result(&result, || describe(&result.evaluation))
+    let names = predictor.trained.class_names.as_deref();
+    terminal.result(&result, || describe(&result.evaluation, names))
 }
 
-fn describe(evaluation: &Evaluation) -> String {
+fn describe(evaluation: &Evaluation, class_names: Option<&[String]>) -> String {
+    let classes = evaluation.confusion.len();
+    let name = |class: usize| class_names.map_or_else(|| class.to_string(), |names| names[class].clone());
+    let width = (0..classes).map(|class| name(class).chars().count()).max().unwrap_or(0).max(3);
     let mut rows: Vec<String> = Vec::new();
     for (class, counts) in evaluation.confusion.iter().enumerate() {
         let cells: Vec<String> = counts.iter().map(|count| format!("{count:>5}")).collect();
-        rows.push(format!("{class:>3} │{}", cells.concat()));
+        rows.push(format!("{:>width$} │{}", name(class), cells.concat()));
     }
     let summary = table(
         ["images", "accuracy", "loss"],

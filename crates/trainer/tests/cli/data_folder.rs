@@ -5,6 +5,7 @@ use std::{fs, process::Command};
 use crate::support::{
     assert_contains, assert_lacks,
     digits::{folder_with_digits, trainer_on_digits},
+    pictures::folder_with_fruit,
     refusals::{failing, refused},
     text, trainer_in,
 };
@@ -83,6 +84,18 @@ fn missing_file_gets_the_advice_for_its_data_set() {
     assert_eq!(advice("train --scaling none --dataset idx --data-dir ."), idx);
     let config = "hint: check `data_dir` in c.toml: it must contain the four IDX files";
     assert_eq!(advice("compare --config c.toml"), config);
+}
+
+#[test]
+fn folder_of_pictures_gets_the_flag_for_its_kind() {
+    let folder = folder_with_fruit();
+    assert_eq!(
+        hint(
+            &mut trainer_in(folder.path(), "compare --data-dir data"),
+            "neither train-images-idx3-ubyte nor"
+        ),
+        "hint: for pictures in train/<class>/ and test/<class>/, use --dataset folder"
+    );
 }
 
 #[test]

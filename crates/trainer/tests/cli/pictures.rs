@@ -19,7 +19,7 @@ use crate::support::{
     },
     read_json, read_text,
     refusals::assert_refused,
-    stderr, trainer_in, weights_of,
+    stderr, text, trainer_in, weights_of,
 };
 
 /// Returns the mean and the population standard deviation.
@@ -102,6 +102,14 @@ fn granularity_channel_gives_the_statistics_of_red_green_and_blue() {
         assert_close(&shown["statistics"]["mean"][channel], mean);
         assert_close(&shown["statistics"]["std"][channel], std);
     }
+}
+
+#[test]
+fn confusion_matrix_of_evaluate_names_the_classes() {
+    let folder = folder_with_fruit();
+    text(&mut trainer_on_pictures(folder.path(), "train --scaling normalize --epochs 1 --out run"));
+    let evaluated = text(&mut trainer_in(folder.path(), "evaluate run"));
+    assert_contains(&evaluated, [" Pear │", "\napple │", "  fig │"]);
 }
 
 #[test]
@@ -205,7 +213,7 @@ fn pictures_and_idx_files_of_the_same_images_train_the_same_model() {
     let folder = tempdir().unwrap();
     let pictures = folder.path().join("pictures/data");
     write_each(&pictures, |split, label, number, path| {
-        grayscale_fruit(split, label, number).save(path).unwrap()
+        grayscale_fruit(split, label, number).save(path).unwrap();
     });
     let idx = folder.path().join("idx");
     for (split, prefix, order) in [("train", "train", &TRAIN_ORDER[..]), ("test", "t10k", &TEST_ORDER[..])] {
