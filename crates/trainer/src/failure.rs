@@ -8,34 +8,16 @@ use mnist_report::ReportError;
 use mnist_training::TrainingError;
 
 use crate::{
-    cli::Invocation,
+    cli::{Invocation, USAGE},
     interrupt::INTERRUPTED,
     terminal::{clear_bars, write_line},
     wording::wording,
 };
 
-/// Exit status for invalid arguments or settings, the same as clap's.
-pub const USAGE: u8 = 2;
-
 /// An invalid argument.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct UsageError(pub String);
-
-/// An error of this crate with advice.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct HintedError {
-    message: String,
-    /// What to do about it.
-    pub hint: String,
-}
-
-impl HintedError {
-    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: hint.into() }
-    }
-}
 
 /// Prints an error and its hint, a line each, and returns the exit status.
 pub fn report(error: &anyhow::Error, invocation: &Invocation) -> ExitCode {

@@ -9,7 +9,10 @@ use clap::{
 use mnist_data::scaling::preset_names;
 
 use super::{Cli, invocation::quote};
-use crate::{failure::USAGE, terminal::write_line};
+use crate::terminal::write_line;
+
+/// Exit status for invalid arguments or settings, the same as clap's.
+pub const USAGE: u8 = 2;
 
 /// The name of the program, as in its help.
 const PROGRAM: &str = "mnist-trainer";

@@ -16,6 +16,7 @@ use mnist_training::{
     settings::{Fraction, Positive},
 };
 
+pub use errors::USAGE;
 pub use invocation::{DataDirOrigin, Invocation};
 use values::count;
 

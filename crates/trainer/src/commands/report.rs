@@ -11,10 +11,10 @@ use serde::Serialize;
 
 use crate::{
     cli::ReportArgs,
-    failure::HintedError,
     interrupt,
     layout::{fit_stdout, table},
     terminal::Terminal,
+    wording::HintedError,
 };
 
 #[derive(Serialize)]

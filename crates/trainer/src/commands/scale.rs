@@ -17,7 +17,7 @@ use mnist_training::{
 };
 use serde::Serialize;
 
-use crate::{cli::ScaleArgs, failure::HintedError, layout::table, terminal::Terminal};
+use crate::{cli::ScaleArgs, layout::table, terminal::Terminal, wording::HintedError};
 
 #[derive(Serialize)]
 struct ScaleResult {
