@@ -2,12 +2,16 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
+use burn::data::dataset::Dataset;
 use mnist_training::{
     Experiment, ExperimentData, Network, Observer, TrainingError, backend::in_pool, files::Destination,
+    settings::Positive,
 };
 
 use crate::{
-    Comparison, ComparisonError, ComparisonFolder, ComparisonSettings, FittedScalings,
+    Comparison, ComparisonError, ComparisonFolder, ComparisonSettings, Design, FittedScalings, Looks, Seeds,
+    design::default_margin,
+    numbers::plural,
     plan::{Plan, PlannedRun},
     queue::{Queue, Shares},
 };
@@ -86,13 +90,18 @@ fn compare_in_pool<N: Network>(
     let data = ExperimentData::open(&settings.training, &settings.scalings, network, observer)?;
     let experiment = Experiment::new(network, &data, device)?;
 
+    let margin = settings.margin.map_or_else(|| default_margin(data.test.len()), Positive::get);
+    Design { margin, ..Design::new(data.test.len(), Looks::Any) }.check()?;
     let plan = Plan::new(settings, &data.files)?;
     let missing = plan.missing(destination.keeps());
     let mut fitted = FittedScalings::fit(settings, &missing, &data.train, observer)?;
     let mut folder = ComparisonFolder::begin(destination, settings, plan)?;
     if folder.finished() > 0 {
-        let (finished, planned) = (folder.finished(), folder.plan().runs.len());
-        observer.note(&format!("{finished} of {planned} runs already finished"));
+        let (finished, missing) = (folder.finished(), folder.next_runs().len());
+        observer.note(&match settings.seeds {
+            Seeds::Planned { .. } => format!("{finished} of {} runs already finished", finished + missing),
+            Seeds::UntilDecided { .. } => format!("{} already finished", plural(finished, "run")),
+        });
     }
     fitted.add_finished(&folder)?;
     reporter.begin(&data, &fitted, &folder);
@@ -102,14 +111,26 @@ fn compare_in_pool<N: Network>(
     }
 
     let queue = Queue::new(&experiment, &fitted, &folder, shares);
-    let trained = queue.train(missing, observer, |run, finished, left| {
-        folder.record(run, finished);
-        if let Err(error) = folder.record_others(|run| queue.is_at_work_on(run)) {
-            observer.warning(&error.to_string());
+    // A comparison with a planned number of seeds trains all of its runs at once.
+    loop {
+        let missing = folder.next_runs();
+        if missing.is_empty() {
+            break;
         }
-        reporter.run_finished(&folder, run, left);
-    });
-    trained.map_err(|error| error.resumable(path))?;
+        let trained = queue.train(missing, observer, |run, finished, left| {
+            folder.record(run, finished);
+            if let Err(error) = folder.record_others(|run| queue.is_at_work_on(run)) {
+                observer.warning(&error.to_string());
+            }
+            reporter.run_finished(&folder, run, left);
+        });
+        trained.map_err(|error| error.resumable(path.clone()))?;
+        // Runs of other processes decide too.
+        folder.record_others(|_| false)?;
+        if settings.seeds.is_until_decided() {
+            observer.note(&folder.comparison().headline);
+        }
+    }
 
     let comparison = folder.comparison();
     reporter.conclude(&folder, &comparison);

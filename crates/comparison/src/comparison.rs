@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use mnist_training::{
     FinishedRun,
     curve::{CurvePoint, first_reaching},
+    prediction::LabelledPrediction,
     run::{Status, Versions},
 };
 use serde::Serialize;
@@ -13,6 +14,10 @@ use statrs::statistics::{Data, OrderStatistics};
 use crate::{
     Arm,
     arms::{Accuracy, ArmAccuracies, SeedAccuracy},
+    basis::Basis,
+    decision::Decision,
+    design::{Design, default_margin},
+    looks::Looks,
     pairs::Pair,
     statistics::Statistics,
     verdict::Extent,
@@ -35,6 +40,49 @@ impl ArmRuns {
     pub fn usable(&self) -> impl Iterator<Item = &FinishedRun> {
         self.runs.iter().filter(|run| run.is_usable())
     }
+
+    /// Returns the accuracies of the runs, without their answers.
+    pub(crate) fn accuracies(&self) -> ArmAccuracies {
+        let run = |run: &FinishedRun| SeedAccuracy {
+            seed: run.result.seed,
+            accuracy: run.result.test.map(|test| test.accuracy),
+            answers: None,
+        };
+        ArmAccuracies { name: self.arm.name.clone(), runs: self.runs.iter().map(run).collect() }
+    }
+
+    /// Returns the accuracies of the runs, with the answers of those that have predictions.
+    fn answers(&self) -> ArmAccuracies {
+        let mut accuracies = self.accuracies();
+        for (accuracy, run) in accuracies.runs.iter_mut().zip(&self.runs) {
+            let answers = || run.predictions.iter().map(LabelledPrediction::is_correct).collect();
+            accuracy.answers = (!run.predictions.is_empty()).then(answers);
+        }
+        accuracies
+    }
+}
+
+/// What was planned, and how much of it is finished.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// Number of seeds planned for each arm, or the most.
+    pub seeds: usize,
+    /// Whether the comparison runs until it is decided.
+    pub is_until_decided: bool,
+    /// Number of missing runs: all of a plan, or those of the next seed if the comparison runs until it is decided.
+    pub missing: usize,
+    /// When the comparison is tested.
+    pub basis: Basis,
+    /// Margin of equivalence in images; `None` for the default.
+    pub margin: Option<f64>,
+}
+
+impl Terms {
+    /// Returns the design for this number of test images.
+    pub fn design(&self, test_images: usize) -> Design {
+        let margin = self.margin.unwrap_or_else(|| default_margin(test_images));
+        Design { margin, ..Design::new(test_images, self.basis.looks()) }
+    }
 }
 
 /// The result of a comparison, saved as `result.json`.
@@ -47,9 +95,17 @@ pub struct Comparison {
     pub scalings: Vec<ArmResult>,
     /// Every pair of arms.
     pub pairs: Vec<Pair>,
+    /// The answer in at most 25 words, with a next step.
+    pub headline: String,
     /// The result in a few sentences.
     pub verdict: String,
-    /// Number of planned runs.
+    /// Two arms are equivalent if their difference is certainly smaller than this number of test images.
+    pub margin: f64,
+    /// How often the accuracies may be looked at.
+    pub looks: Looks,
+    /// The most seeds, if the comparison runs until it is decided.
+    pub most_seeds: Option<usize>,
+    /// Number of planned runs. If the comparison runs until it is decided, the finished ones and those of the next seed.
     pub planned: usize,
     /// Number of finished runs, including diverged ones.
     pub finished: usize,
@@ -59,6 +115,8 @@ pub struct Comparison {
     pub test_images: usize,
     /// Total training time of all runs, in seconds.
     pub seconds: f64,
+    /// Whether the training times can be compared: all runs had the same CPU and the same number of threads.
+    pub comparable_times: bool,
     /// Versions of the programs that computed the result.
     pub versions: Versions,
 }
@@ -118,18 +176,26 @@ pub struct RunSummary {
 }
 
 impl Comparison {
-    /// Compares the finished runs of all arms. `seeds` is the number of seeds planned for each arm. Arms without
-    /// a run are left out.
-    pub fn of(folder: PathBuf, seeds: usize, arms: &[ArmRuns]) -> Self {
+    /// Compares the finished runs of all arms. Arms without a run are left out.
+    pub fn of(folder: PathBuf, terms: &Terms, arms: &[ArmRuns]) -> Self {
         let runs = || arms.iter().flat_map(|arm| &arm.runs);
         let test_images = runs().next().map_or(0, |run| run.result.test_images);
-        let accuracies: Vec<ArmAccuracies> = arms.iter().map(accuracies).collect();
-        let mut statistics = Statistics::of_checked(&accuracies, test_images);
-        if seeds == 1 {
+        let accuracies: Vec<ArmAccuracies> = arms.iter().map(ArmRuns::answers).collect();
+        let design = terms.design(test_images);
+        let mut statistics = Statistics::of_checked(&accuracies, design);
+        if terms.seeds == 1 {
             statistics = statistics.with_mcnemar(|a, b| only_one_is_correct(&arms[a], &arms[b]));
         }
-        let (planned, finished) = (arms.len() * seeds, runs().count());
-        let verdict = statistics.verdict_so_far(&Extent { planned, finished, seeds });
+        let finished = runs().count();
+        let planned = finished + terms.missing;
+        let is_open = terms.is_until_decided && terms.missing > 0;
+        let extent = Extent {
+            planned: (!is_open).then_some(planned),
+            finished,
+            seeds: terms.seeds,
+            basis: terms.basis,
+        };
+        let (headline, verdict) = (statistics.headline_so_far(&extent), statistics.verdict_so_far(&extent));
         let Statistics { arms: ranked, pairs, .. } = statistics;
         let scalings = ranked
             .into_iter()
@@ -138,12 +204,17 @@ impl Comparison {
             folder,
             scalings: scalings.collect(),
             pairs,
+            headline,
             verdict,
+            margin: design.margin,
+            looks: design.looks,
+            most_seeds: terms.is_until_decided.then_some(terms.seeds),
             planned,
             finished,
             diverged: runs().filter(|run| !run.is_usable()).count(),
             test_images,
             seconds: runs().map(|run| run.result.seconds).sum(),
+            comparable_times: runs().zip(runs().skip(1)).all(|(a, b)| conditions(a) == conditions(b)),
             versions: Versions::current(),
         }
     }
@@ -153,18 +224,21 @@ impl Comparison {
         self.scalings.iter().any(|arm| arm.usable_runs().count() > 1)
     }
 
+    /// Returns whether the best arm is better than each other usable arm, or equivalent to it.
+    pub fn is_decided(&self) -> bool {
+        let of_best = || self.pairs.iter().filter(|pair| pair.places[0] == 0 && pair.seeds > 0);
+        of_best().count() > 0 && of_best().all(|pair| pair.decision != Decision::Undecided)
+    }
+
     /// Returns whether the pairs compare trained models by McNemar's test, not arms over several seeds.
     pub fn compares_models(&self) -> bool {
         self.pairs.iter().any(|pair| pair.mcnemar.is_some())
     }
 }
 
-fn accuracies(arm: &ArmRuns) -> ArmAccuracies {
-    let runs = arm.runs.iter().map(|run| {
-        let accuracy = run.result.test.map(|test| test.accuracy);
-        SeedAccuracy { seed: run.result.seed, accuracy }
-    });
-    ArmAccuracies { name: arm.arm.name.clone(), runs: runs.collect() }
+/// Returns what the training time of a run depends on, besides its settings.
+fn conditions(run: &FinishedRun) -> (&str, &str, usize) {
+    (&run.result.machine.cpu, &run.result.device, run.result.threads)
 }
 
 /// Returns the number of images that only the model of `a` classified correctly, and the number for `b`. `None`

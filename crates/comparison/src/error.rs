@@ -25,6 +25,20 @@ pub enum ComparisonError {
     /// A folder without a comparison.
     #[error("{} is not a comparison: it does not contain plan.json", .0.display())]
     NotAComparison(PathBuf),
+    /// A comparison that another version of the program has begun. Its accuracies may differ for that reason alone.
+    #[error("cannot resume a comparison of mnist-trainer {saved}: results of different versions do not mix")]
+    OtherVersion {
+        /// The version that began the comparison.
+        saved: String,
+    },
+    /// A margin of equivalence that is 0 or larger than the test set.
+    #[error("the margin {margin} must be above 0 and at most the {test_images} test images")]
+    Margin {
+        /// The margin in images.
+        margin: f64,
+        /// Number of test images.
+        test_images: usize,
+    },
     /// Accuracies that cannot be compared.
     #[error("cannot compare the accuracies: {0}")]
     Accuracies(String),
@@ -42,7 +56,7 @@ impl ComparisonError {
     /// Returns whether the settings are invalid. If so, no work was started.
     pub fn is_bad_setting(&self) -> bool {
         match self {
-            Self::Shrinks(_) | Self::TooManyJobs { .. } => true,
+            Self::Shrinks(_) | Self::TooManyJobs { .. } | Self::Margin { .. } | Self::OtherVersion { .. } => true,
             Self::Training(error) => error.is_bad_setting(),
             _ => false,
         }

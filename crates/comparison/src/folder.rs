@@ -9,11 +9,15 @@ use mnist_training::{
     FinishedRun, TrainingError,
     files::{CONFIG, Destination, Existing, OutputFolder, RESULT, ResultKind},
     run::{FolderLock, LOCK, check_free},
-    settings::{Overrides, first_difference},
+    settings::{Overrides, Positive, first_difference},
 };
 
 use crate::{
-    ArmRuns, Comparison, ComparisonError, ComparisonSettings,
+    ArmRuns, Comparison, ComparisonError, ComparisonSettings, Terms,
+    arms::ArmAccuracies,
+    basis::Basis,
+    looks::FIRST_LOOK,
+    until_decided::next_runs,
     plan::{PLAN, Plan, PlannedRun, RUNS},
 };
 
@@ -74,11 +78,11 @@ impl ComparisonFolder {
         // Another process may begin the same comparison at the same time, perhaps with more seeds.
         let _lock = FolderLock::wait_for(folder.path())?;
         settings.check_resumes(&folder.path().join(CONFIG))?;
-        plan.check_resumes(&folder.path().join(PLAN))?;
+        let plan = plan.continued(&folder.path().join(PLAN))?;
         // An earlier result, with fewer runs, must not be mistaken for the result of these settings.
         folder.remove(RESULT)?;
         folder.write(CONFIG, settings.to_toml()?.as_bytes())?;
-        folder.write_json(PLAN, &plan)?;
+        folder.write_json(PLAN, &plan.sealed()?)?;
         Self::read_runs(folder, settings.clone(), plan)
     }
 
@@ -110,12 +114,28 @@ impl ComparisonFolder {
         Ok(this)
     }
 
-    /// Records the runs that other processes have finished meanwhile. Skips the runs that are `ours`: their
+    /// Records that somebody looks at the comparison, if it is not finished. If it was planned to be tested once, at its
+    /// end, it is tested at every look from now on.
+    ///
+    /// # Errors
+    /// When the plan cannot be read or written.
+    pub fn record_look(&mut self) -> Result<(), ComparisonError> {
+        if matches!(self.basis(), Basis::Pending { .. }) {
+            let _lock = FolderLock::wait_for(self.folder.path())?;
+            self.plan.looked_at_early = true;
+            self.folder.write_json(PLAN, &self.plan.sealed()?)?;
+        }
+        Ok(())
+    }
+
+    /// Records the runs that other processes have finished meanwhile, and whether they looked. Skips the runs that are `ours`: their
     /// results will be [recorded](Self::record) from memory.
     ///
     /// # Errors
     /// When a finished run cannot be read.
     pub fn record_others(&mut self, ours: impl Fn(&PlannedRun) -> bool) -> Result<(), TrainingError> {
+        let plan = Plan::read(&self.folder.path().join(PLAN), &self.settings.arms());
+        self.plan.looked_at_early |= plan.is_ok_and(|plan| plan.looked_at_early);
         let runs = self.folder.path().join(RUNS);
         for run in self.plan.runs.clone() {
             if self.run(&run).is_none()
@@ -173,15 +193,55 @@ impl ComparisonFolder {
         self.arms.iter().map(|arm| arm.runs.len()).sum()
     }
 
-    /// Returns whether every planned run is finished.
+    /// Returns the runs to train next: all missing ones of a plan, or those of the next seed if the comparison runs
+    /// until it is decided. Empty if the comparison is finished.
+    pub fn next_runs(&self) -> Vec<PlannedRun> {
+        if !self.settings.seeds.is_until_decided() {
+            return self.plan.runs.iter().filter(|run| self.run(run).is_none()).cloned().collect();
+        }
+        let Some(run) = self.arms.iter().flat_map(|arm| &arm.runs).next() else {
+            return self.of_first_look();
+        };
+        let accuracies: Vec<ArmAccuracies> = self.arms.iter().map(ArmRuns::accuracies).collect();
+        let design = self.terms(Basis::UntilDecided, 0).design(run.result.test_images);
+        let next = next_runs(&accuracies, design, self.first_look(), self.most_seeds());
+        let is_next = |run: &&PlannedRun| next.contains(&(run.arm_index, run.seed));
+        self.plan.runs.iter().filter(is_next).cloned().collect()
+    }
+
+    fn of_first_look(&self) -> Vec<PlannedRun> {
+        let first = self.first_look().max(FIRST_LOOK) as u64;
+        self.plan.runs.iter().filter(|run| run.seed <= first).cloned().collect()
+    }
+
+    /// Returns the number of seeds at the first look: a comparison that was planned for more has them all.
+    fn first_look(&self) -> usize {
+        self.plan.planned_seeds.map_or(0, |seeds| seeds as usize)
+    }
+
+    fn most_seeds(&self) -> usize {
+        self.settings.seeds.most().get() as usize
+    }
+
+    /// Returns whether no run is missing.
     pub fn is_finished(&self) -> bool {
-        self.finished() == self.plan.runs.len()
+        self.next_runs().is_empty()
+    }
+
+    fn basis(&self) -> Basis {
+        self.plan.basis(self.settings.seeds.is_until_decided(), self.is_finished())
+    }
+
+    fn terms(&self, basis: Basis, missing: usize) -> Terms {
+        let margin = self.settings.margin.map(Positive::get);
+        let is_until_decided = self.settings.seeds.is_until_decided();
+        Terms { seeds: self.most_seeds(), is_until_decided, missing, basis, margin }
     }
 
     /// Compares the finished runs.
     pub fn comparison(&self) -> Comparison {
-        let seeds = self.settings.seeds.get() as usize;
-        Comparison::of(self.folder.path().to_owned(), seeds, &self.arms)
+        let terms = self.terms(self.basis(), self.next_runs().len());
+        Comparison::of(self.folder.path().to_owned(), &terms, &self.arms)
     }
 
     /// Writes `result.json` if all runs are finished and the settings are [current](Self::is_current).

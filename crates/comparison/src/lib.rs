@@ -10,43 +10,55 @@
 //! [`Statistics`] also works without training, on accuracies from any program.
 //!
 //! ```
-//! use mnist_comparison::{ArmAccuracies, Statistics};
+//! use mnist_comparison::{ArmAccuracies, Design, Looks, Statistics};
 //!
 //! let arms = [
 //!     ArmAccuracies::new("adam", [(1, 0.9901), (2, 0.9888), (3, 0.9901)]),
 //!     ArmAccuracies::new("sgd", [(1, 0.9843), (2, 0.9796), (3, 0.9853)]),
 //! ];
-//! let statistics = Statistics::of(&arms, 10_000)?;
+//! let statistics = Statistics::of(&arms, Design::new(10_000, Looks::Once))?;
 //! assert_eq!(statistics.arms[0].name, "adam");
-//! println!("{}", statistics.verdict());
+//! println!("{}", statistics.headline());
 //! # Ok::<(), mnist_comparison::ComparisonError>(())
 //! ```
 #![deny(missing_docs)]
 
 pub mod arms;
+mod basis;
 mod compare;
 mod comparison;
+mod decision;
+pub mod design;
 mod error;
 mod fitted;
 pub mod folder;
+mod headline;
+pub mod looks;
+mod new_images;
 pub mod numbers;
 pub mod pairs;
+mod phrases;
 pub mod plan;
 pub mod queue;
 mod ranks;
 pub mod settings;
 pub mod significance;
 pub mod statistics;
+pub mod until_decided;
 mod verdict;
 
 pub use arms::{Accuracy, ArmAccuracies, ArmStatistics, SeedAccuracy};
+pub use basis::Basis;
 pub use compare::{Reporter, compare};
-pub use comparison::{ArmResult, ArmRuns, Comparison, Milestone, RunSummary};
+pub use comparison::{ArmResult, ArmRuns, Comparison, Milestone, RunSummary, Terms};
+pub use decision::Decision;
+pub use design::Design;
 pub use error::ComparisonError;
 pub use fitted::FittedScalings;
 pub use folder::ComparisonFolder;
+pub use looks::Looks;
 pub use pairs::{McNemar, Pair};
-pub use settings::{Arm, ComparisonSettings};
+pub use settings::{Arm, ComparisonSettings, Seeds};
 pub use statistics::Statistics;
 
 /// Compiles the example in the README as a doctest.

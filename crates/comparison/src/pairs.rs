@@ -1,13 +1,24 @@
-//! Pairs of arms: their differences, and the significance tests of these differences.
+//! Pairs of arms: their differences, the tests of these differences, and the decisions that follow.
 
 use serde::Serialize;
 
 use crate::{
-    arms::ArmStatistics,
-    significance::{SIGNIFICANT, confidence_interval, detectable, holm, mcnemar, mean, paired_t_test},
+    arms::{ArmStatistics, Measured},
+    decision::Decision,
+    design::Design,
+    looks::Looks,
+    new_images::Crossed,
+    significance::{SIGNIFICANT, Sample, confidence_interval, detectable, holm, mcnemar, t_test},
 };
 
+/// The smallest number of seeds from which a [`Pair::detectable`] difference is estimated: with fewer than 5 degrees of
+/// freedom, the spread is too uncertain.
+const SEEDS_FOR_POWER: usize = 6;
+
 /// The comparison of the arms `a` and `b`, seed by seed.
+///
+/// The intervals are simultaneous: the probability that all of them contain the true differences is at least 95%. To
+/// achieve that, each has the confidence level 1 − 5% / number of pairs (Bonferroni).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Pair {
     /// Name of the arm with the better mean.
@@ -21,23 +32,32 @@ pub struct Pair {
     pub seeds: usize,
     /// Mean accuracy of `a` minus mean accuracy of `b`, over these seeds.
     pub difference: Option<f64>,
-    /// 95% confidence interval of the difference, not adjusted for the number of pairs.
+    /// Simultaneous 95% confidence interval of the difference over seeds, on these test images. It is within −1..=1.
     ///
-    /// It is [0, 0] if both arms classify equally many images correctly with every seed. It is `None` if `p`
-    /// is: with fewer than two seeds, or if the difference is the same with every seed but not 0. In the last
-    /// case no spread can be estimated, and an interval of width 0 would suggest a certainty that a few seeds
-    /// cannot provide.
+    /// `None` if `p` is.
     pub ci95: Option<[f64; 2]>,
-    /// p-value of the two-sided paired t-test. It is 1 if both arms classify equally many images correctly with
-    /// every seed.
+    /// p-value of the two-sided paired t-test. If the comparison may be looked at any number of times, it is
+    /// [valid at every look](Looks::p_value).
+    ///
+    /// `None` if there is no test: with too few seeds, or before the planned end. Also if all differences are equal and
+    /// were not rounded to whole images: then no spread can be estimated.
     pub p: Option<f64>,
-    /// `p` after Holm's correction for the number of pairs that have a p-value.
+    /// `p` after the correction for the number of pairs that are tested: Holm's if the comparison is looked at once,
+    /// else Bonferroni's, as in the intervals.
     pub p_holm: Option<f64>,
-    /// The smallest true difference that this many seeds detect with a probability of 80%, given the spread
-    /// between them.
+    /// One arm is better if `p_holm` is below 5%. Else, both are equivalent if the interval is within the margin.
+    pub decision: Decision,
+    /// Simultaneous 95% confidence interval of the difference over seeds *and* test images. `None` without the answers
+    /// of the models.
+    pub ci95_new_images: Option<[f64; 2]>,
+    /// The decision from `ci95_new_images`; `None` if there is none.
+    pub decision_new_images: Option<Decision>,
+    /// The smallest true difference that this many seeds detect with a probability of 80%, given the spread between
+    /// them.
     ///
     /// The significance level is 5% / number of pairs that have a p-value: the strictest one in Holm's method.
-    /// `None` if there is no spread. A value above 1 means that these seeds cannot detect any difference.
+    /// `None` if there is no spread, with fewer than 6 seeds, and if the comparison may be looked at more than once. A
+    /// value above 1 means that these seeds cannot detect any difference.
     pub detectable: Option<f64>,
     /// McNemar's test of the two trained models, if one seed is planned and both models are usable.
     pub mcnemar: Option<McNemar>,
@@ -60,45 +80,105 @@ pub struct McNemar {
 /// first in each pair.
 ///
 /// Runs with the same seed share their initial weights and the order of the images, so the tests are paired.
-pub(crate) fn tested(arms: &[ArmStatistics], test_images: usize) -> Vec<Pair> {
-    let fraction = |images: f64| images / test_images as f64;
-    let (mut pairs, mut differences) = (Vec::new(), Vec::new());
+pub(crate) fn tested(arms: &[ArmStatistics], design: &Design) -> Vec<Pair> {
+    let (mut pairs, mut samples) = (Vec::new(), Vec::new());
     for (place, a) in arms.iter().enumerate() {
         for (other, b) in arms.iter().enumerate().skip(place + 1) {
-            let of_pair = self::differences(a, b);
-            let p = paired_t_test(&of_pair);
+            let differences: Vec<f64> = shared(a, b).map(|(a, b)| a.correct - b.correct).collect();
+            let sample = Sample::of(&differences).map(|sample| sample.with_least_std(design.least_std()));
             pairs.push(Pair {
                 a: a.name.clone(),
                 b: b.name.clone(),
                 places: [place, other],
-                seeds: of_pair.len(),
-                difference: mean(&of_pair).map(fraction),
-                ci95: p.and_then(|_| confidence_interval(&of_pair)).map(|bounds| bounds.map(fraction)),
-                p,
+                seeds: differences.len(),
+                difference: sample.map(|sample| design.fraction(sample.mean)),
+                ci95: None,
+                p: sample.and_then(|sample| design.looks.p_value(sample.values, t_test(&sample)?)),
                 p_holm: None,
+                decision: Decision::Undecided,
+                ci95_new_images: None,
+                decision_new_images: None,
                 detectable: None,
                 mcnemar: None,
             });
-            differences.push(of_pair);
+            samples.push(sample);
         }
     }
     let p_values: Vec<f64> = pairs.iter().filter_map(|pair| pair.p).collect();
-    let level = SIGNIFICANT / p_values.len() as f64;
-    let mut adjusted = holm(&p_values).into_iter();
-    for (pair, of_pair) in pairs.iter_mut().zip(&differences).filter(|(pair, _)| pair.p.is_some()) {
-        pair.p_holm = adjusted.next();
-        pair.detectable = detectable(of_pair, level).map(fraction);
+    // At later looks, pairs without enough seeds so far may be tested too.
+    let tests = match design.looks {
+        Looks::Any => pairs.iter().filter(|pair| pair.seeds > 0).count(),
+        _ => p_values.len(),
+    };
+    let level = SIGNIFICANT / tests as f64;
+    let adjusted = match design.looks {
+        Looks::Any => p_values.iter().map(|p| (p * tests as f64).min(1.0)).collect(),
+        _ => holm(&p_values),
+    };
+    let mut adjusted = adjusted.into_iter();
+    for (pair, sample) in pairs.iter_mut().zip(samples) {
+        if let Some(sample) = sample.filter(|_| pair.p.is_some()) {
+            pair.p_holm = adjusted.next();
+            if let Some(interval) = pair.decide(&sample, level, design) {
+                let [a, b] = pair.places;
+                pair.decide_for_new_images(&arms[a], &arms[b], interval, level, design);
+            }
+        }
     }
     pairs
 }
 
-/// Returns the correct images of `a` minus those of `b`, for each seed with a usable model of both.
-fn differences(a: &ArmStatistics, b: &ArmStatistics) -> Vec<f64> {
-    let of_seed = |(seed, images): &(u64, f64)| {
-        let (_, partner) = b.correct.iter().find(|(other, _)| other == seed)?;
-        Some(images - partner)
-    };
-    a.correct.iter().filter_map(of_seed).collect()
+/// Returns the runs of `a` and `b` with the same seed, if both models are usable.
+fn shared<'a>(
+    a: &'a ArmStatistics,
+    b: &'a ArmStatistics,
+) -> impl Iterator<Item = (&'a Measured, &'a Measured)> {
+    a.measured.iter().filter_map(|of_a| Some((of_a, b.measured.iter().find(|of_b| of_b.seed == of_a.seed)?)))
+}
+
+impl Pair {
+    /// Adds the interval over seeds and the decision. `level` is that of a pair, for all looks together. Returns the
+    /// interval as a fraction of the test images, which may exceed −1..=1.
+    fn decide(&mut self, sample: &Sample, level: f64, design: &Design) -> Option<[f64; 2]> {
+        let test = design.looks.level_of_test(sample.values, level)?;
+        let interval = confidence_interval(sample, test)?;
+        let is_significant = self.p_holm.is_some_and(|p| p < SIGNIFICANT);
+        self.decision = match Decision::from_interval(interval, design.margin) {
+            _ if is_significant && sample.mean > 0.0 => Decision::A,
+            _ if is_significant => Decision::B,
+            Decision::Equivalent => Decision::Equivalent,
+            _ => Decision::Undecided,
+        };
+        if design.looks == Looks::Once && self.seeds >= SEEDS_FOR_POWER {
+            self.detectable = detectable(sample, level).map(|images| design.fraction(images));
+        }
+        let interval = interval.map(|bound| design.fraction(bound));
+        self.ci95 = Some(possible(interval));
+        Some(interval)
+    }
+
+    /// Adds the interval over seeds and images, and its decision.
+    fn decide_for_new_images(
+        &mut self,
+        a: &ArmStatistics,
+        b: &ArmStatistics,
+        over_seeds: [f64; 2],
+        level: f64,
+        design: &Design,
+    ) {
+        let answers: Option<Vec<(&[bool], &[bool])>> =
+            shared(a, b).map(|(a, b)| Some((a.answers.as_deref()?, b.answers.as_deref()?))).collect();
+        let crossed = answers.and_then(|answers| Crossed::of_pair(&answers));
+        let interval = crossed.and_then(|crossed| crossed.widen(over_seeds, level));
+        self.ci95_new_images = interval.map(possible);
+        self.decision_new_images =
+            interval.map(|interval| Decision::from_interval(interval, design.fraction(design.margin)));
+    }
+}
+
+/// Clips the interval of a difference between two fractions.
+fn possible(interval: [f64; 2]) -> [f64; 2] {
+    interval.map(|bound| bound.clamp(-1.0, 1.0))
 }
 
 impl McNemar {

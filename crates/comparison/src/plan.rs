@@ -12,7 +12,7 @@ use mnist_training::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Arm, ComparisonSettings};
+use crate::{Arm, ComparisonError, ComparisonSettings, basis::Basis};
 
 /// Name of the file that contains the plan.
 pub const PLAN: &str = "plan.json";
@@ -26,8 +26,23 @@ pub const RUNS: &str = "runs";
 pub struct Plan {
     /// Checksums of the data files.
     pub data: Vec<FileSum>,
+    /// Versions of the programs; `None` in plans of old versions.
+    #[serde(default)]
+    pub versions: Option<Versions>,
+    /// Number of seeds that was planned before the first run. `None` if it depends on the accuracies, or is unknown.
+    #[serde(default)]
+    pub planned_seeds: Option<u32>,
+    /// Whether seeds or arms were added since.
+    #[serde(default)]
+    pub extended: bool,
+    /// Whether a report was requested before the planned end.
+    #[serde(default)]
+    pub looked_at_early: bool,
     /// The runs, sorted by seed: a comparison that is stopped early then has arms with a seed in common.
     pub runs: Vec<PlannedRun>,
+    /// SHA-256 of the rest of the plan. What a test may claim depends on the plan, so an edited one is refused.
+    #[serde(default)]
+    pub sha256: Option<String>,
 }
 
 /// One run of a comparison: an arm with a seed.
@@ -52,13 +67,75 @@ impl Plan {
     /// When a number is too large for TOML.
     pub fn new(settings: &ComparisonSettings, data: &[FileSum]) -> Result<Self, TrainingError> {
         let (arms, mut runs) = (settings.arms(), Vec::new());
-        for seed in 1..=settings.seeds.get().into() {
+        for seed in 1..=settings.seeds.most().get().into() {
             for (arm_index, arm) in arms.iter().enumerate() {
                 let name = run_name(&arm.with_seed(seed), data)?;
                 runs.push(PlannedRun { arm: arm.name.clone(), arm_index, seed, name });
             }
         }
-        Ok(Self { data: data.to_vec(), runs })
+        Ok(Self {
+            data: data.to_vec(),
+            versions: Some(Versions::current()),
+            planned_seeds: (!settings.seeds.is_until_decided()).then_some(settings.seeds.most().get()),
+            extended: false,
+            looked_at_early: false,
+            runs,
+            sha256: None,
+        })
+    }
+
+    /// Continues the comparison planned at `path`, if there is one: keeps what was planned before its first run.
+    ///
+    /// # Errors
+    /// When the saved plan cannot be read or was edited, or its data or versions differ.
+    pub fn continued(mut self, path: &Path) -> Result<Self, ComparisonError> {
+        if !path.exists() {
+            return Ok(self);
+        }
+        let saved: Self = files::read_json(path)?;
+        saved.check_unedited(path)?;
+        if saved.data != self.data {
+            return Err(TrainingError::OtherData(path.parent().unwrap_or(path).to_owned()).into());
+        }
+        if let (Some(saved), Some(ours)) = (&saved.versions, &self.versions)
+            && saved != ours
+        {
+            return Err(ComparisonError::OtherVersion { saved: saved.mnist_trainer.clone() });
+        }
+        let names = |plan: &Self| plan.runs.iter().map(|run| (run.arm.clone(), run.seed)).collect::<Vec<_>>();
+        self.extended = saved.extended || names(&saved) != names(&self);
+        self.planned_seeds = saved.planned_seeds;
+        self.looked_at_early = saved.looked_at_early;
+        Ok(self)
+    }
+
+    /// Returns the plan with its checksum, as it is saved.
+    ///
+    /// # Errors
+    /// When the plan cannot be encoded.
+    pub fn sealed(&self) -> Result<Self, TrainingError> {
+        let plan = Self { sha256: None, ..self.clone() };
+        let content = serde_json::to_vec(&plan).map_err(TrainingError::encode(PLAN))?;
+        Ok(Self { sha256: Some(HEXLOWER.encode(&Sha256::digest(content))), ..plan })
+    }
+
+    fn check_unedited(&self, path: &Path) -> Result<(), TrainingError> {
+        if self.sha256.is_some() && self.sealed()?.sha256 != self.sha256 {
+            return Err(TrainingError::damaged(path)("it was edited"));
+        }
+        Ok(())
+    }
+
+    /// Returns when the comparison is tested. `is_finished` says whether all planned runs are finished.
+    pub fn basis(&self, is_until_decided: bool, is_finished: bool) -> Basis {
+        match self.planned_seeds.map(|seeds| seeds as usize) {
+            Some(seeds) if self.extended => Basis::Extended { seeds },
+            _ if is_until_decided => Basis::UntilDecided,
+            None => Basis::Given(crate::looks::Looks::Any),
+            Some(seeds) if self.looked_at_early => Basis::LookedAtEarly { seeds },
+            Some(seeds) if is_finished => Basis::Planned { seeds },
+            Some(seeds) => Basis::Pending { seeds },
+        }
     }
 
     /// Reads the plan of a comparison of these arms.
@@ -67,6 +144,7 @@ impl Plan {
     /// When the file cannot be read, or contains an arm that is not one of these.
     pub fn read(path: &Path, arms: &[Arm]) -> Result<Self, TrainingError> {
         let mut plan: Self = files::read_json(path)?;
+        plan.check_unedited(path)?;
         for run in &mut plan.runs {
             let place = arms.iter().position(|arm| arm.name == run.arm);
             run.arm_index = place.ok_or_else(|| {
@@ -74,17 +152,6 @@ impl Plan {
             })?;
         }
         Ok(plan)
-    }
-
-    /// Checks that the comparison planned at `path`, if there is one, uses the same data.
-    ///
-    /// # Errors
-    /// When the data differ, or the saved plan cannot be read.
-    pub fn check_resumes(&self, path: &Path) -> Result<(), TrainingError> {
-        if path.exists() && files::read_json::<Self>(path)?.data != self.data {
-            return Err(TrainingError::OtherData(path.parent().unwrap_or(path).to_owned()));
-        }
-        Ok(())
     }
 
     /// Returns the runs that are not finished in this comparison's folder. Without a folder, these are all runs.

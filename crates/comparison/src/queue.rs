@@ -56,9 +56,9 @@ impl Shares {
         Ok(Self { jobs, threads })
     }
 
-    /// Returns the number of threads of a run. The runs are counted from 0 and together use all threads.
-    fn of(self, run: usize) -> usize {
-        self.threads / self.jobs + usize::from(run < self.threads % self.jobs)
+    /// Returns the number of threads of a run: the same for each, so that their times can be compared.
+    fn of_a_run(self) -> usize {
+        self.threads / self.jobs
     }
 }
 
@@ -122,11 +122,7 @@ impl<'a, N: Network> Queue<'a, N> {
         let overall = Overall::new(observer, self.images_per_run * missing.len() as u64);
         let mut is_waiting = false;
         loop {
-            // The remaining runs would leave threads idle, so they come last, with more threads each.
-            let last = missing.split_off(missing.len() - missing.len() % self.shares.jobs);
-            let fewer = Shares { jobs: last.len(), ..self.shares };
-            let mut elsewhere = self.train_at_once(missing, self.shares, &overall, &mut finished)?;
-            elsewhere.extend(self.train_at_once(last, fewer, &overall, &mut finished)?);
+            let elsewhere = self.train_at_once(missing, &overall, &mut finished)?;
             if elsewhere.is_empty() {
                 return Ok(());
             }
@@ -147,16 +143,15 @@ impl<'a, N: Network> Queue<'a, N> {
     fn train_at_once(
         &self,
         runs: Vec<PlannedRun>,
-        shares: Shares,
         overall: &Overall,
         finished: &mut impl FnMut(&PlannedRun, FinishedRun, Option<Duration>),
     ) -> Result<Vec<PlannedRun>, TrainingError> {
         let waiting = Mutex::new(runs.into_iter());
         let (sender, outcomes) = mpsc::channel();
         thread::scope(|scope| {
-            for worker in 0..shares.jobs {
+            for _ in 0..self.shares.jobs {
                 let (sender, waiting) = (sender.clone(), &waiting);
-                scope.spawn(move || self.work(waiting, shares.of(worker), overall, &sender));
+                scope.spawn(move || self.work(waiting, overall, &sender));
             }
             drop(sender);
             let (mut elsewhere, mut error) = (Vec::new(), None);
@@ -181,7 +176,6 @@ impl<'a, N: Network> Queue<'a, N> {
     fn work(
         &self,
         waiting: &Mutex<impl Iterator<Item = PlannedRun>>,
-        threads: usize,
         overall: &Overall,
         outcomes: &Sender<Outcome>,
     ) {
@@ -191,7 +185,7 @@ impl<'a, N: Network> Queue<'a, N> {
             Some(run)
         };
         while let Some(run) = next() {
-            let outcome = in_pool(NonZeroU32::new(threads as u32), || self.train_one(&run, overall));
+            let outcome = in_pool(NonZeroU32::new(self.shares.of_a_run() as u32), || self.train_one(&run, overall));
             let has_failed = outcome.is_err();
             if outcomes.send((run, outcome)).is_err() || has_failed {
                 return;
@@ -297,23 +291,5 @@ impl TaskProgress for Counted<'_, '_> {
     fn at(&mut self, done: u64, total: Option<u64>, message: &str) {
         self.shown.at(done, total, message);
         self.one.count_up_to(done);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn simultaneous_runs_use_all_threads_and_no_more() {
-        for threads in 1..20 {
-            for jobs in 1..=threads {
-                let shares = Shares { jobs, threads };
-                let of_each: Vec<usize> = (0..jobs).map(|run| shares.of(run)).collect();
-                assert_eq!(of_each.iter().sum::<usize>(), threads, "{jobs} jobs");
-                let (most, least) = (of_each.iter().max().unwrap(), of_each.iter().min().unwrap());
-                assert!(most - least <= 1, "{jobs} jobs on {threads} threads: {of_each:?}");
-            }
-        }
     }
 }

@@ -1,25 +1,26 @@
-//! Ranks: two arms share a rank if and only if their difference is not significant.
+//! Ranks: two arms share a rank if and only if neither is decidedly better.
 
-use crate::{pairs::Pair, significance::SIGNIFICANT};
+use crate::pairs::Pair;
 
 /// Returns the ranks of each arm, ascending. An arm without a tested pair has no rank. `arms` is the number of
 /// arms, which are sorted, best first.
 ///
-/// A rank is a largest possible group of arms without a significant difference. The algorithm starts with one
-/// group, splits it at each pair with a significant difference, and drops groups that another contains: Piepho,
+/// A rank is a largest possible group of arms in which no arm is better than another. The algorithm starts with one
+/// group, splits it at each pair in which one is, and drops groups that another contains: Piepho,
 /// "An Algorithm for a Letter-Based Representation of All-Pairwise Comparisons" (2004).
 pub(crate) fn ranks(arms: usize, pairs: &[Pair]) -> Vec<Vec<usize>> {
     let tested: Vec<(usize, usize, bool)> = pairs
         .iter()
         .filter_map(|pair| {
             let [a, b] = pair.places;
-            Some((a, b, pair.p_holm? < SIGNIFICANT))
+            pair.p?;
+            Some((a, b, pair.decision.is_better()))
         })
         .collect();
     let is_tested = |arm: &usize| tested.iter().any(|(a, b, _)| a == arm || b == arm);
 
     let mut groups: Vec<Vec<usize>> = vec![(0..arms).filter(is_tested).collect()];
-    for &(a, b, _) in tested.iter().filter(|(_, _, is_significant)| *is_significant) {
+    for &(a, b, _) in tested.iter().filter(|(_, _, is_better)| *is_better) {
         separate(&mut groups, a, b);
     }
     // By their best arm.

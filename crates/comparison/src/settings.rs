@@ -5,18 +5,23 @@ use std::{num::NonZeroU32, path::Path};
 use mnist_data::{Scaling, scaling::CUSTOM};
 use mnist_training::{
     RunSettings, TrainingError, TrainingSettings,
-    settings::{Grid, Overrides, check_unchanged},
+    settings::{Grid, Overrides, Positive, check_unchanged},
 };
 use serde::Serialize;
 
-use crate::ComparisonError;
+use crate::{ComparisonError, looks::FIRST_LOOK, until_decided::MOST_SEEDS};
 
 /// The settings of a comparison: every scaling × every value of the grid × every seed. All runs share the other
 /// settings.
 #[derive(Debug, Clone, Serialize)]
 pub struct ComparisonSettings {
-    /// Number of seeds: each arm is trained with the seeds 1 to `seeds`.
-    pub seeds: NonZeroU32,
+    /// The seeds of each arm.
+    #[serde(flatten)]
+    pub seeds: Seeds,
+    /// Margin in test images within which two arms are equivalent; `None` for the
+    /// [default](crate::design::default_margin).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub margin: Option<Positive>,
     /// Settings that all runs share.
     #[serde(flatten)]
     pub training: TrainingSettings,
@@ -25,6 +30,54 @@ pub struct ComparisonSettings {
     /// The learning rates and batch sizes to combine with each scaling.
     #[serde(skip_serializing_if = "Grid::is_empty")]
     pub grid: Grid,
+}
+
+/// The seeds of each arm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Seeds {
+    /// A planned number: each arm is trained with the seeds 1 to `seeds`.
+    Planned {
+        /// Number of seeds.
+        seeds: NonZeroU32,
+    },
+    /// Seed after seed, until every pair of arms is decided.
+    UntilDecided {
+        /// Always true, for the configuration file.
+        until_decided: bool,
+        /// The most seeds.
+        max_seeds: NonZeroU32,
+    },
+}
+
+impl Seeds {
+    /// Returns the number of seeds, or the most if it is not planned.
+    pub fn most(self) -> NonZeroU32 {
+        match self {
+            Self::Planned { seeds } => seeds,
+            Self::UntilDecided { max_seeds, .. } => max_seeds,
+        }
+    }
+
+    /// Returns whether the number of seeds depends on the accuracies.
+    pub fn is_until_decided(self) -> bool {
+        matches!(self, Self::UntilDecided { .. })
+    }
+
+    fn resolve(overrides: &Overrides) -> Result<Self, TrainingError> {
+        let Overrides { seeds, until_decided, max_seeds, .. } = *overrides;
+        match (until_decided.unwrap_or(false), seeds, max_seeds) {
+            (false, _, Some(_)) => invalid("`max_seeds` needs `until_decided`".into()),
+            (true, Some(_), _) => {
+                invalid("`seeds` contradicts `until_decided`; set `max_seeds` to limit the seeds".into())
+            }
+            (true, None, most) => {
+                let max_seeds = most.or(NonZeroU32::new(MOST_SEEDS)).unwrap_or(NonZeroU32::MIN);
+                Ok(Self::UntilDecided { until_decided: true, max_seeds })
+            }
+            (false, seeds, None) => Ok(Self::Planned { seeds: seeds.unwrap_or(NonZeroU32::MIN) }),
+        }
+    }
 }
 
 /// One configuration under comparison: a scaling with a learning rate and a batch size.
@@ -56,7 +109,8 @@ impl Default for ComparisonSettings {
         let center = Scaling { featurewise_center: true, ..Scaling::default() };
         let standardize = Scaling { featurewise_std_normalization: true, ..center.clone() };
         Self {
-            seeds: NonZeroU32::MIN,
+            seeds: Seeds::Planned { seeds: NonZeroU32::MIN },
+            margin: None,
             training: TrainingSettings::default(),
             scalings: vec![normalize, center, standardize],
             grid: Grid::default(),
@@ -74,7 +128,8 @@ impl ComparisonSettings {
         Self::check_grid(overrides)?;
         let tutorial = Self::default();
         let settings = Self {
-            seeds: overrides.seeds.unwrap_or(tutorial.seeds),
+            seeds: Seeds::resolve(overrides)?,
+            margin: overrides.margin,
             grid: overrides.grid.clone().unwrap_or_default(),
             training: TrainingSettings::resolve(overrides)?,
             scalings: overrides.scalings.clone().unwrap_or(tutorial.scalings),
@@ -103,7 +158,8 @@ impl ComparisonSettings {
     /// Checks that there is something to compare, and that all arms differ.
     ///
     /// # Errors
-    /// When there is no scaling, or a scaling or a value of the grid occurs twice.
+    /// When there is no scaling, or a scaling or a value of the grid occurs twice. Also when the comparison should run
+    /// until it is decided, but has only one arm or too few seeds.
     pub fn check(&self) -> Result<(), TrainingError> {
         if self.scalings.is_empty() {
             return invalid("`scalings` is empty; a comparison needs at least one scaling".into());
@@ -111,7 +167,16 @@ impl ComparisonSettings {
         if let Some(scaling) = repeated(&self.scalings) {
             return invalid(format!("`scalings` contains `{}` twice", scaling.name()));
         }
-        check_distinct(&self.grid)
+        check_distinct(&self.grid)?;
+        if self.seeds.is_until_decided() {
+            if self.arms().len() < 2 {
+                return invalid("`until_decided` needs two scalings to decide between".into());
+            }
+            if (self.seeds.most().get() as usize) < FIRST_LOOK {
+                return invalid(format!("`max_seeds` must be at least {FIRST_LOOK}: fewer decide nothing"));
+            }
+        }
+        Ok(())
     }
 
     /// Reads the settings that a comparison has saved.
@@ -198,7 +263,8 @@ impl ComparisonSettings {
         if !path.exists() {
             return Ok(());
         }
-        let may_grow = ["scalings", "seeds", "grid", "learning_rate", "batch_size"];
+        let may_grow =
+            ["scalings", "seeds", "until_decided", "max_seeds", "grid", "learning_rate", "batch_size"];
         check_unchanged(path, &self.to_toml()?, &may_grow)?;
         let saved = Self::read(path)?;
         let is_kept = |of: fn(&Arm) -> String| {
@@ -206,7 +272,8 @@ impl ComparisonSettings {
             saved.arms().iter().map(of).all(|saved| ours.contains(&saved))
         };
         for (key, is_kept) in [
-            ("seeds", saved.seeds <= self.seeds),
+            ("until_decided", self.seeds.is_until_decided() || !saved.seeds.is_until_decided()),
+            ("seeds", saved.seeds.most() <= self.seeds.most()),
             ("scalings", saved.scalings.iter().all(|saved| self.scalings.contains(saved))),
             ("learning_rate", is_kept(|arm| arm.training.learning_rate.get().to_string())),
             ("batch_size", is_kept(|arm| arm.training.batch_size.to_string())),

@@ -35,30 +35,57 @@ pub fn sample_std(values: &[f64]) -> Option<f64> {
     (values.len() > 1).then(|| (squares / (values.len() - 1) as f64).sqrt())
 }
 
-/// Returns the 95% confidence interval of the mean, x̄ ± t(0.975, n − 1)·s/√n; `None` for fewer than two values.
-/// For equal values its width is 0.
-///
-/// Source: <https://www.itl.nist.gov/div898/handbook/eda/section3/eda352.htm>.
-pub fn confidence_interval(values: &[f64]) -> Option<[f64; 2]> {
-    let (mean, std) = (mean(values)?, sample_std(values)?);
-    let half_width = critical_t(values.len(), SIGNIFICANT)? * std / (values.len() as f64).sqrt();
-    Some([mean - half_width, mean + half_width])
+/// The size, mean and standard deviation of a sample.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sample {
+    /// Number of values, at least 1.
+    pub values: usize,
+    /// Arithmetic mean.
+    pub mean: f64,
+    /// Sample standard deviation; `None` for one value.
+    pub std: Option<f64>,
 }
 
-/// Returns the two-sided p-value of the paired t-test that the mean of these differences is 0. The statistic
-/// t = x̄ / (s/√n) has n − 1 degrees of freedom.
+impl Sample {
+    /// Returns the sample of these values; `None` for no values.
+    pub fn of(values: &[f64]) -> Option<Self> {
+        Some(Self { values: values.len(), mean: mean(values)?, std: sample_std(values) })
+    }
+
+    /// Raises the standard deviation to `least`. A few rounded values can be equal by chance, and would then seem to be
+    /// exact.
+    #[must_use]
+    pub fn with_least_std(self, least: f64) -> Self {
+        Self { std: self.std.map(|std| std.max(least)), ..self }
+    }
+
+    /// Returns the standard error of the mean, s/√n; `None` if it cannot be estimated, because there is one value or
+    /// no spread.
+    fn standard_error(&self) -> Option<f64> {
+        let std = self.std.filter(|&std| std > 0.0)?;
+        Some(std / (self.values as f64).sqrt())
+    }
+}
+
+/// Returns the confidence interval of the mean at the confidence level 1 − `level`, x̄ ± t(1 − level/2, n − 1)·s/√n.
 ///
-/// The p-value is 1 if all differences are zero. It is `None` if they are equal but not zero, because then no
-/// spread can be estimated, and for fewer than two differences.
+/// `None` for one value, and for equal values, because no spread can be estimated from them.
+///
+/// Source: <https://www.itl.nist.gov/div898/handbook/eda/section3/eda352.htm>.
+pub fn confidence_interval(sample: &Sample, level: f64) -> Option<[f64; 2]> {
+    let half_width = critical_t(sample.values, level)? * sample.standard_error()?;
+    Some([sample.mean - half_width, sample.mean + half_width])
+}
+
+/// Returns the two-sided p-value of the t-test that the true mean is 0. The statistic t = x̄ / (s/√n) has n − 1 degrees
+/// of freedom. For a sample of paired differences, this is the paired t-test.
+///
+/// `None` for one value, and for equal values, because no spread can be estimated from them.
 ///
 /// Source: <https://www.itl.nist.gov/div898/handbook/prc/section3/prc31.htm>.
-pub fn paired_t_test(differences: &[f64]) -> Option<f64> {
-    let (mean, std) = (mean(differences)?, sample_std(differences)?);
-    if std == 0.0 {
-        return (mean == 0.0).then_some(1.0);
-    }
-    let t = mean / (std / (differences.len() as f64).sqrt());
-    Some(2.0 * students_t(differences.len())?.cdf(-t.abs()))
+pub fn t_test(sample: &Sample) -> Option<f64> {
+    let t = sample.mean / sample.standard_error()?;
+    Some(2.0 * students_t(sample.values)?.cdf(-t.abs()))
 }
 
 /// Returns the t-distribution with n − 1 degrees of freedom for n values.
@@ -68,17 +95,16 @@ fn students_t(values: usize) -> Option<StudentsT> {
 
 /// Returns the two-sided critical value: if the true mean is 0, |t| of this many values exceeds it with the
 /// probability `level`.
-fn critical_t(values: usize, level: f64) -> Option<f64> {
+pub(crate) fn critical_t(values: usize, level: f64) -> Option<f64> {
     Some(-students_t(values)?.inverse_cdf(level / 2.0))
 }
 
 /// Returns the smallest true mean that the two-sided t-test at `level` detects with the probability [`POWER`]:
-/// noncentrality·s/√n. Assumes that the true standard deviation is the one of these values.
+/// noncentrality·s/√n. Assumes that the true standard deviation is the one of the sample.
 ///
-/// `None` for fewer than two values, and for equal values.
-pub fn detectable(values: &[f64], level: f64) -> Option<f64> {
-    let std = sample_std(values).filter(|&std| std > 0.0)?;
-    Some(known_noncentrality(values.len(), level)? * std / (values.len() as f64).sqrt())
+/// `None` for one value, and for equal values.
+pub fn detectable(sample: &Sample, level: f64) -> Option<f64> {
+    Some(known_noncentrality(sample.values, level)? * sample.standard_error()?)
 }
 
 /// Returns [`noncentrality`] from a cache: it takes a millisecond, and all pairs of a comparison need the same.

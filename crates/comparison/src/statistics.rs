@@ -3,6 +3,9 @@
 use crate::{
     ComparisonError,
     arms::{ArmAccuracies, ArmStatistics},
+    basis::Basis,
+    design::Design,
+    headline,
     pairs::{self, McNemar, Pair},
     ranks::ranks,
     verdict::{self, Extent},
@@ -15,24 +18,22 @@ pub struct Statistics {
     pub arms: Vec<ArmStatistics>,
     /// Every pair of arms, the one with the better mean first.
     pub pairs: Vec<Pair>,
-    /// Number of test images behind each accuracy.
-    pub test_images: usize,
+    /// How the arms were compared.
+    pub design: Design,
 }
 
 impl Statistics {
-    /// Compares arms whose accuracies were measured on `test_images` images. Arms without a run are left out.
+    /// Compares arms. Arms without a run are left out.
     ///
-    /// All statistics are computed from whole numbers of correct images. So equally good arms differ by exactly
-    /// 0, and equal differences have a standard deviation of exactly 0.
+    /// All statistics are computed from whole numbers of correct images, unless the design says otherwise. So equally
+    /// good arms differ by exactly 0.
     ///
     /// # Errors
-    /// When `test_images` is 0, an accuracy is not between 0 and 1, two arms have the same name, or an arm has
-    /// two runs with the same seed.
-    pub fn of(arms: &[ArmAccuracies], test_images: usize) -> Result<Self, ComparisonError> {
+    /// As for [`Design::check`]. Also when an accuracy is not between 0 and 1, two arms have the same name, or an arm
+    /// has two runs with the same seed.
+    pub fn of(arms: &[ArmAccuracies], design: Design) -> Result<Self, ComparisonError> {
+        design.check()?;
         let invalid = |reason: String| Err(ComparisonError::Accuracies(reason));
-        if test_images == 0 {
-            return invalid("there are no test images".into());
-        }
         for (number, arm) in arms.iter().enumerate() {
             let name = &arm.name;
             if arms[..number].iter().any(|other| other.name == *name) {
@@ -50,22 +51,22 @@ impl Statistics {
                 }
             }
         }
-        Ok(Self::of_checked(arms, test_images))
+        Ok(Self::of_checked(arms, design))
     }
 
     /// Computes the same as [`of`](Self::of), without its checks.
-    pub(crate) fn of_checked(arms: &[ArmAccuracies], test_images: usize) -> Self {
+    pub(crate) fn of_checked(arms: &[ArmAccuracies], design: Design) -> Self {
         let given = arms.iter().enumerate().filter(|(_, arm)| !arm.runs.is_empty());
         let mut arms: Vec<ArmStatistics> =
-            given.map(|(index, arm)| ArmStatistics::of(index, arm, test_images)).collect();
+            given.map(|(index, arm)| ArmStatistics::of(index, arm, &design)).collect();
         let order = |arm: &ArmStatistics| arm.accuracy.mean.unwrap_or(f64::NEG_INFINITY);
         arms.sort_by(|a, b| order(b).total_cmp(&order(a)));
-        let pairs = pairs::tested(&arms, test_images);
+        let pairs = pairs::tested(&arms, &design);
         let ranks = ranks(arms.len(), &pairs);
         for (arm, ranks) in arms.iter_mut().zip(ranks) {
             arm.ranks = ranks;
         }
-        Self { arms, pairs, test_images }
+        Self { arms, pairs, design }
     }
 
     /// Adds McNemar's test of two trained models to each pair. `images` takes the positions of two arms in
@@ -80,15 +81,27 @@ impl Statistics {
         self
     }
 
-    /// Returns the result in a few sentences. Assumes that no more runs are planned.
-    pub fn verdict(&self) -> String {
-        let finished = self.arms.iter().map(|arm| arm.runs).sum();
-        let seeds = self.arms.iter().map(|arm| arm.runs).max().unwrap_or(0);
-        self.verdict_so_far(&Extent { planned: finished, finished, seeds })
+    /// Returns the answer in at most 25 words, with a next step. Assumes that no more runs are planned.
+    pub fn headline(&self) -> String {
+        self.headline_so_far(&self.complete())
     }
 
-    /// Returns the result in a few sentences, with the number of finished runs if some are missing.
+    /// Returns the result in a few sentences. Assumes that no more runs are planned.
+    pub fn verdict(&self) -> String {
+        self.verdict_so_far(&self.complete())
+    }
+
+    fn complete(&self) -> Extent {
+        let finished = self.arms.iter().map(|arm| arm.runs).sum();
+        let seeds = self.arms.iter().map(|arm| arm.runs).max().unwrap_or(0);
+        Extent { planned: Some(finished), finished, seeds, basis: Basis::Given(self.design.looks) }
+    }
+
+    pub(crate) fn headline_so_far(&self, extent: &Extent) -> String {
+        headline::headline(&self.arms, &self.pairs, &self.design, extent)
+    }
+
     pub(crate) fn verdict_so_far(&self, extent: &Extent) -> String {
-        verdict::verdict(&self.arms, &self.pairs, self.test_images, extent)
+        verdict::verdict(&self.arms, &self.pairs, &self.design, extent)
     }
 }

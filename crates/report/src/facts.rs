@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Name of the network that `mnist-trainer` trains.
-const PROGRAMS_NETWORK: &str = "cnn";
+pub const PROGRAMS_NETWORK: &str = "cnn";
 
 /// Returns an instruction to repeat the comparison, and the command if `mnist-trainer` can do it. The command is
 /// for a separate folder.

@@ -4,7 +4,7 @@ use mnist_comparison::{ArmResult, ArmRuns, Comparison, ComparisonFolder};
 use mnist_data::Images;
 use mnist_training::{FinishedRun, RunResult, TrainingError, files::OutputFolder};
 
-use crate::previews::Preview;
+use crate::{facts::PROGRAMS_NETWORK, notes, previews::Preview};
 
 /// Everything that a report shows: a comparison, its runs and its settings.
 #[derive(Debug)]
@@ -67,6 +67,12 @@ impl<'a> Findings<'a> {
     pub(crate) fn folder_of(&self, run: &RunResult) -> String {
         let inside = run.run.strip_prefix(&self.comparison.folder).unwrap_or(&run.run);
         inside.display().to_string()
+    }
+
+    /// Returns the command with which `mnist-trainer` continues an undecided comparison; `None` for networks of other
+    /// programs.
+    pub(crate) fn run_on(&self) -> Option<String> {
+        notes::run_on(self.comparison).filter(|_| self.network == PROGRAMS_NETWORK)
     }
 
     /// Returns a warning if some runs are unfinished. The verdict counts them.

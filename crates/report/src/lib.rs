@@ -29,7 +29,7 @@ mod findings;
 mod html;
 pub mod interval;
 mod markdown;
-mod notes;
+pub mod notes;
 pub mod numbers;
 pub mod previews;
 mod style;

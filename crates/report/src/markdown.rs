@@ -14,6 +14,8 @@ pub fn report(findings: &Findings, figures: &Figures) -> String {
     let comparison = findings.comparison;
     let mut parts = vec![format!("# {}", notes::TITLE)];
     parts.extend(findings.unfinished().map(str::to_owned));
+    parts.push(format!("**{}**", escaped(&comparison.headline)));
+    parts.extend(findings.run_on().map(|command| format!("Run on: `{command}`")));
     parts.push(escaped(&comparison.verdict));
     parts.push(table(&tables::ranking(comparison)));
     parts.push(escaped(&notes::ranking(comparison)));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mnist_comparison::{ArmResult, Comparison};
+use mnist_comparison::{ArmResult, Comparison, Looks};
 
 use crate::{
     Findings,
@@ -32,20 +32,40 @@ pub fn extent(findings: &Findings) -> String {
     )
 }
 
+/// Returns the command with which `mnist-trainer` continues an undecided comparison; `None` if there is nothing to
+/// decide.
+pub fn run_on(comparison: &Comparison) -> Option<String> {
+    let folder = comparison.folder.display();
+    let more = if comparison.finished < comparison.planned {
+        ""
+    } else if comparison.is_decided() || comparison.scalings.len() < 2 {
+        return None;
+    } else {
+        match comparison.most_seeds {
+            Some(most) => &format!(" --until-decided --max-seeds {}", 2 * most),
+            None => " --until-decided",
+        }
+    };
+    Some(format!("mnist-trainer compare --config {folder}/config.toml --out {folder} --resume{more}"))
+}
+
 /// Explains the ranking.
 pub fn ranking(comparison: &Comparison) -> String {
     let arms = &comparison.scalings;
     let several = comparison.has_several_seeds();
     let mut notes = Vec::new();
     if arms.iter().any(|arm| !arm.ranks.is_empty()) {
-        notes.push("Two scalings share a rank if and only if their difference is not significant.");
+        notes.push("Two scalings share a rank if and only if neither is decidedly better.");
     }
     notes.push(if several {
         "Test accuracy and test loss are means over seeds. ± is the standard deviation between seeds, and the \
-         interval is the confidence interval of the mean."
+         95% interval is the confidence interval of the mean over seeds."
     } else {
         "Test accuracy and test loss come from one run per scaling."
     });
+    if has_new_images(comparison) {
+        notes.push("The interval for new images also covers the choice of the test images.");
+    }
     if seeds_differ(arms) {
         notes.push(
             "Means are over each scaling's own seeds. Differences are over the seeds that both scalings have.",
@@ -57,7 +77,9 @@ pub fn ranking(comparison: &Comparison) -> String {
             notes.push("The time to a training accuracy is the median over the seeds that reached it.");
         }
     }
-    if several {
+    if !comparison.comparable_times {
+        notes.push("Times are left out: the runs had different CPUs or numbers of threads.");
+    } else if several {
         notes.push("Training time is the mean per run.");
     }
     if comparison.diverged > 0 {
@@ -84,12 +106,41 @@ pub fn pairs(comparison: &Comparison) -> String {
          train more seeds. p (Holm) is corrected for the number of pairs. In the verdict, “beats” means that it is \
          below 0.05."
     } else {
-        "The paired t-test covers variation between training seeds, not between test sets. The 95% interval is \
-         for one pair alone. p (Holm) is corrected for the number of pairs. In the verdict, “beats” means that it \
-         is below 0.05. Detectable is the smallest difference that this many seeds detect with a probability of \
-         80%. It depends on the spread between seeds and on the number of pairs."
+        return [difference, over_seeds(comparison)].join(" ");
     };
     format!("{difference} {meaning}")
+}
+
+/// Explains the pairs of a comparison over several seeds.
+fn over_seeds(comparison: &Comparison) -> String {
+    let mut notes = vec![format!(
+        "The 95% intervals are simultaneous: all of them contain the true differences with a probability of 95%. One \
+         scaling is better if p (adjusted) is below 0.05. Both are equivalent if the interval is within ± {} images.",
+        comparison.margin
+    )];
+    notes.push(if has_new_images(comparison) {
+        "The interval and the decision for new images also cover the choice of the test images; the others cover \
+         training seeds only."
+            .into()
+    } else {
+        "This covers variation between training seeds, not between test sets.".into()
+    });
+    notes.push(match comparison.looks {
+        Looks::Once => "p is that of the paired t-test, and p (adjusted) has Holm's correction.".into(),
+        Looks::Any => "Intervals and p are valid at any number of seeds, however often one looks.".into(),
+        Looks::NotYet => "The differences are tested when all planned seeds are finished.".to_owned(),
+    });
+    if comparison.pairs.iter().any(|pair| pair.detectable.is_some()) {
+        notes.push(
+            "Detectable is the smallest difference that this many seeds detect with a probability of 80%.".into(),
+        );
+    }
+    notes.join(" ")
+}
+
+/// Returns whether any arm has an interval for new images.
+pub fn has_new_images(comparison: &Comparison) -> bool {
+    comparison.scalings.iter().any(|arm| arm.accuracy.ci95_new_images.is_some())
 }
 
 fn usable_seeds(arm: &ArmResult) -> BTreeSet<u64> {

@@ -1,45 +1,48 @@
 //! Fits tables and sentences to the width of the terminal. In a file or a pipe they keep their full width.
 
-use std::array;
-
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets::UTF8_FULL_CONDENSED};
 use console::{Term, measure_text_width};
 
 /// Draws a table with a header for standard output.
-pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+pub fn table<'a, R: AsRef<[String]>>(
+    header: impl AsRef<[&'a str]>,
+    rows: impl IntoIterator<Item = R>,
+) -> String {
     let columns = Term::stdout().size_checked().map(|(_, columns)| columns.into());
-    table_of_width(header, &rows.into_iter().collect::<Vec<_>>(), columns)
+    table_of_width(header.as_ref(), &rows.into_iter().collect::<Vec<_>>(), columns)
 }
 
 /// Draws a table of at most `width` columns. Cells break between words; if even that is too wide, each row becomes a
 /// list.
-fn table_of_width<const N: usize>(header: [&str; N], rows: &[[String; N]], width: Option<usize>) -> String {
+fn table_of_width<R: AsRef<[String]>>(header: &[&str], rows: &[R], width: Option<usize>) -> String {
     let Some(width) = width else { return draw(header, rows).to_string() };
     let longest_word = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].as_str()).chain([header[column]]);
+        let cells = rows.iter().map(|row| row.as_ref()[column].as_str()).chain([header[column]]);
         cells.flat_map(str::split_whitespace).map(measure_text_width).max().unwrap_or(0)
     };
-    let least: [usize; N] = array::from_fn(longest_word);
+    let least: Vec<usize> = (0..header.len()).map(longest_word).collect();
     // Each column has a space on both sides, and a line on the right.
     if 1 + least.iter().map(|word| word + 3).sum::<usize>() > width {
         return list(header, rows, width);
     }
     let mut table = draw(header, rows);
     table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width as u16);
-    table.set_constraints(least.map(|word| ColumnConstraint::LowerBoundary(Width::Fixed(word as u16 + 2))));
+    let constraint = |word| ColumnConstraint::LowerBoundary(Width::Fixed(word as u16 + 2));
+    table.set_constraints(least.into_iter().map(constraint));
     table.to_string()
 }
 
-fn draw<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> Table {
+fn draw<R: AsRef<[String]>>(header: &[&str], rows: &[R]) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_header(header).add_rows(rows);
+    table.load_style(UTF8_FULL_CONDENSED).set_header(header.to_vec());
+    table.add_rows(rows.iter().map(|row| row.as_ref().to_vec()));
     table
 }
 
 /// Writes each row as lines of a title and a value, with an empty line between rows.
-fn list<const N: usize>(header: [&str; N], rows: &[[String; N]], width: usize) -> String {
-    let lines = |row: &[String; N]| {
-        let lines = header.iter().zip(row).map(|(title, cell)| format!("{title}: {cell}"));
+fn list<R: AsRef<[String]>>(header: &[&str], rows: &[R], width: usize) -> String {
+    let lines = |row: &R| {
+        let lines = header.iter().zip(row.as_ref()).map(|(title, cell)| format!("{title}: {cell}"));
         lines.collect::<Vec<_>>().join("\n")
     };
     wrap(&rows.iter().map(lines).collect::<Vec<_>>().join("\n\n"), width)
@@ -123,7 +126,7 @@ mod tests {
         let row = |cells: [&str; 3]| cells.map(str::to_owned);
         let rows =
             [row(["1", "sample-standardize", "98.94%"]), row(["2", "center (1 of 3 diverged)", "98.45%"])];
-        table_of_width(["rank", "scaling", "test accuracy"], &rows, width)
+        table_of_width(&["rank", "scaling", "test accuracy"], &rows, width)
     }
 
     #[test]

@@ -85,6 +85,10 @@ fn of_comparison(error: &ComparisonError, invocation: &Invocation) -> Wording {
             format!("--jobs {jobs} is more than the {}", plural(*threads, "thread")),
             format!("use --jobs {threads} or fewer: each run needs a thread"),
         ),
+        ComparisonError::OtherVersion { .. } => {
+            hint("choose another --out, or use the version that began it")
+        }
+        ComparisonError::Margin { .. } => hint("choose another --margin"),
         ComparisonError::NoComparison(_) | ComparisonError::NotAComparison(_) => {
             hint("name the folder of a comparison")
         }

@@ -81,6 +81,12 @@ pub struct Overrides {
     pub seed: Option<u64>,
     /// Number of seeds of a comparison, which trains with the seeds 1 to this number.
     pub seeds: Option<NonZeroU32>,
+    /// Whether a comparison trains seed after seed until every pair is decided.
+    pub until_decided: Option<bool>,
+    /// The most seeds of a comparison that trains until it is decided.
+    pub max_seeds: Option<NonZeroU32>,
+    /// Margin in test images within which two arms of a comparison are equivalent.
+    pub margin: Option<Positive>,
     /// Passes over the training images.
     pub epochs: Option<NonZeroU32>,
     /// Images per step.
@@ -180,7 +186,11 @@ impl Overrides {
             scaling: self.scaling.or(below.scaling),
             scalings: self.scalings.or(below.scalings),
             seed: self.seed.or(below.seed),
-            seeds: self.seeds.or(below.seeds),
+            // Either replaces the other.
+            seeds: self.seeds.or(below.seeds.filter(|_| self.until_decided != Some(true))),
+            until_decided: self.until_decided.or(below.until_decided.filter(|_| self.seeds.is_none())),
+            max_seeds: self.max_seeds.or(below.max_seeds.filter(|_| self.seeds.is_none())),
+            margin: self.margin.or(below.margin),
             epochs: self.epochs.or(below.epochs),
             batch_size: self.batch_size.or(below.batch_size),
             learning_rate: self.learning_rate.or(below.learning_rate),

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mnist_comparison::ComparisonSettings;
+use mnist_comparison::{ComparisonSettings, Seeds};
 use mnist_data::Scaling;
 use mnist_training::settings::{Grid, Overrides};
 
@@ -18,7 +18,7 @@ fn configs_differ_from_the_default_only_in_seeds_and_grid() {
     let default = ComparisonSettings::default();
     let learning_rate = [0.0003, 0.001, 0.003].map(|rate| rate.try_into().unwrap()).to_vec();
     let grid = ComparisonSettings {
-        seeds: 3.try_into().unwrap(),
+        seeds: Seeds::Planned { seeds: 3.try_into().unwrap() },
         grid: Grid { learning_rate, ..Grid::default() },
         ..default.clone()
     };
@@ -40,11 +40,11 @@ fn configs_differ_from_the_default_only_in_seeds_and_grid() {
 
 #[test]
 fn default_comparison_is_the_tutorials() {
-    let ComparisonSettings { seeds, training, scalings, grid } =
+    let ComparisonSettings { seeds, training, scalings, grid, .. } =
         ComparisonSettings::resolve(&Overrides::default()).unwrap();
     let names: Vec<&str> = scalings.iter().map(Scaling::name).collect();
     assert_eq!(names, ["normalize", "center", "standardize"]);
-    assert_eq!((seeds.get(), grid.is_empty()), (1, true));
+    assert_eq!((seeds.most().get(), grid.is_empty()), (1, true));
     assert_eq!((training.epochs.get(), training.batch_size.get()), (5, 64));
     assert_eq!(Ok(training.learning_rate), 0.001.try_into());
 }

@@ -1,8 +1,8 @@
 //! The planned runs of a comparison, and the names of their folders.
 
-use std::fs;
+use std::{fs, path::Path};
 
-use mnist_comparison::plan::Plan;
+use mnist_comparison::{Basis, ComparisonError, plan::Plan};
 use mnist_data::source::FileSum;
 use mnist_training::{TrainingError, files};
 use tempfile::tempdir;
@@ -70,10 +70,10 @@ fn saved_plan_can_be_read_and_refuses_other_arms_and_other_data() {
     let plan = Plan::new(&saved, &sums("a")).unwrap();
     let folder = tempdir().unwrap();
     let path = folder.path().join("plan.json");
-    plan.check_resumes(&path).unwrap();
-    files::write(&path, files::json(&plan).unwrap().as_bytes()).unwrap();
+    assert_eq!(plan.clone().continued(&path).unwrap(), plan);
+    files::write(&path, files::json(&plan.sealed().unwrap()).unwrap().as_bytes()).unwrap();
 
-    assert_eq!(Plan::read(&path, &saved.arms()).unwrap(), plan);
+    assert_eq!(Plan::read(&path, &saved.arms()).unwrap(), plan.sealed().unwrap());
     let reordered = Plan::read(&path, &settings_of("['center', 'none']").arms()).unwrap();
     assert_eq!(
         (reordered.runs[0].arm.as_str(), reordered.runs[0].arm_index),
@@ -83,9 +83,10 @@ fn saved_plan_can_be_read_and_refuses_other_arms_and_other_data() {
     let error = Plan::read(&path, &settings_of("['none']").arms()).unwrap_err();
     assert!(error.to_string().ends_with("`center` is not an arm of config.toml"), "{error}");
 
-    plan.check_resumes(&path).unwrap();
-    let error = Plan::new(&saved, &sums("b")).unwrap().check_resumes(&path).unwrap_err();
-    assert!(matches!(&error, TrainingError::OtherData(path) if path == folder.path()), "{error}");
+    assert!(!plan.clone().continued(&path).unwrap().extended);
+    let error = Plan::new(&saved, &sums("b")).unwrap().continued(&path).unwrap_err();
+    let ComparisonError::Training(TrainingError::OtherData(named)) = &error else { panic!("{error}") };
+    assert_eq!(named, folder.path());
 }
 
 #[test]
@@ -101,4 +102,56 @@ fn finished_runs_are_not_missing() {
     }
     let missing = plan.missing(Some(folder.path()));
     assert_eq!(missing, [&plan.runs[..1], &plan.runs[2..]].concat());
+}
+
+fn save(plan: &Plan, path: &Path) {
+    files::write(path, files::json(&plan.sealed().unwrap()).unwrap().as_bytes()).unwrap();
+}
+
+#[test]
+fn plan_remembers_how_many_seeds_were_planned_before_the_first_run() {
+    let plan = |text: &str| Plan::new(&settings(&format!("scalings = ['none', 'center']\n{text}")), &[]).unwrap();
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("plan.json");
+    let ten = plan("seeds = 10");
+    assert_eq!(ten.basis(false, false), Basis::Pending { seeds: 10 });
+    assert_eq!(ten.basis(false, true), Basis::Planned { seeds: 10 });
+    save(&ten, &path);
+    let same = plan("seeds = 10").continued(&path).unwrap();
+    assert_eq!(same.basis(false, true), Basis::Planned { seeds: 10 });
+    for more in ["seeds = 20", "until_decided = true"] {
+        let extended = plan(more).continued(&path).unwrap();
+        assert_eq!(extended.basis(false, true), Basis::Extended { seeds: 10 }, "{more}");
+    }
+    let looked_at = Plan { looked_at_early: true, ..ten };
+    save(&looked_at, &path);
+    let again = plan("seeds = 10").continued(&path).unwrap();
+    assert_eq!(again.basis(false, true), Basis::LookedAtEarly { seeds: 10 });
+    let until_decided = plan("until_decided = true");
+    assert_eq!(until_decided.basis(true, false), Basis::UntilDecided);
+    assert_eq!(until_decided.planned_seeds, None);
+}
+
+#[test]
+fn edited_plan_and_plan_of_another_version_are_refused() {
+    let saved = settings("scalings = ['none', 'center']\nseeds = 2");
+    let plan = Plan::new(&saved, &[]).unwrap();
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("plan.json");
+    save(&plan, &path);
+    let edited = fs::read_to_string(&path).unwrap().replace("\"planned_seeds\": 2", "\"planned_seeds\": 1");
+    fs::write(&path, edited).unwrap();
+    let error = plan.clone().continued(&path).unwrap_err().to_string();
+    assert!(error.ends_with("it was edited"), "{error}");
+    assert_eq!(Plan::read(&path, &saved.arms()).unwrap_err().to_string(), error);
+
+    let mut old = plan.clone();
+    old.versions.as_mut().unwrap().mnist_trainer = "0.0.1".into();
+    save(&old, &path);
+    let error = plan.continued(&path).unwrap_err();
+    assert!(error.is_bad_setting());
+    assert_eq!(
+        error.to_string(),
+        "cannot resume a comparison of mnist-trainer 0.0.1: results of different versions do not mix"
+    );
 }

@@ -1,7 +1,7 @@
 //! Properties of the statistics for random outcomes: all numbers are finite and consistent with each other.
 
 use mnist_comparison::{
-    Accuracy, ArmAccuracies, ArmRuns, Comparison, McNemar, Pair, SeedAccuracy, Statistics,
+    Accuracy, ArmAccuracies, ArmRuns, Comparison, Design, Looks, McNemar, Pair, SeedAccuracy, Statistics,
     significance::SIGNIFICANT,
 };
 use mnist_training::FinishedRun;
@@ -38,15 +38,15 @@ fn statistics(endings: &[Vec<Ending>]) -> Statistics {
     let arms = ARMS.iter().zip(endings).map(|(name, of_arm)| {
         let of_seed = |(seed, ending)| match ending {
             Ending::Missing => None,
-            Ending::Diverged => Some(SeedAccuracy { seed, accuracy: None }),
+            Ending::Diverged => Some(SeedAccuracy { seed, accuracy: None, answers: None }),
             Ending::Correct(correct) => {
-                Some(SeedAccuracy { seed, accuracy: Some(correct as f64 / FEW_IMAGES as f64) })
+                Some(SeedAccuracy { seed, accuracy: Some(correct as f64 / FEW_IMAGES as f64), answers: None })
             }
         };
         let runs = (1..).zip(of_arm.iter().copied()).filter_map(of_seed).collect();
         ArmAccuracies { name: (*name).to_owned(), runs }
     });
-    Statistics::of(&arms.collect::<Vec<_>>(), FEW_IMAGES).unwrap()
+    Statistics::of(&arms.collect::<Vec<_>>(), Design::new(FEW_IMAGES, Looks::Once)).unwrap()
 }
 
 /// Compares the same outcomes as finished runs with predictions.
@@ -87,7 +87,7 @@ proptest! {
     fn arms_are_sorted_and_their_numbers_finite(endings in endings()) {
         let Statistics { arms, .. } = statistics(&endings);
         for arm in &arms {
-            let Accuracy { mean, std, ci95 } = arm.accuracy;
+            let Accuracy { mean, std, ci95, .. } = arm.accuracy;
             prop_assert!(all_finite([mean, std, ci95.map(|ci| ci[0]), ci95.map(|ci| ci[1])]), "{arm:?}");
             prop_assert!(arm.ranks.is_empty() || mean.is_some());
             prop_assert!(arm.ranks.is_sorted() && arm.ranks.iter().all(|rank| (1..=arms.len()).contains(rank)));
@@ -106,13 +106,16 @@ proptest! {
             let share = arms[*a].ranks.iter().any(|rank| arms[*b].ranks.contains(rank));
             if let Some(p) = p_holm {
                 prop_assert_eq!(share, *p >= SIGNIFICANT, "{:?}", pair);
+                prop_assert_eq!(share, !pair.decision.is_better(), "{:?}", pair);
             }
             prop_assert!(all_finite([*difference, *p, *p_holm, *detectable]), "{pair:?}");
             prop_assert_eq!((p.is_some(), p.is_some()), (ci95.is_some(), p_holm.is_some()));
             prop_assert!(detectable.is_none_or(|detectable| detectable > 0.0 && p.is_some()));
             if let (Some(difference), Some([low, high])) = (difference, ci95) {
-                prop_assert!(low.is_finite() && high.is_finite() && low <= difference && difference <= high);
-                prop_assert_eq!(*low > 0.0 || *high < 0.0, p.unwrap() < SIGNIFICANT, "{:?}", pair);
+                prop_assert!(low <= difference && difference <= high);
+                prop_assert!((-1.0..=1.0).contains(low) && (-1.0..=1.0).contains(high), "{pair:?}");
+                // The interval is adjusted for all pairs, so it is at least as strict as the decision.
+                prop_assert!(pair.decision.is_better() || (*low <= 0.0 && *high >= 0.0), "{pair:?}");
             }
             if let Some((p, p_holm)) = p.zip(*p_holm) {
                 prop_assert!(0.0 <= p && p <= p_holm && p_holm <= 1.0, "{:?}", pair);
@@ -134,9 +137,12 @@ proptest! {
     #[test]
     fn comparison_has_the_statistics_of_its_runs(endings in endings()) {
         let (comparison, Statistics { arms, .. }) = (compare(&endings), statistics(&endings));
-        let of_arm = comparison.scalings.iter().map(|arm| (&arm.name, &arm.accuracy, &arm.ranks));
-        prop_assert!(of_arm.eq(arms.iter().map(|arm| (&arm.name, &arm.accuracy, &arm.ranks))));
-        let Comparison { verdict, .. } = &comparison;
-        prop_assert!(verdict.ends_with('.') && !verdict.contains("NaN") && !verdict.contains("inf"), "{}", verdict);
+        let of_arm = comparison.scalings.iter().map(|arm| (&arm.name, arm.accuracy.mean, arm.accuracy.std));
+        prop_assert!(of_arm.eq(arms.iter().map(|arm| (&arm.name, arm.accuracy.mean, arm.accuracy.std))));
+        let Comparison { verdict, headline, .. } = &comparison;
+        for text in [verdict, headline] {
+            prop_assert!(text.ends_with('.') && !text.contains("NaN") && !text.contains("inf"), "{}", text);
+        }
+        prop_assert!(headline.split_whitespace().count() <= 25, "{}", headline);
     }
 }

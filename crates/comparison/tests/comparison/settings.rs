@@ -104,3 +104,45 @@ fn resuming_can_add_seeds_and_arms_but_not_remove_any() {
     };
     assert_eq!(key, "epochs");
 }
+
+#[test]
+fn comparison_until_decided_needs_two_arms_and_three_seeds() {
+    let until = settings("until_decided = true");
+    assert!(until.seeds.is_until_decided());
+    assert_eq!(until.seeds.most().get(), 50);
+    assert_eq!(settings("until_decided = true\nmax_seeds = 3").seeds.most().get(), 3);
+    assert!(!settings("until_decided = false\nseeds = 4").seeds.is_until_decided());
+    for (text, message) in [
+        ("until_decided = true\nscalings = ['none']", "`until_decided` needs two scalings to decide between"),
+        ("until_decided = true\nmax_seeds = 1", "`max_seeds` must be at least 3: fewer decide nothing"),
+        ("max_seeds = 5", "`max_seeds` needs `until_decided`"),
+        (
+            "until_decided = true\nseeds = 5",
+            "`seeds` contradicts `until_decided`; set `max_seeds` to limit the seeds",
+        ),
+    ] {
+        assert_eq!(refusal(text), message);
+    }
+}
+
+#[test]
+fn planned_comparison_can_go_on_until_it_is_decided_but_not_the_reverse() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    let until = settings("until_decided = true\nmax_seeds = 20\nmargin = 10.0");
+    fs::write(&path, settings("seeds = 10\nmargin = 10.0").to_toml().unwrap()).unwrap();
+    until.check_resumes(&path).unwrap();
+    fs::write(&path, until.to_toml().unwrap()).unwrap();
+    assert_eq!(ComparisonSettings::read(&path).unwrap().seeds, until.seeds);
+    settings("until_decided = true\nmax_seeds = 21\nmargin = 10.0").check_resumes(&path).unwrap();
+    for (key, text) in [
+        ("seeds", "until_decided = true\nmax_seeds = 19\nmargin = 10.0"),
+        ("until_decided", "seeds = 30\nmargin = 10.0"),
+    ] {
+        let error = settings(text).check_resumes(&path).unwrap_err();
+        assert!(matches!(error, ComparisonError::Shrinks(shrinking) if shrinking == key), "{key}: {error}");
+    }
+    // A margin that is chosen after looking proves nothing.
+    let error = settings("until_decided = true\nmax_seeds = 20\nmargin = 30.0").check_resumes(&path).unwrap_err();
+    assert!(error.to_string().starts_with("`margin` differs"), "{error}");
+}

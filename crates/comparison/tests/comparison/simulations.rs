@@ -2,8 +2,9 @@
 //! found in 80%.
 
 use mnist_comparison::{
-    ArmAccuracies, Statistics,
-    significance::{POWER, SIGNIFICANT, detectable, holm, sample_std},
+    ArmAccuracies, Decision, Design, Looks, Statistics,
+    looks::FIRST_LOOK,
+    significance::{POWER, SIGNIFICANT, Sample, detectable, holm, sample_std, t_test},
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -48,7 +49,7 @@ impl Simulation {
     fn statistics(&mut self, correct: &[f64]) -> Statistics {
         let arms: Vec<ArmAccuracies> =
             correct.iter().enumerate().map(|(number, &correct)| self.arm(number, correct)).collect();
-        Statistics::of(&arms, TEST_IMAGES).unwrap()
+        Statistics::of(&arms, Design::new(TEST_IMAGES, Looks::Once)).unwrap()
     }
 
     /// Draws two arms and returns their p-value.
@@ -89,7 +90,7 @@ fn pair_without_a_true_difference_is_significant_in_five_percent() {
         let rejected = rate(|| {
             let pair = simulation.statistics(&[CORRECT; 2]).pairs.remove(0);
             let is_rejected = pair.p.is_some_and(|p| p < SIGNIFICANT);
-            let interval_rejects = pair.ci95.is_some_and(|interval| misses(Some(interval), 0.0));
+            let interval_rejects = misses(pair.ci95, 0.0);
             assert_eq!(is_rejected, interval_rejects, "{pair:?}");
             is_rejected
         });
@@ -149,11 +150,157 @@ fn detectable_difference_is_found_in_eighty_percent() {
             // Any values, scaled to the true standard deviation of the differences.
             let values: Vec<f64> = (0..seeds).map(|value| value as f64).collect();
             let spread = 2.0_f64.sqrt() * STD / sample_std(&values).unwrap();
-            let difference = detectable(&values, level).unwrap() * spread;
+            let difference = detectable(&Sample::of(&values).unwrap(), level).unwrap() * spread;
             let mut simulation = Simulation::new(seeds);
             let found =
                 rate(|| simulation.p_value([CORRECT, CORRECT - difference]).is_some_and(|p| p < level));
             assert_rate(found, POWER, &format!("{seeds} seeds, one of {tests} tests"));
         }
+    }
+}
+
+/// A comparison that is looked at after every seed, with accuracies in whole images of [`ROUNDED_IMAGES`].
+struct Watched {
+    /// True mean and standard deviation of each arm, in images.
+    arms: Vec<(f64, f64)>,
+    most_seeds: usize,
+}
+
+/// Number of test images, so few that rounding matters a little.
+const ROUNDED_IMAGES: usize = 10_000;
+
+/// The margin of equivalence in images.
+const MARGIN: f64 = 20.0;
+
+/// The standard deviations between seeds of normalize, center and standardize on MNIST, in images.
+const STDS: [f64; 3] = [14.0, 25.0, 18.0];
+
+/// How often something wrong is said at any look, as fractions of the comparisons.
+#[derive(Debug)]
+struct Misled {
+    /// An arm is called better than one that is at least as good.
+    better: f64,
+    /// Two arms are called equivalent whose difference is the margin or more.
+    equivalent: f64,
+    /// An interval does not contain the true difference.
+    not_covered: f64,
+}
+
+impl Watched {
+    /// Returns arms with the means 9,850 + `distance`·(position mod 2).
+    fn new(arms: usize, equal_stds: bool, distance: f64) -> Self {
+        let std = |arm: usize| if equal_stds { 18.0 } else { STDS[arm % 3] };
+        let arms = (0..arms).map(|arm| (9850.0 + distance * (arm % 2) as f64, std(arm))).collect();
+        Self { arms, most_seeds: 50 }
+    }
+
+    fn draw(&self, generator: &mut ChaCha8Rng) -> Vec<ArmAccuracies> {
+        let draw = |(name, &(mean, std)): (usize, &(f64, f64))| {
+            let of_seed = Normal::new(mean, std).unwrap();
+            let runs = (1..=self.most_seeds as u64).map(|seed| {
+                let images = of_seed.inverse_cdf(generator.random()).round();
+                (seed, images / ROUNDED_IMAGES as f64)
+            });
+            ArmAccuracies::new(name.to_string(), runs.collect::<Vec<_>>())
+        };
+        self.arms.iter().enumerate().map(draw).collect()
+    }
+
+    /// Looks at `repetitions` comparisons after every seed from 2 on.
+    fn misled(&self, repetitions: usize) -> Misled {
+        let mut generator = ChaCha8Rng::seed_from_u64(self.arms.len() as u64);
+        let design = Design { margin: MARGIN, ..Design::new(ROUNDED_IMAGES, Looks::Any) };
+        let [mut better, mut equivalent, mut not_covered] = [0; 3];
+        for _ in 0..repetitions {
+            let all = self.draw(&mut generator);
+            let mut seen = [false; 3];
+            for look in 2..=self.most_seeds {
+                let so_far: Vec<ArmAccuracies> = all
+                    .iter()
+                    .map(|arm| ArmAccuracies { name: arm.name.clone(), runs: arm.runs[..look].to_vec() })
+                    .collect();
+                for pair in Statistics::of(&so_far, design).unwrap().pairs {
+                    let mean = |name: &str| self.arms[name.parse::<usize>().unwrap()].0;
+                    let truth = mean(&pair.a) - mean(&pair.b);
+                    let is_wrong = match pair.decision {
+                        Decision::A => truth <= 0.0,
+                        Decision::B => truth >= 0.0,
+                        _ => false,
+                    };
+                    seen[0] |= is_wrong;
+                    seen[1] |= pair.decision == Decision::Equivalent && truth.abs() >= MARGIN;
+                    let truth = truth / ROUNDED_IMAGES as f64;
+                    seen[2] |= pair.ci95.is_some_and(|interval| misses(Some(interval), truth));
+                }
+            }
+            for (count, seen) in [&mut better, &mut equivalent, &mut not_covered].into_iter().zip(seen) {
+                *count += usize::from(seen);
+            }
+        }
+        let rate = |count: usize| count as f64 / repetitions as f64;
+        Misled { better: rate(better), equivalent: rate(equivalent), not_covered: rate(not_covered) }
+    }
+}
+
+/// Asserts that at most 5 in 100 comparisons mislead who looks after every seed, up to three standard errors. Prints
+/// the rates.
+fn assert_seldom_misled(repetitions: usize, numbers_of_arms: &[usize]) {
+    let limit = SIGNIFICANT + 3.0 * (SIGNIFICANT * (1.0 - SIGNIFICANT) / repetitions as f64).sqrt();
+    for &arms in numbers_of_arms {
+        for equal_stds in [true, false] {
+            for distance in [0.0, MARGIN, 50.0] {
+                let misled = Watched::new(arms, equal_stds, distance).misled(repetitions);
+                let Misled { better, equivalent, not_covered } = misled;
+                println!("{arms} arms, equal stds: {equal_stds}, distance {distance}: {misled:?}");
+                assert!(better <= limit && equivalent <= limit && not_covered <= limit, "{misled:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn who_looks_after_every_seed_is_seldom_misled() {
+    assert_seldom_misled(200, &[2, 3]);
+    assert_seldom_misled(30, &[8]);
+}
+
+#[test]
+#[ignore = "takes minutes: the full form of the simulation above"]
+fn who_looks_after_every_seed_is_misled_in_at_most_five_percent() {
+    assert_seldom_misled(5_000, &[2, 3]);
+    assert_seldom_misled(500, &[8]);
+}
+
+#[derive(Deserialize)]
+struct Crossing {
+    alpha: f64,
+    n: usize,
+    probability: f64,
+}
+
+/// The exact probabilities come from the recursion in scripts/golden_looks.py.
+#[test]
+fn test_at_every_look_rejects_as_often_as_the_recursion_says() {
+    #[derive(Deserialize)]
+    struct Golden {
+        crossing: Vec<Crossing>,
+    }
+    let golden: Golden = serde_json::from_str(include_str!("../golden/looks.json")).unwrap();
+    for Crossing { alpha, n: seeds, probability } in golden.crossing {
+        if alpha.total_cmp(&SIGNIFICANT).is_ne() || !(10..=50).contains(&seeds) {
+            continue;
+        }
+        let levels: Vec<Option<f64>> =
+            (0..=seeds).map(|values| Looks::Any.level_of_test(values, alpha)).collect();
+        let mut generator = ChaCha8Rng::seed_from_u64(seeds as u64);
+        let normal = Normal::standard();
+        let rejected = rate(|| {
+            let values: Vec<f64> = (0..seeds).map(|_| normal.inverse_cdf(generator.random())).collect();
+            (FIRST_LOOK..=seeds).any(|look| {
+                let p = t_test(&Sample::of(&values[..look]).unwrap()).unwrap();
+                p < levels[look].unwrap()
+            })
+        });
+        assert_rate(rejected, probability, &format!("{seeds} seeds"));
     }
 }

@@ -7,7 +7,9 @@ use burn::{
     nn::Linear,
     tensor::{Device, Tensor, activation::relu},
 };
-use mnist_comparison::{Arm, ArmAccuracies, ArmRuns, Comparison, ComparisonSettings, Statistics};
+use mnist_comparison::{
+    Arm, ArmAccuracies, ArmRuns, Basis, Comparison, ComparisonSettings, Design, Looks, Statistics, Terms,
+};
 use mnist_model::initialization::dense;
 use mnist_training::{
     Classifier, FinishedRun, Network, NetworkError, RunResult, TrainingSettings,
@@ -18,12 +20,16 @@ use mnist_training::{
 /// Number of test images behind the synthetic accuracies.
 pub const TEST_IMAGES: usize = 10_000;
 
+/// One test of these accuracies.
+pub const ONCE: Design =
+    Design { test_images: TEST_IMAGES, whole_images: true, margin: 20.0, looks: Looks::Once };
+
 /// Compares arms that classified these numbers of [`TEST_IMAGES`] correctly, one number per seed from 1 on.
 pub fn statistics(arms: &[(&str, &[u32])]) -> Statistics {
     let accuracy = |&images: &u32| f64::from(images) / TEST_IMAGES as f64;
     let arms =
         arms.iter().map(|(name, images)| ArmAccuracies::new(*name, (1..).zip(images.iter().map(accuracy))));
-    Statistics::of(&arms.collect::<Vec<_>>(), TEST_IMAGES).unwrap()
+    Statistics::of(&arms.collect::<Vec<_>>(), ONCE).unwrap()
 }
 
 /// Resolves settings from TOML.
@@ -88,7 +94,11 @@ pub fn arm(name: &str, runs: Vec<FinishedRun>) -> ArmRuns {
 
 /// Compares arms for which this many seeds are planned.
 pub fn comparison(seeds: usize, arms: &[ArmRuns]) -> Comparison {
-    Comparison::of("here".into(), seeds, arms)
+    let finished: usize = arms.iter().map(|arm| arm.runs.len()).sum();
+    let missing = arms.len() * seeds - finished;
+    let basis = if missing == 0 { Basis::Planned { seeds } } else { Basis::Pending { seeds } };
+    let terms = Terms { seeds, is_until_decided: false, missing, basis, margin: None };
+    Comparison::of("here".into(), &terms, arms)
 }
 
 /// Writes IDX files with 96 training images and 50 test images of 12×12 pixels. The position of a bright row

@@ -14,7 +14,6 @@ use crate::{
     ReportError,
     numbers::percent,
     style::{INK, WIDTH, color, letters, placed, svg},
-    tables::possible_interval,
 };
 
 /// Height of an arm's name and the dots below it, in pixels.
@@ -58,7 +57,7 @@ pub fn accuracy(comparison: &Comparison) -> Result<Option<Figure>, ReportError> 
             let (color, y) = (color(row), row as f64 + 0.68);
             let name = (low, row as f64 + 0.06);
             chart.draw_series([Text::new(arm.name.clone(), name, placed(HPos::Left, VPos::Top))])?;
-            if let Some([from, to]) = possible_interval(arm) {
+            if let Some([from, to]) = arm.accuracy.ci95 {
                 let line = |points: Vec<(f64, f64)>| PathElement::new(points, color.stroke_width(2));
                 chart.draw_series([line(vec![(from.max(low), y), (to.min(high), y)])])?;
                 let ends = [from, to].into_iter().filter(|end| (low..=high).contains(end));
@@ -100,7 +99,7 @@ fn range(arms: &[&ArmResult]) -> Option<(f64, f64)> {
     let lowest = accuracies().reduce(f64::min)?;
     let highest = accuracies().reduce(f64::max)?;
     let spread = (highest - lowest).max(0.002);
-    let intervals = || arms.iter().filter_map(|arm| possible_interval(arm));
+    let intervals = || arms.iter().filter_map(|arm| arm.accuracy.ci95);
     let low = intervals().map(|[low, _]| low).fold(lowest, f64::min).max(lowest - spread / 2.0);
     let high = intervals().map(|[_, high]| high).fold(highest, f64::max).min(highest + spread / 2.0);
     let margin = spread * 0.06;

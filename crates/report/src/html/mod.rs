@@ -47,6 +47,8 @@ pub fn page(findings: &Findings, figures: &Figures) -> Result<String, ReportErro
                 header {
                     h1 { (notes::TITLE) }
                     @if let Some(unfinished) = findings.unfinished() { p.unfinished role="status" { (unfinished) } }
+                    p.headline { (findings.comparison.headline) }
+                    @if let Some(command) = findings.run_on() { p.run-on { "Run on: " code { (command) } } }
                     p.verdict { (findings.comparison.verdict) }
                     p.extent { (notes::extent(findings)) }
                     nav aria-label="Contents" {

@@ -1,9 +1,12 @@
 //! The tables of a report: the same cells in every format.
 
-use mnist_comparison::{ArmResult, Comparison, McNemar, Milestone, Pair, significance};
+use mnist_comparison::{ArmResult, Comparison, Decision, McNemar, Milestone, Pair, significance};
 use mnist_training::run::Status;
 
-use crate::numbers::{self, MISSING, count, percent, signed, tenths};
+use crate::{
+    notes::has_new_images,
+    numbers::{self, MISSING, count, percent, signed, tenths},
+};
 
 /// A table of formatted cells.
 pub struct Table {
@@ -16,23 +19,28 @@ pub struct Table {
 /// Returns the ranking: a row per arm, the best first.
 pub fn ranking(comparison: &Comparison) -> Table {
     let several = comparison.has_several_seeds();
-    let with_one_seed = ["rank", "scaling", "test accuracy", "test loss"];
-    let with_several = ["rank", "scaling", "test accuracy ± std", "95% interval", "test loss"];
-    let header: &[&str] = if several { &with_several } else { &with_one_seed };
-    let mut header: Vec<String> = header.iter().map(|&name| name.to_owned()).collect();
+    let (new_images, times) = (has_new_images(comparison), comparison.comparable_times);
+    let mut header: Vec<String> = ["rank", "scaling"].map(String::from).into();
+    header.push(if several { "test accuracy ± std" } else { "test accuracy" }.into());
+    header.extend(several.then(|| "95% interval".into()));
+    header.extend(new_images.then(|| "for new images".into()));
+    header.push("test loss".into());
     let milestones = comparison.scalings.first().map_or(&[][..], |arm| &arm.milestones);
     header.extend(
         milestones
             .iter()
             .map(|reached| format!("time to {:.0}% training accuracy", 100.0 * reached.accuracy)),
     );
-    header.extend(["training time", "runs"].map(String::from));
+    header.extend(times.then(|| "training time".into()));
+    header.push("runs".into());
     let rows = comparison.scalings.iter().map(|arm| {
         let mut row = vec![rank(arm), arm.name.clone(), accuracy_with_std(arm)];
-        row.extend(several.then(|| interval(arm)));
+        row.extend(several.then(|| interval(arm.accuracy.ci95)));
+        row.extend(new_images.then(|| interval(arm.accuracy.ci95_new_images)));
         row.push(loss(arm));
-        row.extend(arm.milestones.iter().map(|reached| milestone(reached, arm)));
-        row.extend([seconds(arm), runs(arm)]);
+        row.extend(arm.milestones.iter().map(|reached| milestone(reached, arm, times)));
+        row.extend(times.then(|| seconds(arm)));
+        row.push(runs(arm));
         row
     });
     Table { rows: rows.collect(), header }
@@ -41,20 +49,30 @@ pub fn ranking(comparison: &Comparison) -> Table {
 /// Returns the pairs: the differences between arms with a usable seed in common, and their tests.
 pub fn pairs(comparison: &Comparison) -> Table {
     let is_mcnemar = comparison.compares_models();
-    let header: &[&str] = if is_mcnemar {
-        &["a", "b", "difference (images)", "only a correct", "only b correct", "p (McNemar)", "p (Holm)"]
+    let (new_images, power) = (has_new_images(comparison), has_power(comparison));
+    let mut header = if is_mcnemar {
+        vec!["a", "b", "difference (images)", "only a correct", "only b correct", "p (McNemar)", "p (Holm)"]
     } else {
-        &["a", "b", "seeds", "difference (images)", "95% interval", "p (t-test)", "p (Holm)", "detectable"]
+        vec!["a", "b", "seeds", "difference (images)", "95% interval", "p", "p (adjusted)", "decision"]
     };
+    header.extend(["95% interval for new images", "decision for new images"].iter().filter(|_| new_images));
+    header.extend(power.then_some("detectable"));
     let images = comparison.test_images as f64;
     let rows = comparison.pairs.iter().filter(|pair| pair.seeds > 0).map(|pair| {
         let (a, b) = (pair.a.clone(), pair.b.clone());
         let difference = or_missing(pair.difference.map(|difference| signed(difference * images)));
         if is_mcnemar {
-            mcnemar_row(pair, a, b, difference)
-        } else {
-            t_test_row(pair, a, b, difference, images)
+            return mcnemar_row(pair, a, b, difference);
         }
+        let mut row = t_test_row(pair, a, b, difference, images);
+        if new_images {
+            row.push(or_missing(pair.ci95_new_images.map(|interval| in_images(interval, images))));
+            row.push(or_missing(pair.decision_new_images.map(|decision| self::decision(pair, decision))));
+        }
+        if power {
+            row.push(or_missing(pair.detectable.map(|fraction| detectable(fraction, images))));
+        }
+        row
     });
     Table { rows: rows.collect(), header: header.iter().map(|&name| name.to_owned()).collect() }
 }
@@ -73,18 +91,35 @@ fn mcnemar_row(pair: &Pair, a: String, b: String, difference: String) -> Vec<Str
 }
 
 fn t_test_row(pair: &Pair, a: String, b: String, difference: String, images: f64) -> Vec<String> {
-    let interval =
-        pair.ci95.map(|[low, high]| format!("{} to {}", signed(low * images), signed(high * images)));
     vec![
         a,
         b,
         count(pair.seeds),
         difference,
-        or_missing(interval),
+        or_missing(pair.ci95.map(|interval| in_images(interval, images))),
         or_missing(pair.p.map(p_value)),
         or_missing(pair.p_holm.map(p_value)),
-        or_missing(pair.detectable.map(|fraction| detectable(fraction, images))),
+        decision(pair, pair.decision),
     ]
+}
+
+/// Formats the interval of a difference.
+fn in_images([low, high]: [f64; 2], images: f64) -> String {
+    format!("{} to {}", signed(low * images), signed(high * images))
+}
+
+/// Names the better arm of a pair, or returns "equivalent" or "undecided".
+fn decision(pair: &Pair, decision: Decision) -> String {
+    match decision {
+        Decision::A => format!("{} is better", pair.a),
+        Decision::B => format!("{} is better", pair.b),
+        Decision::Equivalent => "equivalent".into(),
+        Decision::Undecided => "undecided".into(),
+    }
+}
+
+fn has_power(comparison: &Comparison) -> bool {
+    comparison.pairs.iter().any(|pair| pair.detectable.is_some())
 }
 
 /// Returns the smallest detectable difference in images. If it is larger than the test set, returns "> 10,000".
@@ -92,7 +127,7 @@ fn detectable(fraction: f64, images: f64) -> String {
     if fraction > 1.0 { format!("> {}", count(images as usize)) } else { tenths(fraction * images) }
 }
 
-/// Returns an arm's ranks, such as "1", "1–2" or "1, 3". Arms without a significant difference share one.
+/// Returns an arm's ranks, such as "1", "1–2" or "1, 3". Arms of which neither is decidedly better share one.
 pub fn rank(arm: &ArmResult) -> String {
     match arm.ranks[..] {
         [] => or_missing(None),
@@ -121,15 +156,9 @@ fn accuracy_with_std(arm: &ArmResult) -> String {
     }
 }
 
-/// Returns the 95% confidence interval of an arm's mean accuracy. It is clipped to 0..=1, which it can exceed if there
-/// are few seeds.
-pub fn possible_interval(arm: &ArmResult) -> Option<[f64; 2]> {
-    arm.accuracy.ci95.map(|bounds| bounds.map(|bound| bound.clamp(0.0, 1.0)))
-}
-
-/// Returns the [`possible_interval`] in percent.
-pub fn interval(arm: &ArmResult) -> String {
-    or_missing(possible_interval(arm).map(|[low, high]| format!("{} to {}", percent(low), percent(high))))
+/// Returns an interval of accuracies in percent.
+pub fn interval(interval: Option<[f64; 2]>) -> String {
+    or_missing(interval.map(|[low, high]| format!("{} to {}", percent(low), percent(high))))
 }
 
 /// Returns an arm's mean test loss.
@@ -151,7 +180,7 @@ fn runs(arm: &ArmResult) -> String {
     }
 }
 
-fn milestone(reached: &Milestone, arm: &ArmResult) -> String {
+fn milestone(reached: &Milestone, arm: &ArmResult, with_times: bool) -> String {
     let usable = arm.runs.len() - diverged(arm);
     if usable == 0 {
         return or_missing(None);
@@ -159,7 +188,8 @@ fn milestone(reached: &Milestone, arm: &ArmResult) -> String {
     let (Some(steps), Some(seconds)) = (reached.steps, reached.seconds) else { return "not reached".into() };
     let by =
         if reached.runs < usable { format!(" ({} of {usable} runs)", reached.runs) } else { String::new() };
-    format!("{} steps, {} s{by}", count(steps.round() as usize), tenths(seconds))
+    let seconds = if with_times { format!(", {} s", tenths(seconds)) } else { String::new() };
+    format!("{} steps{seconds}{by}", count(steps.round() as usize))
 }
 
 fn diverged(arm: &ArmResult) -> usize {

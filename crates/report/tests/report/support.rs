@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use mnist_comparison::{Arm, ArmRuns, Comparison};
+use mnist_comparison::{Arm, ArmRuns, Basis, Comparison, Terms};
 use mnist_data::{Moments, Scaling};
 use mnist_report::{Findings, SampleImages, previews::Preview, value_histogram::ValueHistogram};
 use mnist_training::{
@@ -99,7 +99,7 @@ impl Synthetic {
         let folder = tempfile::tempdir().unwrap();
         let output = OutputFolder::create(folder.path().to_owned()).unwrap();
         let seeds = arms.iter().map(|arm| arm.runs.len()).max().unwrap_or(0);
-        let comparison = Comparison::of(folder.path().to_owned(), seeds, &arms);
+        let comparison = Comparison::of(folder.path().to_owned(), &terms(seeds, &arms), &arms);
         Self { folder, output, arms, comparison }
     }
 
@@ -145,4 +145,11 @@ pub fn preview(name: &str, images: &[&[f32]]) -> Preview {
         images: images.iter().map(|image| image.to_vec()).collect(),
         histogram,
     }
+}
+
+fn terms(seeds: usize, arms: &[ArmRuns]) -> Terms {
+    let finished: usize = arms.iter().map(|arm| arm.runs.len()).sum();
+    let missing = (arms.len() * seeds).saturating_sub(finished);
+    let basis = if missing == 0 { Basis::Planned { seeds } } else { Basis::Pending { seeds } };
+    Terms { seeds, is_until_decided: false, missing, basis, margin: None }
 }

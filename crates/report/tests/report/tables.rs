@@ -1,7 +1,7 @@
 //! The tables of synthetic comparisons.
 
-use mnist_comparison::{Accuracy, ArmResult, Comparison, McNemar, Milestone, Pair, RunSummary};
-use mnist_report::tables::{interval, loss, pairs, ranking, seconds};
+use mnist_comparison::{Accuracy, ArmResult, Comparison, Decision, Looks, McNemar, Milestone, Pair, RunSummary};
+use mnist_report::tables::{loss, pairs, ranking, seconds};
 use mnist_training::run::{Status, Versions};
 
 fn arm(name: &str, statuses: &[Status]) -> ArmResult {
@@ -20,7 +20,7 @@ fn arm(name: &str, statuses: &[Status]) -> ArmResult {
         learning_rate: 0.001,
         batch_size: 64,
         ranks: vec![1],
-        accuracy: Accuracy { mean: Some(0.98765), std: Some(0.001), ci95: Some([0.98, 0.99]) },
+        accuracy: Accuracy { mean: Some(0.98765), std: Some(0.001), ci95: Some([0.98, 0.99]), ci95_new_images: None },
         milestones: vec![
             Milestone { accuracy: 0.98, runs: 1, steps: Some(1234.0), seconds: Some(5.62) },
             Milestone { accuracy: 0.99, runs: 0, steps: None, seconds: None },
@@ -39,6 +39,9 @@ fn pair(mcnemar: Option<McNemar>) -> Pair {
         ci95: Some([-0.003, 0.0001]),
         p: Some(0.00001),
         p_holm: Some(0.0525),
+        decision: Decision::Undecided,
+        ci95_new_images: None,
+        decision_new_images: None,
         detectable: Some(0.002),
         mcnemar,
     }
@@ -49,12 +52,17 @@ fn comparison(scalings: Vec<ArmResult>, pairs: Vec<Pair>) -> Comparison {
         folder: "all".into(),
         scalings,
         pairs,
+        headline: String::new(),
         verdict: String::new(),
+        margin: 20.0,
+        looks: Looks::Once,
+        most_seeds: None,
         planned: 1,
         finished: 1,
         diverged: 0,
         test_images: 10_000,
         seconds: 1.0,
+        comparable_times: true,
         versions: Versions::current(),
     }
 }
@@ -90,7 +98,7 @@ fn ranking_of_one_seed_has_no_spread() {
 #[test]
 fn differences_are_in_images_with_their_sign() {
     let table = pairs(&comparison(Vec::new(), vec![pair(None)]));
-    assert_eq!(table.rows[0], ["a", "b", "3", "−14.7", "−30.0 to +1.0", "< 0.0001", "0.0525", "20.0"]);
+    assert_eq!(table.rows[0], ["a", "b", "3", "−14.7", "−30.0 to +1.0", "< 0.0001", "0.0525", "undecided", "20.0"]);
     assert_eq!(table.header.len(), table.rows[0].len());
 }
 
@@ -112,16 +120,36 @@ fn pairs_without_a_seed_in_common_are_left_out() {
 fn detectable_difference_beyond_the_test_set_is_greater_than_it() {
     let detectable = |fraction| {
         let pair = Pair { detectable: Some(fraction), ..pair(None) };
-        pairs(&comparison(Vec::new(), vec![pair])).rows[0][7].clone()
+        pairs(&comparison(Vec::new(), vec![pair])).rows[0][8].clone()
     };
     assert_eq!([detectable(1.0), detectable(1.01)], ["10,000.0", "> 10,000"]);
 }
 
 #[test]
-fn interval_is_clipped_to_possible_accuracies() {
-    let mut arm = arm("a", &[Status::Ok, Status::Ok]);
-    arm.accuracy.ci95 = Some([-0.5, 1.5]);
-    assert_eq!(interval(&arm), "0.00% to 100.00%");
+fn times_are_left_out_if_they_cannot_be_compared() {
+    let arms = vec![arm("center", &[Status::Ok, Status::Ok])];
+    let mut comparison = comparison(arms, Vec::new());
+    assert!(ranking(&comparison).header.iter().any(|name| name == "training time"));
+    comparison.comparable_times = false;
+    let table = ranking(&comparison);
+    assert!(table.header.iter().all(|name| name != "training time"));
+    assert_eq!(table.rows[0][5], "1,234 steps (1 of 2 runs)");
+    assert_eq!(table.header.len(), table.rows[0].len());
+}
+
+#[test]
+fn pairs_show_the_decision_and_the_interval_for_new_images() {
+    let decided = Pair {
+        decision: Decision::B,
+        ci95_new_images: Some([-0.004, 0.0011]),
+        decision_new_images: Some(Decision::Undecided),
+        ..pair(None)
+    };
+    let mut comparison = comparison(vec![arm("a", &[Status::Ok])], vec![decided]);
+    comparison.scalings[0].accuracy.ci95_new_images = Some([0.97, 0.99]);
+    let table = pairs(&comparison);
+    assert_eq!(table.rows[0][7..10], ["b is better", "−40.0 to +11.0", "undecided"]);
+    assert_eq!(table.header.len(), table.rows[0].len());
 }
 
 #[test]

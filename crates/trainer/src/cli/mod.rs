@@ -50,6 +50,8 @@ pub enum Command {
     Predict(PredictArgs),
     /// Write the report of a comparison again, without training
     Report(ReportArgs),
+    /// Compare accuracies from any program: which differences are more than chance
+    Verdict(VerdictArgs),
     /// Export a trained run's model and scaling to ONNX or, for PyTorch, to safetensors
     Export(ExportArgs),
     /// Measure the speed of training, inference and data preparation on this machine
@@ -137,6 +139,7 @@ pub struct TrainArgs {
 #[command(after_help = "Examples:
   mnist-trainer compare
   mnist-trainer compare --scalings normalize,standardize --seeds 5
+  mnist-trainer compare --until-decided --margin 20
   mnist-trainer compare --config configs/compare.toml --out runs/tutorial --resume")]
 pub struct CompareArgs {
     /// Scalings to compare, separated by commas [default: normalize,center,standardize]
@@ -145,6 +148,16 @@ pub struct CompareArgs {
     /// Train each scaling with the seeds 1 to N [default: 1]
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub seeds: Option<NonZeroU32>,
+    /// Train seed after seed until every pair of scalings is decided: one is better, or both are equivalent
+    #[arg(long, conflicts_with = "seeds")]
+    pub until_decided: bool,
+    /// Difference in test images that does not matter: scalings within it are equivalent [default: 0.2% of the
+    /// test images]
+    #[arg(long, value_name = "IMAGES", allow_negative_numbers = true)]
+    pub margin: Option<Positive>,
+    /// Most seeds with --until-decided [default: 50]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, conflicts_with = "seeds")]
+    pub max_seeds: Option<NonZeroU32>,
     /// Train N runs at a time; they share the threads [default: one run per thread, at most 8; 1 on a GPU]
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub jobs: Option<NonZeroU32>,
@@ -166,6 +179,36 @@ pub struct ReportArgs {
     /// New folder of the data set, if it has moved
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mnist-trainer verdict accuracies.csv
+  mnist-trainer verdict accuracies.csv --test-images 10000 --looks once --format json")]
+pub struct VerdictArgs {
+    /// CSV file with the columns `arm,seed,accuracy`, accuracies as fractions such as 0.9905; `-` reads standard
+    /// input
+    pub file: PathBuf,
+    /// Number of test images behind each accuracy: accuracies are rounded to whole images [default: 10000,
+    /// without rounding]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    pub test_images: Option<NonZeroU32>,
+    /// Difference in test images that does not matter: arms within it are equivalent [default: 0.2% of the test
+    /// images]
+    #[arg(long, value_name = "IMAGES", allow_negative_numbers = true)]
+    pub margin: Option<Positive>,
+    /// How often you look: `once`, at a number of seeds chosen beforehand, or `any` number of times
+    #[arg(long, value_name = "LOOKS", value_enum, default_value_t = LooksFlag::Any)]
+    pub looks: LooksFlag,
+}
+
+/// How often the accuracies are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LooksFlag {
+    /// Once, at a number of seeds that was chosen before the first accuracy was known.
+    Once,
+    /// Any number of times.
+    Any,
 }
 
 #[derive(Debug, Args)]

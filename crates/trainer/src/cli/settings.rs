@@ -89,7 +89,14 @@ impl CompareArgs {
     /// Merges the flags with the configuration file.
     pub fn overrides(self) -> Result<Overrides, TrainingError> {
         let file = self.config.read()?;
-        let flags = Overrides { scalings: self.scalings, seeds: self.seeds, ..Overrides::default() };
+        let flags = Overrides {
+            scalings: self.scalings,
+            seeds: self.seeds,
+            until_decided: self.until_decided.then_some(true),
+            max_seeds: self.max_seeds,
+            margin: self.margin,
+            ..Overrides::default()
+        };
         // Checked before merging, since a flag would hide a contradiction within the file.
         ComparisonSettings::check_grid(&file)?;
         let merged = flags.over(self.training.over(file));

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use anyhow::Result;
 use mnist_comparison::{
-    Comparison, ComparisonFolder, ComparisonSettings, FittedScalings, Reporter, compare,
+    Comparison, ComparisonFolder, ComparisonSettings, FittedScalings, Reporter, Seeds, compare,
     folder::{COMPARISON, PAGE},
     plan::PlannedRun,
 };
 use mnist_data::Scaling;
 use mnist_model::ModelConfig;
-use mnist_report::{Findings, ReportError, SampleImages, numbers::percent, previews};
+use mnist_report::{Findings, ReportError, SampleImages, numbers::{percent, plural}, previews};
 use mnist_training::{ExperimentData, FinishedRun, Observer, files::CONFIG};
 
 use super::{describe_training, report::describe_comparison};
@@ -78,7 +78,7 @@ impl LiveReport<'_> {
 impl Reporter for LiveReport<'_> {
     fn begin(&mut self, data: &ExperimentData, fitted: &FittedScalings, folder: &ComparisonFolder) {
         let settings = folder.settings();
-        let missing = folder.plan().runs.len() - folder.finished();
+        let missing = folder.next_runs().len();
         self.terminal.announce(describe_training(&settings.scaling_names(), &settings.training, missing));
         match previews::of_all(settings, data, fitted, self.terminal) {
             Ok(previews) => self.samples = Some(SampleImages { test: data.test.clone(), previews }),
@@ -90,8 +90,12 @@ impl Reporter for LiveReport<'_> {
     fn run_finished(&mut self, folder: &ComparisonFolder, run: &PlannedRun, left: Option<Duration>) {
         if let Some(finished) = folder.run(run) {
             let left = left.map_or_else(String::new, |left| format!(", {}", describe_time_left(left)));
-            let (done, all) = (folder.finished(), folder.plan().runs.len());
-            self.terminal.note(&format!("{}; {done} of {all}{left}", describe_run(run, finished)));
+            let done = folder.finished();
+            let of_all = match folder.settings().seeds {
+                Seeds::Planned { .. } => format!("{done} of {}", folder.plan().runs.len()),
+                Seeds::UntilDecided { .. } => plural(done, "run"),
+            };
+            self.terminal.note(&format!("{}; {of_all}{left}", describe_run(run, finished)));
         }
         if !folder.is_finished() {
             self.write(folder, &folder.comparison());

@@ -11,6 +11,7 @@ mod predict;
 mod report;
 mod scale;
 mod train;
+mod verdict;
 
 use std::path::Path;
 
@@ -33,6 +34,7 @@ pub fn run(command: Option<Command>, terminal: &Terminal) -> Result<()> {
         Command::Compare(args) => compare::run(args, terminal),
         Command::Evaluate(args) => evaluate::run(args, terminal),
         Command::Report(args) => report::run(args, terminal),
+        Command::Verdict(args) => verdict::run(&args, terminal),
         Command::Completions { shell } => completions::run(shell),
         Command::Export(args) => export::run(args, terminal),
         Command::Predict(args) => predict::run(args, terminal),

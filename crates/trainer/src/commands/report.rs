@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use mnist_comparison::{Comparison, ComparisonFolder, FittedScalings, folder::PAGE};
 use mnist_model::ModelConfig;
-use mnist_report::{Findings, SampleImages, previews, tables};
+use mnist_report::{Findings, SampleImages, notes, previews, tables};
 use mnist_training::{ExperimentData, Observer};
 use serde::Serialize;
 
@@ -24,12 +24,13 @@ struct ReportResult {
 }
 
 pub fn run(args: ReportArgs, terminal: &Terminal) -> Result<()> {
-    let folder = ComparisonFolder::open(&args.comparison)?;
+    let mut folder = ComparisonFolder::open(&args.comparison)?;
     if folder.finished() == 0 {
         let folder = args.comparison.display();
         let hint = format!("to finish some, repeat its command with --out {folder} --resume");
         return Err(HintedError::new(format!("{folder} has no finished runs"), hint).into());
     }
+    folder.record_look()?;
     let is_elsewhere = args.data_dir.is_some();
     let data = match load_data(&folder, args.data_dir, terminal) {
         // With --data-dir this is an error, so that a report with images is not replaced by one without.
@@ -75,18 +76,24 @@ fn load_data(
     Ok(data)
 }
 
-/// Describes the result of a comparison: the ranking and the verdict.
+/// Describes the result of a comparison: the headline, the ranking and the verdict.
 pub fn describe_comparison(comparison: &Comparison) -> String {
+    let several = comparison.has_several_seeds();
+    let times = comparison.comparable_times;
+    let mut header = vec!["rank", "scaling", "test accuracy"];
+    header.extend(several.then_some("95% interval"));
+    header.push("test loss");
+    header.extend(times.then_some("training time"));
     let rows = comparison.scalings.iter().map(|arm| {
-        [
-            tables::rank(arm),
-            tables::name(arm),
-            tables::accuracy(arm),
-            tables::interval(arm),
-            tables::loss(arm),
-            tables::seconds(arm),
-        ]
+        let mut row = vec![tables::rank(arm), tables::name(arm), tables::accuracy(arm)];
+        row.extend(several.then(|| tables::interval(arm.accuracy.ci95)));
+        row.push(tables::loss(arm));
+        row.extend(times.then(|| tables::seconds(arm)));
+        row
     });
-    let header = ["rank", "scaling", "test accuracy", "95% interval", "test loss", "training time"];
-    format!("{}\n{}", table(header, rows), fit_stdout(&comparison.verdict))
+    let mut parts = vec![fit_stdout(&comparison.headline)];
+    parts.extend(notes::run_on(comparison).map(|command| format!("Run on: {command}")));
+    parts.push(table(header, rows));
+    parts.push(fit_stdout(&comparison.verdict));
+    parts.join("\n")
 }

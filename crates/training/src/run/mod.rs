@@ -173,7 +173,7 @@ fn read_predictions(file: &Path, images: usize) -> Result<Vec<LabelledPrediction
 }
 
 /// Versions of the programs that computed a result.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
 pub struct Versions {
     /// Version of this project's crates.
     pub mnist_trainer: String,
