@@ -219,10 +219,13 @@ fn findings(pairs: &[Pair], usable: usize, design: &Design, extent: &Extent) -> 
     let is_tested = |finding: &Finding| {
         matches!(finding.outcome, Outcome::Beats | Outcome::Equivalent | Outcome::Undecided)
     };
-    if !covers_images && over_seeds.iter().any(is_tested) {
+    let any_tested = over_seeds.iter().any(is_tested);
+    if any_tested && !covers_images {
         sentences.push("This covers variation between training seeds, not between test sets.".into());
     }
-    sentences.push(extent.basis.sentence());
+    if any_tested || extent.is_unfinished() {
+        sentences.push(extent.basis.sentence());
+    }
     sentences
 }
 

@@ -35,7 +35,7 @@ fn undecided_comparison_asks_for_more_seeds() {
     let headline = headline(&[("normalize", BEST), ("center", scattered)]);
     assert_eq!(
         headline,
-        "Not decided yet: normalize leads center by 6 ± 67 images in 10,000 after 6 seeds. Train more seeds."
+        "Not decided yet: normalize leads center by 6 ± 64 images in 10,000 after 6 seeds. Train more seeds."
     );
 }
 

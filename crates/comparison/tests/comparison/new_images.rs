@@ -74,8 +74,7 @@ fn intervals_for_new_images_agree_with_the_analysis_of_variance_of_statsmodels()
     assert!(arms >= 3 && pairs >= 3, "{arms} arms and {pairs} pairs");
 }
 
-/// Draws the answers of `seeds` models to `images` images. Each image has a difficulty that all models share, and
-/// each model a skill of its own.
+/// Draws the answers of `seeds` models to images of known difficulty. Each model has a skill of its own.
 fn draw(generator: &mut ChaCha8Rng, difficulty: &[f64], seeds: u64, skill: f64) -> Vec<SeedAccuracy> {
     let normal = Normal::standard();
     let run = |seed| {
@@ -93,8 +92,8 @@ fn draw(generator: &mut ChaCha8Rng, difficulty: &[f64], seeds: u64, skill: f64) 
 fn misses(repetitions: usize, images: usize, looks: Looks) -> [f64; 2] {
     const SKILLS: [f64; 2] = [1.3, 1.0];
     let normal = Normal::standard();
-    // An answer is correct if ability − difficulty − noise > 0, the sum of normal variables.
-    let spread = (1.0_f64 + 0.1_f64.powi(2) + 1.0).sqrt();
+    // An answer is correct if ability − difficulty − noise > 0, a sum of normal variables.
+    let spread = (1.0_f64 + 0.1_f64.powi(2) + 1.0 + 1.0).sqrt();
     let [a, b] = SKILLS.map(|skill| normal.cdf(skill / spread));
     let mut missed = [0, 0];
     for repetition in 0..repetitions {
@@ -105,7 +104,14 @@ fn misses(repetitions: usize, images: usize, looks: Looks) -> [f64; 2] {
             .zip(SKILLS)
             .map(|(name, skill)| ArmAccuracies {
                 name: name.into(),
-                runs: draw(&mut generator, &difficulty, 6, skill),
+                runs: {
+                    // What is difficult for one arm need not be for the other.
+                    let of_arm: Vec<f64> = difficulty
+                        .iter()
+                        .map(|common| common + normal.inverse_cdf(generator.random()))
+                        .collect();
+                    draw(&mut generator, &of_arm, 6, skill)
+                },
             })
             .collect();
         let pair = Statistics::of(&arms, Design::new(images, looks)).unwrap().pairs.remove(0);
