@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use burn::{module::Module, nn::Linear, tensor::Device, tensor::Tensor, tensor::activation::relu};
-use mnist_comparison::{ComparisonSettings, compare};
+use mnist_comparison::{ComparisonSettings, Seeds, compare};
 use mnist_model::{Classifier, Network, NetworkError, initialization::dense};
 use mnist_training::files::Destination;
 
@@ -33,7 +33,8 @@ impl Network for MlpConfig {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let settings = ComparisonSettings { seeds: 3.try_into()?, ..Default::default() };
+    let settings =
+        ComparisonSettings { seeds: Seeds::Planned { seeds: 3.try_into()? }, ..Default::default() };
     let folder = Destination::new("compare-my-network"); // runs/compare-my-network-<UTC time>
     println!("{}", compare(&MlpConfig, &settings, folder, None, &(), &mut ())?.verdict);
     Ok(())

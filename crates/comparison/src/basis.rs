@@ -57,7 +57,9 @@ impl Basis {
                 format!("Looked at before the planned {}: valid at any number of seeds.", seeds(planned))
             }
             Self::UntilDecided | Self::Given(Looks::Any) => "Valid at any number of seeds.".into(),
-            Self::Given(Looks::Once) => "Valid if looked at once, at a number of seeds chosen beforehand.".into(),
+            Self::Given(Looks::Once) => {
+                "Valid if looked at once, at a number of seeds chosen beforehand.".into()
+            }
             Self::Given(Looks::NotYet) => "Not tested yet.".into(),
         }
     }

@@ -127,7 +127,7 @@ fn compare_in_pool<N: Network>(
         trained.map_err(|error| error.resumable(path.clone()))?;
         // Runs of other processes decide too.
         folder.record_others(|_| false)?;
-        if settings.seeds.is_until_decided() {
+        if settings.seeds.is_until_decided() && !folder.is_finished() {
             observer.note(&folder.comparison().headline);
         }
     }

@@ -56,7 +56,9 @@ impl ComparisonError {
     /// Returns whether the settings are invalid. If so, no work was started.
     pub fn is_bad_setting(&self) -> bool {
         match self {
-            Self::Shrinks(_) | Self::TooManyJobs { .. } | Self::Margin { .. } | Self::OtherVersion { .. } => true,
+            Self::Shrinks(_) | Self::TooManyJobs { .. } | Self::Margin { .. } | Self::OtherVersion { .. } => {
+                true
+            }
             Self::Training(error) => error.is_bad_setting(),
             _ => false,
         }

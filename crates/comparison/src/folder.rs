@@ -17,8 +17,8 @@ use crate::{
     arms::ArmAccuracies,
     basis::Basis,
     looks::FIRST_LOOK,
-    until_decided::next_runs,
     plan::{PLAN, Plan, PlannedRun, RUNS},
+    until_decided::next_runs,
 };
 
 /// Name of the report as an HTML page.

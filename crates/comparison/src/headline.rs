@@ -82,7 +82,10 @@ impl Answer<'_> {
             self.rivals.iter().filter(|rival| rival.is(Decision::Equivalent)).collect();
         let worse: Vec<&Rival> = self.rivals.iter().filter(|rival| rival.is(Decision::A)).collect();
         let names = |last| {
-            list([self.best.clone()].into_iter().chain(equivalent.iter().map(|rival| rival.name.clone())), last)
+            list(
+                [self.best.clone()].into_iter().chain(equivalent.iter().map(|rival| rival.name.clone())),
+                last,
+            )
         };
         let agrees = |rival: &Rival| {
             rival.pair.decision_new_images.is_none_or(|decision| decision == rival.pair.decision)
@@ -108,7 +111,11 @@ impl Answer<'_> {
         vec![
             clauses(worse_clause.clone(), within.clone()),
             clauses(counted.clone(), within),
-            format!("{} {}.", use_of(&names("or")), counted.clone().unwrap_or_else(|| "They are equivalent".into())),
+            format!(
+                "{} {}.",
+                use_of(&names("or")),
+                counted.clone().unwrap_or_else(|| "They are equivalent".into())
+            ),
             format!("{} {}.", use_of(&best), counted.unwrap_or_else(|| "All are equivalent".into())),
         ]
     }
@@ -168,7 +175,8 @@ impl Answer<'_> {
     fn counted(&self, worse: &[&Rival]) -> String {
         let least = worse.iter().map(|rival| rival.images).fold(f64::INFINITY, f64::min);
         let most = worse.iter().map(|rival| rival.images).fold(0.0, f64::max);
-        let others = if worse.len() == 1 { "The other is".into() } else { format!("{} others are", worse.len()) };
+        let others =
+            if worse.len() == 1 { "The other is".into() } else { format!("{} others are", worse.len()) };
         let range = if whole(least) == whole(most) {
             whole(most)
         } else {

@@ -45,9 +45,8 @@ impl Crossed {
         if runs.iter().any(|(a, b)| a.len() != b.len()) {
             return None;
         }
-        let differences = |a: &[bool], b: &[bool]| {
-            a.iter().zip(b).map(|(&a, &b)| i64::from(a) - i64::from(b)).collect()
-        };
+        let differences =
+            |a: &[bool], b: &[bool]| a.iter().zip(b).map(|(&a, &b)| i64::from(a) - i64::from(b)).collect();
         Self::of(runs.iter().map(|(a, b)| differences(a, b)), &[1, -1])
     }
 

@@ -185,7 +185,8 @@ impl<'a, N: Network> Queue<'a, N> {
             Some(run)
         };
         while let Some(run) = next() {
-            let outcome = in_pool(NonZeroU32::new(self.shares.of_a_run() as u32), || self.train_one(&run, overall));
+            let outcome =
+                in_pool(NonZeroU32::new(self.shares.of_a_run() as u32), || self.train_one(&run, overall));
             let has_failed = outcome.is_err();
             if outcomes.send((run, outcome)).is_err() || has_failed {
                 return;

@@ -181,9 +181,8 @@ fn findings(pairs: &[Pair], usable: usize, design: &Design, extent: &Extent) -> 
     let all: Vec<&Pair> = pairs.iter().filter(is_usable).collect();
     let shown: Vec<&Pair> =
         all.iter().copied().filter(|pair| usable <= ALL_PAIRS_UP_TO || pair.places[0] == 0).collect();
-    let in_scope = |scope| -> Vec<Finding> {
-        shown.iter().map(|pair| Finding::of(pair, scope, design)).collect()
-    };
+    let in_scope =
+        |scope| -> Vec<Finding> { shown.iter().map(|pair| Finding::of(pair, scope, design)).collect() };
     let mut unit = Unit { test_images: design.test_images, is_printed: false };
     let mut sentences = Vec::new();
     let covers_images = shown.iter().any(|pair| pair.ci95_new_images.is_some());
@@ -204,8 +203,9 @@ fn findings(pairs: &[Pair], usable: usize, design: &Design, extent: &Extent) -> 
             let is_mcnemar = pairs.iter().any(|pair| pair.mcnemar.is_some());
             let test = if is_mcnemar { " and McNemar's exact test of the trained models" } else { "" };
             sentences.insert(0, format!("With this one seed{test},"));
-            sentences
-                .push("This compares the trained models only. To compare the scalings, train 10 seeds.".into());
+            sentences.push(
+                "This compares the trained models only. To compare the scalings, train 10 seeds.".into(),
+            );
         }
         return sentences;
     }
@@ -295,8 +295,9 @@ fn differences(group: &[&Finding], preposition: &str, unit: &mut Unit) -> String
         let (least, most) = (images().fold(f64::INFINITY, f64::min), images().fold(0.0, f64::max));
         format!("{preposition}{behind} by {} to {}", whole(least), whole(most))
     } else {
-        let difference =
-            |finding: &&Finding| format!("{preposition}{} by {}", quoted(finding.behind), finding.difference());
+        let difference = |finding: &&Finding| {
+            format!("{preposition}{} by {}", quoted(finding.behind), finding.difference())
+        };
         list(group.iter().map(difference), "and")
     };
     differences + &unit.once(is_one_image)

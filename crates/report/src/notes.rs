@@ -38,7 +38,7 @@ pub fn run_on(comparison: &Comparison) -> Option<String> {
     let folder = comparison.folder.display();
     let more = if comparison.finished < comparison.planned {
         ""
-    } else if comparison.is_decided() || comparison.scalings.len() < 2 {
+    } else if comparison.is_decided() || comparison.pairs.iter().all(|pair| pair.seeds == 0) {
         return None;
     } else {
         match comparison.most_seeds {
@@ -132,7 +132,8 @@ fn over_seeds(comparison: &Comparison) -> String {
     });
     if comparison.pairs.iter().any(|pair| pair.detectable.is_some()) {
         notes.push(
-            "Detectable is the smallest difference that this many seeds detect with a probability of 80%.".into(),
+            "Detectable is the smallest difference that this many seeds detect with a probability of 80%."
+                .into(),
         );
     }
     notes.join(" ")

@@ -82,7 +82,10 @@ fn answer_that_does_not_hold_for_new_images_says_so() {
     ];
     let few = comparison(6, &arms);
     assert_eq!(few.headline, "On these test images: use normalize. center is 2 images in 10,000 worse.");
-    assert!(few.verdict.starts_with("For new seeds and new test images: normalize is equivalent to center within 20"));
+    assert!(
+        few.verdict
+            .starts_with("For new seeds and new test images: normalize is equivalent to center within 20")
+    );
 }
 
 #[test]
@@ -93,7 +96,8 @@ fn headline_has_at_most_25_words_for_any_number_of_arms() {
                 let arms: Vec<ArmAccuracies> = (0..number)
                     .map(|arm| {
                         let images = |seed: usize| 9900 - distance * arm + (seed * (arm + 3)) % 5;
-                        let runs = (1..=6).map(|seed| (seed as u64, images(seed) as f64 / TEST_IMAGES as f64));
+                        let runs =
+                            (1..=6).map(|seed| (seed as u64, images(seed) as f64 / TEST_IMAGES as f64));
                         ArmAccuracies::new(&names[arm], runs)
                     })
                     .collect();

@@ -18,7 +18,8 @@ struct Golden {
 struct Level {
     alpha: f64,
     n: usize,
-    level: f64,
+    #[serde(rename = "level")]
+    of_test: f64,
     critical: f64,
 }
 
@@ -47,10 +48,10 @@ fn assert_close(ours: f64, theirs: f64, what: &str) {
 
 #[test]
 fn level_and_interval_at_every_look_agree_with_scipy() {
-    for Level { alpha, n, level, critical } in golden().levels {
+    for Level { alpha, n, of_test, critical } in golden().levels {
         let what = format!("{n} seeds, level {alpha}");
         let ours = Looks::Any.level_of_test(n, alpha).unwrap();
-        assert_close(ours, level, &what);
+        assert_close(ours, of_test, &what);
         // With this spread, the standard error is 1.
         let sample = Sample { values: n, mean: 0.0, std: Some((n as f64).sqrt()) };
         let [_, high] = confidence_interval(&sample, ours).unwrap();

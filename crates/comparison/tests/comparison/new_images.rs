@@ -54,7 +54,10 @@ fn intervals_for_new_images_agree_with_the_analysis_of_variance_of_statsmodels()
         if runs.is_empty() {
             // At the level 5%/3 of the golden values, a pair needs two more pairs: those with a third arm.
             assert!((level - 0.05 / 3.0).abs() < 1e-12);
-            let third = ArmAccuracies::new("third", (1..).zip([0.1, 0.2, 0.15, 0.05, 0.3, 0.12].into_iter().cycle()).take(a.len()));
+            let third = ArmAccuracies::new(
+                "third",
+                (1..).zip([0.1, 0.2, 0.15, 0.05, 0.3, 0.12].into_iter().cycle()).take(a.len()),
+            );
             let statistics = compare(&[arm("a", &a), arm("b", &b), third], a[0].len());
             let pair = statistics.pairs.iter().find(|pair| pair.b != "third" && pair.a != "third").unwrap();
             let sign = |[low, high]: [f64; 2]| if pair.a == "a" { [low, high] } else { [-high, -low] };

@@ -110,7 +110,8 @@ fn save(plan: &Plan, path: &Path) {
 
 #[test]
 fn plan_remembers_how_many_seeds_were_planned_before_the_first_run() {
-    let plan = |text: &str| Plan::new(&settings(&format!("scalings = ['none', 'center']\n{text}")), &[]).unwrap();
+    let plan =
+        |text: &str| Plan::new(&settings(&format!("scalings = ['none', 'center']\n{text}")), &[]).unwrap();
     let folder = tempdir().unwrap();
     let path = folder.path().join("plan.json");
     let ten = plan("seeds = 10");

@@ -143,6 +143,7 @@ fn planned_comparison_can_go_on_until_it_is_decided_but_not_the_reverse() {
         assert!(matches!(error, ComparisonError::Shrinks(shrinking) if shrinking == key), "{key}: {error}");
     }
     // A margin that is chosen after looking proves nothing.
-    let error = settings("until_decided = true\nmax_seeds = 20\nmargin = 30.0").check_resumes(&path).unwrap_err();
+    let error =
+        settings("until_decided = true\nmax_seeds = 20\nmargin = 30.0").check_resumes(&path).unwrap_err();
     assert!(error.to_string().starts_with("`margin` differs"), "{error}");
 }

@@ -80,7 +80,10 @@ fn diverged_seeds_are_counted_and_left_out_of_means_and_pairs() {
         .collect();
     assert_eq!(counted, [("zca", 0, 3, true), ("center", 1, 3, true), ("none", 3, 3, false)]);
     assert_eq!(statistics.arms[1].accuracy.mean, Some(0.55));
-    assert_eq!(statistics.arms[2].accuracy, Accuracy { mean: None, std: None, ci95: None, ci95_new_images: None });
+    assert_eq!(
+        statistics.arms[2].accuracy,
+        Accuracy { mean: None, std: None, ci95: None, ci95_new_images: None }
+    );
     assert_eq!(pair(&statistics, "zca", "center").seeds, 2);
     let Pair { seeds, difference, .. } = pair(&statistics, "center", "none");
     assert_eq!((*seeds, *difference), (0, None));
@@ -276,10 +279,13 @@ fn margin_is_above_zero_and_within_the_test_set() {
 fn interval_that_excludes_zero_is_decided_at_every_look() {
     for looks in [Looks::Once, Looks::Any] {
         for step in 0..200_u32 {
-            let images = |seed: u32, arm: u32| 9800 + (seed * 37 + arm * 53 + step * seed * arm) % 41 + arm * step / 20;
+            let images = |seed: u32, arm: u32| {
+                9800 + (seed * 37 + arm * 53 + step * seed * arm) % 41 + arm * step / 20
+            };
             let arms: Vec<ArmAccuracies> = (0..3)
                 .map(|arm| {
-                    let runs = (1..=8).map(|seed| (u64::from(seed), f64::from(images(seed, arm)) / TEST_IMAGES as f64));
+                    let runs = (1..=8)
+                        .map(|seed| (u64::from(seed), f64::from(images(seed, arm)) / TEST_IMAGES as f64));
                     ArmAccuracies::new(arm.to_string(), runs)
                 })
                 .collect();

@@ -26,21 +26,13 @@ fn train(outcomes: &[Outcome], first_look: usize, most_seeds: usize) -> Vec<usiz
     }
 }
 
-fn good(seed: u64) -> Option<u32> {
-    Some(9900 + (seed * 7 % 11) as u32)
-}
+const GOOD: Outcome = |seed| Some(9900 + (seed * 7 % 11) as u32);
 
-fn as_good(seed: u64) -> Option<u32> {
-    Some(9900 + (seed * 5 % 13) as u32)
-}
+const AS_GOOD: Outcome = |seed| Some(9900 + (seed * 5 % 13) as u32);
 
-fn bad(seed: u64) -> Option<u32> {
-    Some(9500 + (seed * 3 % 17) as u32)
-}
+const BAD: Outcome = |seed| Some(9500 + (seed * 3 % 17) as u32);
 
-fn diverging(_: u64) -> Option<u32> {
-    None
-}
+const DIVERGING: Outcome = |_| None;
 
 #[test]
 fn first_look_is_at_three_seeds() {
@@ -50,47 +42,47 @@ fn first_look_is_at_three_seeds() {
 
 #[test]
 fn clearly_worse_arm_stops_before_the_others() {
-    let seeds = train(&[good, bad, as_good], 0, 50);
+    let seeds = train(&[GOOD, BAD, AS_GOOD], 0, 50);
     assert!(3 <= seeds[1] && seeds[1] < seeds[0] && seeds[0] == seeds[2] && seeds[0] < 50, "{seeds:?}");
 }
 
 #[test]
 fn identical_arms_are_soon_equivalent() {
-    let seeds = train(&[good, good], 0, 50);
+    let seeds = train(&[GOOD, GOOD], 0, 50);
     assert!(seeds[0] == seeds[1] && seeds[0] <= 6, "{seeds:?}");
 }
 
 #[test]
 fn arms_that_diverge_do_not_hold_up_the_others() {
-    assert_eq!(train(&[diverging, diverging], 0, 50), [3, 3]);
-    let seeds = train(&[good, diverging, bad], 0, 50);
+    assert_eq!(train(&[DIVERGING, DIVERGING], 0, 50), [3, 3]);
+    let seeds = train(&[GOOD, DIVERGING, BAD], 0, 50);
     assert!(seeds[1] == 3 && seeds[0] < 10, "{seeds:?}");
     // A run that diverges now and then counts for no pair.
-    let sometimes: Outcome = |seed| good(seed).filter(|_| !seed.is_multiple_of(3));
-    let seeds = train(&[sometimes, bad], 0, 50);
+    let sometimes: Outcome = |seed| GOOD(seed).filter(|_| !seed.is_multiple_of(3));
+    let seeds = train(&[sometimes, BAD], 0, 50);
     assert!(seeds[0] == seeds[1] && (4..20).contains(&seeds[0]), "{seeds:?}");
 }
 
 #[test]
 fn undecided_comparison_ends_at_the_most_seeds() {
     let scattered: Outcome = |seed| Some(9000 + (seed * 379 % 800) as u32);
-    assert_eq!(train(&[scattered, good], 0, 4), [4, 4]);
+    assert_eq!(train(&[scattered, GOOD], 0, 4), [4, 4]);
 }
 
 #[test]
 fn comparison_that_was_planned_for_more_seeds_has_them_all_at_its_first_look() {
-    assert_eq!(train(&[good, bad], 12, 50), [12, 12]);
+    assert_eq!(train(&[GOOD, BAD], 12, 50), [12, 12]);
 }
 
 #[test]
 fn decision_does_not_depend_on_the_order_in_which_runs_finish() {
-    let outcomes: [Outcome; 3] = [good, bad, as_good];
+    let outcomes: [Outcome; 3] = [GOOD, BAD, AS_GOOD];
     let expected = train(&outcomes, 0, 50);
     // All runs of the end are there, the last seed first.
     let runs = |arm: usize| {
-        (1..=expected[arm] as u64).rev().map(move |seed| {
-            (seed, f64::from(outcomes[arm](seed).unwrap()) / TEST_IMAGES as f64)
-        })
+        (1..=expected[arm] as u64)
+            .rev()
+            .map(move |seed| (seed, f64::from(outcomes[arm](seed).unwrap()) / TEST_IMAGES as f64))
     };
     let arms: Vec<ArmAccuracies> = (0..3).map(|arm| ArmAccuracies::new(arm.to_string(), runs(arm))).collect();
     assert_eq!(next_runs(&arms, ANY, 0, 50), []);

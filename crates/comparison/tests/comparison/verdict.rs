@@ -99,7 +99,10 @@ fn undecided_arms_are_reported_with_the_detectable_difference() {
 #[test]
 fn equal_arms_are_equivalent() {
     let verdict = verdict(&[("center", &[1000, 2000, 3001]), ("none", &[1000, 2000, 3001])]);
-    assert!(verdict.starts_with("center is equivalent to \"none\" within 20 images in 10,000. "), "{verdict}");
+    assert!(
+        verdict.starts_with("center is equivalent to \"none\" within 20 images in 10,000. "),
+        "{verdict}"
+    );
 }
 
 #[test]
@@ -171,7 +174,10 @@ fn seeds_that_only_one_arm_finished_are_ignored() {
         3,
     );
     assert!(verdict.starts_with("So far, 5 of 6 runs finished. "), "{verdict}");
-    assert!(verdict.contains("center is ahead of \"none\" by 20 images in 10,000 (not tested)."), "{verdict}");
+    assert!(
+        verdict.contains("center is ahead of \"none\" by 20 images in 10,000 (not tested)."),
+        "{verdict}"
+    );
 }
 
 #[test]
@@ -185,7 +191,8 @@ fn narrow_interval_has_a_decimal_and_one_image_is_singular() {
 
 #[test]
 fn name_with_a_comma_and_the_name_none_are_quoted() {
-    let verdict = verdict(&[("none", &[9001, 9001, 9003]), ("center, learning rate 0.1", &[9000, 9002, 9005])]);
+    let verdict =
+        verdict(&[("none", &[9001, 9001, 9003]), ("center, learning rate 0.1", &[9000, 9002, 9005])]);
     let expected = "\"center, learning rate 0.1\" is equivalent to \"none\" within 20";
     assert!(verdict.starts_with(expected), "{verdict}");
 }
@@ -193,7 +200,10 @@ fn name_with_a_comma_and_the_name_none_are_quoted() {
 #[test]
 fn interval_wider_than_the_test_set_is_not_printed() {
     let verdict = verdict(&[("center", &[9000, 1000]), ("none", &[2000, 8500])]);
-    assert!(verdict.starts_with("\"none\" is ahead of center by 250 images in 10,000 (not decided)."), "{verdict}");
+    assert!(
+        verdict.starts_with("\"none\" is ahead of center by 250 images in 10,000 (not decided)."),
+        "{verdict}"
+    );
     assert!(!verdict.contains('±') && !verdict.contains("power"), "{verdict}");
 }
 

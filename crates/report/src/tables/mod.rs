@@ -49,7 +49,8 @@ pub fn ranking(comparison: &Comparison) -> Table {
 /// Returns the pairs: the differences between arms with a usable seed in common, and their tests.
 pub fn pairs(comparison: &Comparison) -> Table {
     let is_mcnemar = comparison.compares_models();
-    let (new_images, power) = (has_new_images(comparison), has_power(comparison));
+    let new_images = !is_mcnemar && has_new_images(comparison);
+    let power = !is_mcnemar && has_power(comparison);
     let mut header = if is_mcnemar {
         vec!["a", "b", "difference (images)", "only a correct", "only b correct", "p (McNemar)", "p (Holm)"]
     } else {

@@ -1,6 +1,8 @@
 //! The tables of synthetic comparisons.
 
-use mnist_comparison::{Accuracy, ArmResult, Comparison, Decision, Looks, McNemar, Milestone, Pair, RunSummary};
+use mnist_comparison::{
+    Accuracy, ArmResult, Comparison, Decision, Looks, McNemar, Milestone, Pair, RunSummary,
+};
 use mnist_report::tables::{loss, pairs, ranking, seconds};
 use mnist_training::run::{Status, Versions};
 
@@ -20,7 +22,12 @@ fn arm(name: &str, statuses: &[Status]) -> ArmResult {
         learning_rate: 0.001,
         batch_size: 64,
         ranks: vec![1],
-        accuracy: Accuracy { mean: Some(0.98765), std: Some(0.001), ci95: Some([0.98, 0.99]), ci95_new_images: None },
+        accuracy: Accuracy {
+            mean: Some(0.98765),
+            std: Some(0.001),
+            ci95: Some([0.98, 0.99]),
+            ci95_new_images: None,
+        },
         milestones: vec![
             Milestone { accuracy: 0.98, runs: 1, steps: Some(1234.0), seconds: Some(5.62) },
             Milestone { accuracy: 0.99, runs: 0, steps: None, seconds: None },
@@ -98,7 +105,10 @@ fn ranking_of_one_seed_has_no_spread() {
 #[test]
 fn differences_are_in_images_with_their_sign() {
     let table = pairs(&comparison(Vec::new(), vec![pair(None)]));
-    assert_eq!(table.rows[0], ["a", "b", "3", "−14.7", "−30.0 to +1.0", "< 0.0001", "0.0525", "undecided", "20.0"]);
+    assert_eq!(
+        table.rows[0],
+        ["a", "b", "3", "−14.7", "−30.0 to +1.0", "< 0.0001", "0.0525", "undecided", "20.0"]
+    );
     assert_eq!(table.header.len(), table.rows[0].len());
 }
 

@@ -10,7 +10,11 @@ use mnist_comparison::{
 };
 use mnist_data::Scaling;
 use mnist_model::ModelConfig;
-use mnist_report::{Findings, ReportError, SampleImages, numbers::{percent, plural}, previews};
+use mnist_report::{
+    Findings, ReportError, SampleImages,
+    numbers::{percent, plural},
+    previews,
+};
 use mnist_training::{ExperimentData, FinishedRun, Observer, files::CONFIG};
 
 use super::{describe_training, report::describe_comparison};

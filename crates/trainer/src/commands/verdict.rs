@@ -116,7 +116,8 @@ fn read(path: &Path) -> Result<Vec<ArmAccuracies>> {
 fn reason(error: &csv::Error) -> String {
     match error.kind() {
         csv::ErrorKind::Deserialize { pos, err } => {
-            let line = pos.as_ref().map_or_else(String::new, |position| format!("line {}: ", position.line()));
+            let line =
+                pos.as_ref().map_or_else(String::new, |position| format!("line {}: ", position.line()));
             format!("{line}{}", err.kind())
         }
         _ => error.to_string(),

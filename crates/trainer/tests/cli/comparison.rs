@@ -211,3 +211,66 @@ fn configuration_of_another_network_is_refused_and_force_removes_nothing() {
     }
     assert!(folder.path().join("run/result.json").exists(), "the earlier run was removed");
 }
+
+#[test]
+fn comparison_until_decided_ends_like_an_interrupted_one_and_stops_its_arms() {
+    let folder = folder_with_digits();
+    let compare = |out: &str, more: &str| {
+        let arguments = format!(
+            "compare --scalings center,none --until-decided --max-seeds 5 --epochs 1 --limit 64 --out {out} {more}"
+        );
+        json(&mut trainer_on_digits(folder.path(), &arguments))
+    };
+    let whole = compare("whole", "");
+    let seeds = whole["scalings"][0]["runs"].as_array().unwrap().len();
+    assert!((3..=5).contains(&seeds), "{whole}");
+    // A comparison that loses its last runs trains exactly these again.
+    let lost = run_of(&folder.path().join("whole"), &format!("center-seed{seeds}"));
+    fs::remove_dir_all(lost).unwrap();
+    let resumed = compare("whole", "--resume");
+    assert_eq!(resumed["pairs"], whole["pairs"]);
+    assert_eq!(resumed["headline"], whole["headline"]);
+}
+
+#[test]
+fn report_before_the_planned_end_counts_as_a_look() {
+    let folder = folder_with_digits();
+    let arguments = "compare --scalings center,none --seeds 3 --epochs 1 --limit 64 --out all";
+    let planned = json(&mut trainer_on_digits(folder.path(), arguments));
+    assert_eq!(planned["looks"], "once");
+    fs::remove_dir_all(run_of(&folder.path().join("all"), "center-seed3")).unwrap();
+    fs::remove_file(folder.path().join("all/result.json")).unwrap();
+    let report = trainer_in(folder.path(), "report all").output().unwrap();
+    assert_contains(
+        &crate::support::stdout(&report),
+        ["Looked at before the planned 3 seeds: valid at any number of seeds."],
+    );
+    let resumed = json(&mut trainer_on_digits(folder.path(), &format!("{arguments} --resume")));
+    assert_eq!(resumed["looks"], "any");
+    // A report after the end changes nothing.
+    let mut other = trainer_on_digits(folder.path(), &arguments.replace("out all", "out other"));
+    json(&mut other);
+    assert!(trainer_in(folder.path(), "report other").output().unwrap().status.success());
+    let again = json(&mut trainer_on_digits(
+        folder.path(),
+        &format!("{} --resume", arguments.replace("out all", "out other")),
+    ));
+    assert_eq!(again["looks"], "once");
+}
+
+#[test]
+fn margin_that_cannot_be_is_refused_before_anything_is_written() {
+    let folder = folder_with_digits();
+    let alone = "compare --scalings none --until-decided --out all";
+    for (arguments, message) in [
+        (
+            "compare --margin 51 --out all --quiet",
+            "the margin 51 must be above 0 and at most the 50 test images",
+        ),
+        ("compare --margin 0 --out all", "'--margin <IMAGES>'"),
+        (alone, "`until_decided` needs two scalings to decide between"),
+    ] {
+        refused(&mut trainer_on_digits(folder.path(), arguments), 2, message);
+    }
+    assert!(!folder.path().join("all").exists());
+}

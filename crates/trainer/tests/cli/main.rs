@@ -23,3 +23,4 @@ mod report;
 mod scalings;
 mod sharing;
 mod support;
+mod verdict;

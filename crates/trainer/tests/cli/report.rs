@@ -207,7 +207,7 @@ fn page_and_markdown_show_how_to_repeat_the_comparison() {
         ["mnist-trainer compare --config config.toml --out again", "CPU, Burn's flex backend, 1 thread"];
     for text in [markdown, page(folder.path())] {
         assert_contains(&text, of_both);
-        assert_contains(&text, ["Machine", "Versions", "The 95% interval is for one pair alone"]);
+        assert_contains(&text, ["Machine", "Versions", "The 95% intervals are simultaneous"]);
     }
 }
 
