@@ -1,6 +1,6 @@
 //! The plan of a comparison: its runs, and the name of each run's folder.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use data_encoding::HEXLOWER;
 use mnist_data::source::FileSum;
@@ -102,8 +102,10 @@ impl Plan {
         {
             return Err(ComparisonError::OtherVersion { saved: saved.mnist_trainer.clone() });
         }
-        let names = |plan: &Self| plan.runs.iter().map(|run| (run.arm.clone(), run.seed)).collect::<Vec<_>>();
-        self.extended = saved.extended || names(&saved) != names(&self);
+        let runs = |plan: &Self| -> BTreeSet<(String, u64)> {
+            plan.runs.iter().map(|run| (run.arm.clone(), run.seed)).collect()
+        };
+        self.extended = saved.extended || runs(&saved) != runs(&self);
         self.planned_seeds = saved.planned_seeds;
         self.looked_at_early = saved.looked_at_early;
         Ok(self)

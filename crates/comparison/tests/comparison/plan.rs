@@ -120,6 +120,8 @@ fn plan_remembers_how_many_seeds_were_planned_before_the_first_run() {
     save(&ten, &path);
     let same = plan("seeds = 10").continued(&path).unwrap();
     assert_eq!(same.basis(false, true), Basis::Planned { seeds: 10 });
+    let reordered = Plan::new(&settings("scalings = ['center', 'none']\nseeds = 10"), &[]).unwrap();
+    assert!(!reordered.continued(&path).unwrap().extended, "the order of the scalings does not matter");
     for more in ["seeds = 20", "until_decided = true"] {
         let extended = plan(more).continued(&path).unwrap();
         assert_eq!(extended.basis(false, true), Basis::Extended { seeds: 10 }, "{more}");
