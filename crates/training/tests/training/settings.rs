@@ -15,13 +15,16 @@ fn overrides(text: &str) -> Overrides {
 }
 
 /// Every key with two values.
-const KEYS: [(&str, [&str; 2]); 18] = [
+const KEYS: [(&str, [&str; 2]); 21] = [
     ("dataset", ["'folder'", "'idx'"]),
     ("data_dir", ["'here'", "'there'"]),
     ("scaling", ["'center'", "'none'"]),
     ("scalings", ["['center']", "['none', 'zca']"]),
     ("seed", ["11", "21"]),
     ("seeds", ["12", "22"]),
+    ("until_decided", ["true", "false"]),
+    ("max_seeds", ["13", "23"]),
+    ("margin", ["14.0", "24.0"]),
     ("epochs", ["13", "23"]),
     ("batch_size", ["14", "24"]),
     ("learning_rate", ["0.15", "0.25"]),
@@ -61,8 +64,13 @@ fn these_tests_cover_all_keys() {
 fn each_key_replaces_the_same_key_below_and_no_other() {
     let below = table(1);
     for (key, [above, _]) in KEYS {
-        // The grid and the keys that it replaces have their own test.
-        let is_left_out = |other: &str| other == "grid" || (key == "grid" && other == "batch_size");
+        // The grid and the keys that it replaces have their own test, and so has the number of seeds.
+        let is_left_out = |other: &str| {
+            other == "grid"
+                || (key == "grid" && other == "batch_size")
+                || (key == "seeds" && ["until_decided", "max_seeds"].contains(&other))
+                || (key == "until_decided" && other == "seeds")
+        };
         let below: Table = below.clone().into_iter().filter(|(other, _)| !is_left_out(other)).collect();
         let above = Table::from_iter([(key.to_owned(), value(key, above))]);
         let mut expected = below.clone();
@@ -70,6 +78,18 @@ fn each_key_replaces_the_same_key_below_and_no_other() {
         let [above, below] = [above, below].map(|table| table.try_into::<Overrides>().unwrap());
         assert_eq!(format!("{:?}", above.over(below)), debug(&expected), "{key}");
     }
+}
+
+#[test]
+fn planned_seeds_and_seeds_until_decided_replace_each_other() {
+    let overrides = |text: &str| toml::from_str::<Overrides>(text).unwrap();
+    let planned = overrides("seeds = 5").over(overrides("until_decided = true\nmax_seeds = 9"));
+    assert_eq!(
+        (planned.seeds.map(u32::from), planned.until_decided, planned.max_seeds),
+        (Some(5), None, None)
+    );
+    let until = overrides("until_decided = true").over(overrides("seeds = 5"));
+    assert_eq!((until.seeds, until.until_decided), (None, Some(true)));
 }
 
 #[test]
