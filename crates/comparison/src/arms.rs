@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::{
     design::Design,
+    looks::FIRST_LOOK,
     new_images::Crossed,
     significance::{SIGNIFICANT, Sample, confidence_interval},
 };
@@ -40,6 +41,11 @@ impl SeedAccuracy {
 }
 
 impl ArmAccuracies {
+    /// Returns whether several runs diverged, and all of them did.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        self.runs.len() >= FIRST_LOOK && self.runs.iter().all(|run| run.accuracy.is_none())
+    }
+
     /// Creates an arm from pairs of seed and accuracy. None of its runs diverged.
     pub fn new(name: impl Into<String>, runs: impl IntoIterator<Item = (u64, f64)>) -> Self {
         let run = |(seed, accuracy)| SeedAccuracy { seed, accuracy: Some(accuracy), answers: None };

@@ -17,7 +17,7 @@ pub enum Basis {
     },
     /// Seeds or arms were added to a comparison.
     Extended {
-        /// Number of seeds before.
+        /// Number of seeds that was planned first.
         seeds: usize,
     },
     /// A report was requested before the planned end.
@@ -51,7 +51,7 @@ impl Basis {
                 format!("Planned for {}, and tested once they are finished.", seeds(planned))
             }
             Self::Extended { seeds: before } => {
-                format!("Extended after {}: valid at any number of seeds.", seeds(before))
+                format!("Planned for {}, then extended: valid at any number of seeds.", seeds(before))
             }
             Self::LookedAtEarly { seeds: planned } => {
                 format!("Looked at before the planned {}: valid at any number of seeds.", seeds(planned))

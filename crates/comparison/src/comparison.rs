@@ -15,10 +15,9 @@ use crate::{
     Arm,
     arms::{Accuracy, ArmAccuracies, SeedAccuracy},
     basis::Basis,
-    decision::Decision,
     design::{Design, default_margin},
     looks::Looks,
-    pairs::Pair,
+    pairs::{self, Pair},
     statistics::Statistics,
     verdict::Extent,
 };
@@ -224,10 +223,10 @@ impl Comparison {
         self.scalings.iter().any(|arm| arm.usable_runs().count() > 1)
     }
 
-    /// Returns whether the best arm is better than each other usable arm, or equivalent to it.
+    /// Returns whether the arm that the headline recommends is better than each other usable arm, or equivalent to it.
     pub fn is_decided(&self) -> bool {
-        let of_best = || self.pairs.iter().filter(|pair| pair.places[0] == 0 && pair.seeds > 0);
-        of_best().count() > 0 && of_best().all(|pair| pair.decision != Decision::Undecided)
+        let usable = self.scalings.iter().filter(|arm| arm.accuracy.mean.is_some()).count();
+        pairs::is_decided(&self.pairs, usable)
     }
 
     /// Returns whether the pairs compare trained models by McNemar's test, not arms over several seeds.

@@ -35,6 +35,16 @@ impl Decision {
         }
     }
 
+    /// Returns the same decision about `b` and `a`.
+    #[must_use]
+    pub fn reversed(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+            Self::Equivalent | Self::Undecided => self,
+        }
+    }
+
     /// Returns whether one arm is better than the other.
     pub fn is_better(self) -> bool {
         matches!(self, Self::A | Self::B)

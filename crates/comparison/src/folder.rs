@@ -114,28 +114,34 @@ impl ComparisonFolder {
         Ok(this)
     }
 
-    /// Records that somebody looks at the comparison, if it is not finished. If it was planned to be tested once, at its
-    /// end, it is tested at every look from now on.
+    /// Records that somebody looks at the comparison before its planned end. From now on, it is tested at every look.
+    /// Returns whether this is the first such look. With too few seeds for a test, nothing is recorded.
     ///
     /// # Errors
     /// When the plan cannot be read or written.
-    pub fn record_look(&mut self) -> Result<(), ComparisonError> {
-        if matches!(self.basis(), Basis::Pending { .. }) {
-            let _lock = FolderLock::wait_for(self.folder.path())?;
-            self.plan.looked_at_early = true;
-            self.folder.write_json(PLAN, &self.plan.sealed()?)?;
+    pub fn record_look(&mut self) -> Result<bool, ComparisonError> {
+        let usable = |arm: &&ArmRuns| arm.usable().count() >= FIRST_LOOK;
+        if !matches!(self.basis(), Basis::Pending { .. }) || self.arms.iter().filter(usable).count() < 2 {
+            return Ok(false);
         }
-        Ok(())
+        let _lock = FolderLock::wait_for(self.folder.path())?;
+        // Another process may have extended the plan.
+        let saved = Plan { looked_at_early: true, ..Plan::read_any(&self.folder.path().join(PLAN))? };
+        self.folder.write_json(PLAN, &saved.sealed()?)?;
+        self.plan.looked_at_early = true;
+        self.plan.extended |= saved.extended;
+        Ok(true)
     }
 
-    /// Records the runs that other processes have finished meanwhile, and whether they looked. Skips the runs that are `ours`: their
-    /// results will be [recorded](Self::record) from memory.
+    /// Records the runs that other processes have finished meanwhile, and whether they looked at the comparison or
+    /// extended it. Skips the runs that are `ours`: their results will be [recorded](Self::record) from memory.
     ///
     /// # Errors
     /// When a finished run cannot be read.
     pub fn record_others(&mut self, ours: impl Fn(&PlannedRun) -> bool) -> Result<(), TrainingError> {
-        let plan = Plan::read(&self.folder.path().join(PLAN), &self.settings.arms());
-        self.plan.looked_at_early |= plan.is_ok_and(|plan| plan.looked_at_early);
+        let saved = Plan::read_any(&self.folder.path().join(PLAN))?;
+        self.plan.looked_at_early |= saved.looked_at_early;
+        self.plan.extended |= saved.extended;
         let runs = self.folder.path().join(RUNS);
         for run in self.plan.runs.clone() {
             if self.run(&run).is_none()
@@ -204,19 +210,13 @@ impl ComparisonFolder {
         };
         let accuracies: Vec<ArmAccuracies> = self.arms.iter().map(ArmRuns::accuracies).collect();
         let design = self.terms(Basis::UntilDecided, 0).design(run.result.test_images);
-        let next = next_runs(&accuracies, design, self.first_look(), self.most_seeds());
+        let next = next_runs(&accuracies, design, self.most_seeds());
         let is_next = |run: &&PlannedRun| next.contains(&(run.arm_index, run.seed));
         self.plan.runs.iter().filter(is_next).cloned().collect()
     }
 
     fn of_first_look(&self) -> Vec<PlannedRun> {
-        let first = self.first_look().max(FIRST_LOOK) as u64;
-        self.plan.runs.iter().filter(|run| run.seed <= first).cloned().collect()
-    }
-
-    /// Returns the number of seeds at the first look: a comparison that was planned for more has them all.
-    fn first_look(&self) -> usize {
-        self.plan.planned_seeds.map_or(0, |seeds| seeds as usize)
+        self.plan.runs.iter().filter(|run| run.seed <= FIRST_LOOK as u64).cloned().collect()
     }
 
     fn most_seeds(&self) -> usize {

@@ -6,7 +6,7 @@ use crate::{
     decision::Decision,
     design::Design,
     numbers::{count, plural},
-    pairs::Pair,
+    pairs::{Pair, leader},
     phrases::{difference, half_width, list, margin, quoted, whole},
     verdict::Extent,
 };
@@ -22,12 +22,16 @@ pub fn headline(arms: &[ArmStatistics], pairs: &[Pair], design: &Design, extent:
     let usable: Vec<&ArmStatistics> = arms.iter().filter(|arm| arm.is_usable()).collect();
     match usable[..] {
         [] if arms.is_empty() => "No run is finished yet.".into(),
+        [] | [_] if extent.is_unfinished() => {
+            format!("Not decided yet after {}. Let it finish.", plural(extent.finished, "run"))
+        }
         [] => "All runs diverged. Try a smaller learning rate.".into(),
         [alone] => format!("Only {} has a result. Compare it with another.", quoted(&alone.name)),
-        [best, ..] => {
-            let of_best: Vec<Rival> =
-                pairs.iter().filter_map(|pair| Rival::of(pair, design)).take(usable.len() - 1).collect();
-            Answer { best: quoted(&best.name), rivals: of_best, design, extent }.headline()
+        _ => {
+            let leader = leader(pairs, usable.len());
+            let is_usable = |pair: &&Pair| pair.places.iter().all(|&place| place < usable.len());
+            let rivals = pairs.iter().filter(is_usable).filter_map(|pair| Rival::of(pair, leader, design));
+            Answer { best: quoted(&usable[leader].name), rivals: rivals.collect(), design, extent }.headline()
         }
     }
 }
@@ -36,24 +40,46 @@ pub fn headline(arms: &[ArmStatistics], pairs: &[Pair], design: &Design, extent:
 struct Rival<'a> {
     name: String,
     pair: &'a Pair,
-    /// The difference in images.
+    /// The decision, where `A` means that the best arm is better.
+    decision: Decision,
+    /// How much better the best arm is, in images. Negative if the rival has the better mean.
     images: f64,
     half_width: Option<f64>,
 }
 
 impl<'a> Rival<'a> {
     /// Returns the other arm of a pair with the best one; `None` for other pairs.
-    fn of(pair: &'a Pair, design: &Design) -> Option<Self> {
-        (pair.places[0] == 0).then(|| Self {
-            name: quoted(&pair.b),
+    fn of(pair: &'a Pair, best: usize, design: &Design) -> Option<Self> {
+        let [a, b] = pair.places;
+        let (other, name, sign) = match best {
+            best if best == a => (b, &pair.b, 1.0),
+            best if best == b => (a, &pair.a, -1.0),
+            _ => return None,
+        };
+        Some(Self {
+            name: quoted(name),
             pair,
-            images: pair.difference.unwrap_or(0.0).abs() * design.test_images as f64,
+            decision: pair.seen_from(best, other)?,
+            images: sign * pair.difference.unwrap_or(0.0) * design.test_images as f64,
             half_width: pair.ci95.and_then(|interval| half_width(interval, design.test_images)),
         })
     }
 
     fn is(&self, decision: Decision) -> bool {
-        self.pair.decision == decision
+        self.decision == decision
+    }
+
+    /// Returns who leads, such as "normalize leads center by 59 ± 70 images in 10,000".
+    fn lead(&self, best: &str, half_width: Option<f64>, unit: &str) -> String {
+        let Self { name, images, .. } = self;
+        if self.pair.seeds == 0 {
+            format!("{best} and {name} have no seed in common")
+        } else if images.abs() < 0.5 && half_width.is_none() {
+            format!("{best} and {name} are tied")
+        } else {
+            let (ahead, behind) = if *images < 0.0 { (name.as_str(), best) } else { (best, name.as_str()) };
+            format!("{ahead} leads {behind} by {}{unit}", difference(images.abs(), half_width))
+        }
     }
 }
 
@@ -88,7 +114,12 @@ impl Answer<'_> {
             )
         };
         let agrees = |rival: &Rival| {
-            rival.pair.decision_new_images.is_none_or(|decision| decision == rival.pair.decision)
+            // Holm's correction may decide where both intervals still include 0.
+            let over_seeds = rival
+                .pair
+                .ci95
+                .map(|interval| Decision::from_interval(interval, self.design.fraction(self.design.margin)));
+            rival.pair.decision_new_images.is_none_or(|decision| Some(decision) == over_seeds)
         };
         let holds = self.rivals.iter().all(agrees);
         let use_of = |names: &str| {
@@ -121,26 +152,18 @@ impl Answer<'_> {
     }
 
     fn not_decided(&self, rival: &Rival) -> Vec<String> {
-        let unit = self.unit();
         let seeds = match self.extent.basis {
             Basis::Pending { seeds } => format!("{} of {}", rival.pair.seeds, plural(seeds, "seed")),
             _ => plural(rival.pair.seeds, "seed"),
         };
-        let lead = if rival.images < 0.5 {
-            format!("{} and {} are tied", self.best, rival.name)
-        } else {
-            format!(
-                "{} leads {} by {}{unit}",
-                self.best,
-                rival.name,
-                difference(rival.images, rival.half_width)
-            )
-        };
-        let next = match self.extent.basis {
-            Basis::Pending { .. } => "Let it finish.",
-            _ if self.extent.is_unfinished() => "It goes on.",
-            _ => "Train more seeds.",
-        };
+        let lead = rival.lead(&self.best, rival.half_width, &self.unit());
+        let next = if self.extent.is_unfinished() { "Let it finish." } else { "Train more seeds." };
+        if rival.pair.seeds == 0 {
+            return vec![
+                format!("Not decided yet: {lead}. {next}"),
+                format!("Not decided yet: some arms have no seed in common. {next}"),
+            ];
+        }
         vec![
             format!("Not decided yet: {lead} after {seeds}. {next}"),
             format!("Not decided yet after {seeds}. {next}"),
@@ -149,11 +172,7 @@ impl Answer<'_> {
 
     fn one_seed(&self) -> Vec<String> {
         let Some(second) = self.rivals.first() else { return Vec::new() };
-        let lead = if second.images < 0.5 {
-            format!("{} and {} are tied", self.best, second.name)
-        } else {
-            format!("{} leads {} by {}{}", self.best, second.name, whole(second.images), self.unit())
-        };
+        let lead = second.lead(&self.best, None, &self.unit());
         vec![
             format!("Not decided: with one seed, {lead}, which could be chance. Train 10 seeds."),
             "Not decided: with one seed, the differences could be chance. Train 10 seeds.".into(),
@@ -166,15 +185,15 @@ impl Answer<'_> {
             return self.counted(worse);
         }
         let names = list(worse.iter().map(|rival| rival.name.clone()), "and");
-        let images = list(worse.iter().map(|rival| whole(rival.images)), "and");
+        let images = list(worse.iter().map(|rival| whole(rival.images.abs())), "and");
         let are = if worse.len() == 1 { "is" } else { "are" };
         format!("{names} {are} {images}{} worse", self.unit())
     }
 
     /// Returns "4 others are 53 to 800 images in 10,000 worse".
     fn counted(&self, worse: &[&Rival]) -> String {
-        let least = worse.iter().map(|rival| rival.images).fold(f64::INFINITY, f64::min);
-        let most = worse.iter().map(|rival| rival.images).fold(0.0, f64::max);
+        let least = worse.iter().map(|rival| rival.images.abs()).fold(f64::INFINITY, f64::min);
+        let most = worse.iter().map(|rival| rival.images.abs()).fold(0.0, f64::max);
         let others =
             if worse.len() == 1 { "The other is".into() } else { format!("{} others are", worse.len()) };
         let range = if whole(least) == whole(most) {
@@ -192,6 +211,6 @@ impl Answer<'_> {
 
 impl Rival<'_> {
     fn is_decided(&self) -> bool {
-        !self.is(Decision::Undecided)
+        matches!(self.decision, Decision::A | Decision::Equivalent)
     }
 }

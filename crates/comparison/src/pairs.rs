@@ -77,10 +77,10 @@ pub struct McNemar {
 }
 
 /// Tests every pair of arms, without [`Pair::mcnemar`]. `arms` are sorted, so the one with the better mean comes
-/// first in each pair.
+/// first in each pair. `planned` is the number of pairs that will be tested at some look.
 ///
 /// Runs with the same seed share their initial weights and the order of the images, so the tests are paired.
-pub(crate) fn tested(arms: &[ArmStatistics], design: &Design) -> Vec<Pair> {
+pub(crate) fn tested(arms: &[ArmStatistics], planned: usize, design: &Design) -> Vec<Pair> {
     let (mut pairs, mut samples) = (Vec::new(), Vec::new());
     for (place, a) in arms.iter().enumerate() {
         for (other, b) in arms.iter().enumerate().skip(place + 1) {
@@ -105,9 +105,9 @@ pub(crate) fn tested(arms: &[ArmStatistics], design: &Design) -> Vec<Pair> {
         }
     }
     let p_values: Vec<f64> = pairs.iter().filter_map(|pair| pair.p).collect();
-    // At later looks, pairs without enough seeds so far may be tested too.
+    // A look must not be less strict because some arms have no runs yet.
     let tests = match design.looks {
-        Looks::Any => pairs.iter().filter(|pair| pair.seeds > 0).count(),
+        Looks::Any => planned,
         _ => p_values.len(),
     };
     let level = SIGNIFICANT / tests as f64;
@@ -136,7 +136,37 @@ fn shared<'a>(
     a.measured.iter().filter_map(|of_a| Some((of_a, b.measured.iter().find(|of_b| of_b.seed == of_a.seed)?)))
 }
 
+/// Returns the place of the arm to recommend: the first that no other usable arm beats. The arm with the best mean can
+/// lose on the seeds that it shares with another. The `usable` arms come first.
+pub(crate) fn leader(pairs: &[Pair], usable: usize) -> usize {
+    let is_beaten = |place: usize| {
+        let loses = |other| {
+            pairs.iter().filter_map(|pair| pair.seen_from(place, other)).any(|seen| seen == Decision::B)
+        };
+        (0..usable).any(loses)
+    };
+    (0..usable).find(|&place| !is_beaten(place)).unwrap_or(0)
+}
+
+/// Returns whether the leader is better than each other usable arm, or equivalent to it.
+pub(crate) fn is_decided(pairs: &[Pair], usable: usize) -> bool {
+    let leader = leader(pairs, usable);
+    let is_decided = |other| {
+        let mut seen = pairs.iter().filter_map(|pair| pair.seen_from(leader, other));
+        other == leader || seen.any(|seen| matches!(seen, Decision::A | Decision::Equivalent))
+    };
+    usable > 1 && (0..usable).all(is_decided)
+}
+
 impl Pair {
+    /// Returns the decision about the arms at these places as if they were `a` and `b`; `None` for another pair.
+    pub(crate) fn seen_from(&self, place: usize, other: usize) -> Option<Decision> {
+        if self.places == [place, other] {
+            return Some(self.decision);
+        }
+        (self.places == [other, place]).then(|| self.decision.reversed())
+    }
+
     /// Adds the interval over seeds and the decision. `level` is that of a pair, for all looks together. Returns the
     /// interval as a fraction of the test images, which may exceed −1..=1.
     fn decide(&mut self, sample: &Sample, level: f64, design: &Design) -> Option<[f64; 2]> {

@@ -12,7 +12,7 @@ use mnist_training::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Arm, ComparisonError, ComparisonSettings, basis::Basis};
+use crate::{Arm, ComparisonError, ComparisonSettings, basis::Basis, looks::Looks};
 
 /// Name of the file that contains the plan.
 pub const PLAN: &str = "plan.json";
@@ -92,8 +92,7 @@ impl Plan {
         if !path.exists() {
             return Ok(self);
         }
-        let saved: Self = files::read_json(path)?;
-        saved.check_unedited(path)?;
+        let saved = Self::read_any(path)?;
         if saved.data != self.data {
             return Err(TrainingError::OtherData(path.parent().unwrap_or(path).to_owned()).into());
         }
@@ -109,6 +108,16 @@ impl Plan {
         self.planned_seeds = saved.planned_seeds;
         self.looked_at_early = saved.looked_at_early;
         Ok(self)
+    }
+
+    /// Reads a plan of any arms. The positions of the arms are not set.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or was edited.
+    pub(crate) fn read_any(path: &Path) -> Result<Self, TrainingError> {
+        let plan: Self = files::read_json(path)?;
+        plan.check_unedited(path)?;
+        Ok(plan)
     }
 
     /// Returns the plan with its checksum, as it is saved.
@@ -134,7 +143,7 @@ impl Plan {
         match self.planned_seeds.map(|seeds| seeds as usize) {
             Some(seeds) if self.extended => Basis::Extended { seeds },
             _ if is_until_decided => Basis::UntilDecided,
-            None => Basis::Given(crate::looks::Looks::Any),
+            None => Basis::Given(Looks::Any),
             Some(seeds) if self.looked_at_early => Basis::LookedAtEarly { seeds },
             Some(seeds) if is_finished => Basis::Planned { seeds },
             Some(seeds) => Basis::Pending { seeds },
@@ -146,8 +155,7 @@ impl Plan {
     /// # Errors
     /// When the file cannot be read, or contains an arm that is not one of these.
     pub fn read(path: &Path, arms: &[Arm]) -> Result<Self, TrainingError> {
-        let mut plan: Self = files::read_json(path)?;
-        plan.check_unedited(path)?;
+        let mut plan = Self::read_any(path)?;
         for run in &mut plan.runs {
             let place = arms.iter().position(|arm| arm.name == run.arm);
             run.arm_index = place.ok_or_else(|| {

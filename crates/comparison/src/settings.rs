@@ -273,7 +273,10 @@ impl ComparisonSettings {
         };
         for (key, is_kept) in [
             ("until_decided", self.seeds.is_until_decided() || !saved.seeds.is_until_decided()),
-            ("seeds", saved.seeds.most() <= self.seeds.most()),
+            (
+                if self.seeds.is_until_decided() { "max_seeds" } else { "seeds" },
+                saved.seeds.most() <= self.seeds.most(),
+            ),
             ("scalings", saved.scalings.iter().all(|saved| self.scalings.contains(saved))),
             ("learning_rate", is_kept(|arm| arm.training.learning_rate.get().to_string())),
             ("batch_size", is_kept(|arm| arm.training.batch_size.to_string())),

@@ -56,12 +56,13 @@ impl Statistics {
 
     /// Computes the same as [`of`](Self::of), without its checks.
     pub(crate) fn of_checked(arms: &[ArmAccuracies], design: Design) -> Self {
+        let tested = arms.iter().filter(|arm| !arm.is_hopeless()).count();
         let given = arms.iter().enumerate().filter(|(_, arm)| !arm.runs.is_empty());
         let mut arms: Vec<ArmStatistics> =
             given.map(|(index, arm)| ArmStatistics::of(index, arm, &design)).collect();
         let order = |arm: &ArmStatistics| arm.accuracy.mean.unwrap_or(f64::NEG_INFINITY);
         arms.sort_by(|a, b| order(b).total_cmp(&order(a)));
-        let pairs = pairs::tested(&arms, &design);
+        let pairs = pairs::tested(&arms, tested * tested.saturating_sub(1) / 2, &design);
         let ranks = ranks(arms.len(), &pairs);
         for (arm, ranks) in arms.iter_mut().zip(ranks) {
             arm.ranks = ranks;

@@ -163,6 +163,7 @@ pub(crate) fn verdict(arms: &[ArmStatistics], pairs: &[Pair], design: &Design, e
         [alone] => {
             let alone = quoted(&alone.name);
             sentences.push(match (arms.len(), extent.is_unfinished()) {
+                (_, true) => format!("Only {alone} has a usable model so far."),
                 (1, false) => format!("{alone} was trained alone, so there is nothing to compare it with."),
                 _ => format!("Only {alone} has a usable model, so there is nothing to compare it with."),
             });

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use mnist_comparison::{ArmResult, Comparison, Looks};
+use mnist_comparison::{ArmResult, Comparison, Looks, until_decided::MOST_SEEDS};
+use mnist_training::files::CONFIG;
 
 use crate::{
     Findings,
@@ -35,7 +36,7 @@ pub fn extent(findings: &Findings) -> String {
 /// Returns the command with which `mnist-trainer` continues an undecided comparison; `None` if there is nothing to
 /// decide.
 pub fn run_on(comparison: &Comparison) -> Option<String> {
-    let folder = comparison.folder.display();
+    let seeds = comparison.scalings.iter().map(|arm| arm.runs.len()).max().unwrap_or(0);
     let more = if comparison.finished < comparison.planned {
         ""
     } else if comparison.is_decided() || comparison.pairs.iter().all(|pair| pair.seeds == 0) {
@@ -43,10 +44,22 @@ pub fn run_on(comparison: &Comparison) -> Option<String> {
     } else {
         match comparison.most_seeds {
             Some(most) => &format!(" --until-decided --max-seeds {}", 2 * most),
+            None if seeds as u32 >= MOST_SEEDS => &format!(" --until-decided --max-seeds {}", 2 * seeds),
             None => " --until-decided",
         }
     };
-    Some(format!("mnist-trainer compare --config {folder}/config.toml --out {folder} --resume{more}"))
+    let config = quote(&comparison.folder.join(CONFIG).display().to_string());
+    let folder = quote(&comparison.folder.display().to_string());
+    Some(format!("mnist-trainer compare --config {config} --out {folder} --resume{more}"))
+}
+
+/// Quotes a word for a shell if it contains special characters.
+pub fn quote(word: &str) -> String {
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || "-_./,:=".contains(character);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// Explains the ranking.

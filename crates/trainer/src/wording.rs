@@ -86,7 +86,7 @@ fn of_comparison(error: &ComparisonError, invocation: &Invocation) -> Wording {
             format!("use --jobs {threads} or fewer: each run needs a thread"),
         ),
         ComparisonError::OtherVersion { .. } => {
-            hint("choose another --out, or use the version that began it")
+            hint("choose another --out, or use the version that started the comparison")
         }
         ComparisonError::Margin { .. } => hint("choose another --margin"),
         ComparisonError::NoComparison(_) | ComparisonError::NotAComparison(_) => {

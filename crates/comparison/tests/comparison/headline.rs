@@ -114,3 +114,23 @@ fn headline_has_at_most_25_words_for_any_number_of_arms() {
 fn long_names() -> Vec<String> {
     (1..=8).map(|number| format!("standardize, learning rate 0.00{number}, batch size 64")).collect()
 }
+
+/// The arm with the best mean can lose on the seeds that both arms have.
+#[test]
+fn arm_that_loses_on_the_shared_seeds_is_not_recommended() {
+    let accuracies = |images: &[u32], first: u64| {
+        (first..).zip(images.iter().map(|&images| f64::from(images) / TEST_IMAGES as f64)).collect::<Vec<_>>()
+    };
+    let arms = [
+        ArmAccuracies::new("a", accuracies(&[9400, 9401, 9399, 9400, 9401, 9402, 9990, 9990, 9990, 9990], 1)),
+        ArmAccuracies::new("b", accuracies(&[9500, 9502, 9500, 9499, 9501, 9503], 1)),
+    ];
+    let statistics = Statistics::of(&arms, ONCE).unwrap();
+    assert_eq!(statistics.arms[0].name, "a");
+    assert_eq!(statistics.headline(), "Use b. a is 100 images in 10,000 worse.");
+    let apart = [ArmAccuracies::new("a", [(1, 0.9)]), ArmAccuracies::new("b", [(2, 0.8), (3, 0.8)])];
+    assert_eq!(
+        Statistics::of(&apart, ONCE).unwrap().headline(),
+        "Not decided yet: a and b have no seed in common. Train more seeds."
+    );
+}

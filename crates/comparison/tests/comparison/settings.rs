@@ -136,7 +136,7 @@ fn planned_comparison_can_go_on_until_it_is_decided_but_not_the_reverse() {
     assert_eq!(ComparisonSettings::read(&path).unwrap().seeds, until.seeds);
     settings("until_decided = true\nmax_seeds = 21\nmargin = 10.0").check_resumes(&path).unwrap();
     for (key, text) in [
-        ("seeds", "until_decided = true\nmax_seeds = 19\nmargin = 10.0"),
+        ("max_seeds", "until_decided = true\nmax_seeds = 19\nmargin = 10.0"),
         ("until_decided", "seeds = 30\nmargin = 10.0"),
     ] {
         let error = settings(text).check_resumes(&path).unwrap_err();

@@ -274,6 +274,19 @@ fn margin_is_above_zero_and_within_the_test_set() {
     }
 }
 
+/// Arms that are added later are tested at later looks, so the first look must leave room for them.
+#[test]
+fn arm_without_a_run_counts_for_the_level_of_every_look() {
+    let two = [
+        ArmAccuracies::new("a", (1..=4).map(|seed| (seed, 0.9 + 0.0003 * seed as f64))),
+        ArmAccuracies::new("b", (1..=4).map(|seed| (seed, 0.88 + 0.0001 * (seed % 2) as f64))),
+    ];
+    let three = [two[0].clone(), two[1].clone(), ArmAccuracies::new("c", [])];
+    let any = Design { looks: Looks::Any, ..ONCE };
+    let p_holm = |arms: &[ArmAccuracies]| Statistics::of(arms, any).unwrap().pairs[0].p_holm.unwrap();
+    assert!((p_holm(&three) / p_holm(&two) - 3.0).abs() < 1e-9);
+}
+
 /// Holm's correction may decide a pair whose simultaneous interval is a little too wide. The reverse cannot happen.
 #[test]
 fn interval_that_excludes_zero_is_decided_at_every_look() {

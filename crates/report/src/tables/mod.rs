@@ -128,7 +128,7 @@ fn detectable(fraction: f64, images: f64) -> String {
     if fraction > 1.0 { format!("> {}", count(images as usize)) } else { tenths(fraction * images) }
 }
 
-/// Returns an arm's ranks, such as "1", "1–2" or "1, 3". Arms of which neither is decidedly better share one.
+/// Returns an arm's ranks, such as "1", "1–2" or "1, 3". Two arms share a rank if neither is decidedly better.
 pub fn rank(arm: &ArmResult) -> String {
     match arm.ranks[..] {
         [] => or_missing(None),

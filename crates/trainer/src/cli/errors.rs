@@ -7,8 +7,9 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 use mnist_data::scaling::preset_names;
+use mnist_report::notes::quote;
 
-use super::{Cli, invocation::quote};
+use super::Cli;
 use crate::terminal::write_line;
 
 /// Exit status for invalid arguments or settings, the same as clap's.

@@ -7,6 +7,7 @@ use std::{
 
 use clap::ArgMatches;
 use mnist_data::DatasetKind;
+use mnist_report::notes::quote;
 
 use super::settings::data_dir_variable;
 
@@ -90,15 +91,6 @@ impl Invocation {
             None => DataDirOrigin::Run,
         }
     }
-}
-
-/// Quotes a word for a shell if it contains special characters.
-pub fn quote(word: &str) -> String {
-    let is_plain = |character: char| character.is_ascii_alphanumeric() || "-_./,:=".contains(character);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]

@@ -49,6 +49,9 @@ pub enum Command {
     /// Classify images with a trained run
     Predict(PredictArgs),
     /// Write the report of a comparison again, without training
+    ///
+    /// Before the planned end, this counts as a look: from then on, the comparison is tested at every look, which needs
+    /// larger differences.
     Report(ReportArgs),
     /// Compare accuracies from any program: which differences are more than chance
     Verdict(VerdictArgs),
@@ -148,7 +151,8 @@ pub struct CompareArgs {
     /// Train each scaling with the seeds 1 to N [default: 1]
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub seeds: Option<NonZeroU32>,
-    /// Train seed after seed until every pair of scalings is decided: one is better, or both are equivalent
+    /// Train seed after seed until every pair of scalings is decided (one is better, or both are equivalent) or
+    /// --max-seeds is reached
     #[arg(long, conflicts_with = "seeds")]
     pub until_decided: bool,
     /// Difference in test images that does not matter: scalings within it are equivalent [default: 0.2% of the

@@ -30,7 +30,6 @@ pub fn run(args: ReportArgs, terminal: &Terminal) -> Result<()> {
         let hint = format!("to finish some, repeat its command with --out {folder} --resume");
         return Err(HintedError::new(format!("{folder} has no finished runs"), hint).into());
     }
-    folder.record_look()?;
     let is_elsewhere = args.data_dir.is_some();
     let data = match load_data(&folder, args.data_dir, terminal) {
         // With --data-dir this is an error, so that a report with images is not replaced by one without.
@@ -50,6 +49,12 @@ pub fn run(args: ReportArgs, terminal: &Terminal) -> Result<()> {
         }
         None => None,
     };
+    if folder.record_look()? {
+        terminal.warning(
+            "this report comes before the planned end, so the comparison is tested at every look from now on, \
+             which needs larger differences",
+        );
+    }
     let comparison = folder.comparison();
     let files = mnist_report::write(&Findings::new(&folder, &comparison, samples.as_ref())?)?;
     let result = ReportResult { comparison: args.comparison, files };

@@ -91,15 +91,27 @@ fn read(path: &Path) -> Result<Vec<ArmAccuracies>> {
         Box::new(io::stdin())
     } else {
         let file = File::open(path).map_err(|error| failed(error.to_string()))?;
-        if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-            return Err(failed("it is not a file".into()).into());
+        if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+            return Err(failed("it is a folder".into()).into());
         }
         Box::new(file)
     };
-    let mut rows = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(input.take(MOST_BYTES));
+    let mut content = Vec::new();
+    input.take(MOST_BYTES + 1).read_to_end(&mut content).map_err(|error| failed(error.to_string()))?;
+    if content.len() as u64 > MOST_BYTES {
+        return Err(failed("it is larger than 64 MiB".into()).into());
+    }
+    let mut rows = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(&content[..]);
     let mut arms: Vec<ArmAccuracies> = Vec::new();
-    for row in rows.deserialize() {
+    for (number, row) in rows.deserialize().enumerate() {
         let Row { arm: name, seed, accuracy } = row.map_err(|error| failed(reason(&error)))?;
+        if name.is_empty() {
+            return Err(failed(format!("row {} has no arm", number + 1)).into());
+        }
+        if let Some(accuracy) = accuracy.filter(|accuracy| !(0.0..=1.0).contains(accuracy)) {
+            let row = number + 1;
+            return Err(failed(format!("row {row}: accuracy {accuracy} is not between 0 and 1")).into());
+        }
         let run = SeedAccuracy { seed, accuracy, answers: None };
         match arms.iter_mut().find(|arm| arm.name == name) {
             Some(arm) => arm.runs.push(run),
@@ -118,8 +130,15 @@ fn reason(error: &csv::Error) -> String {
         csv::ErrorKind::Deserialize { pos, err } => {
             let line =
                 pos.as_ref().map_or_else(String::new, |position| format!("line {}: ", position.line()));
-            format!("{line}{}", err.kind())
+            let column = err.field().map_or_else(String::new, |field| format!("column {}: ", field + 1));
+            format!("{line}{column}{}", err.kind())
         }
+        csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
+            let line =
+                pos.as_ref().map_or_else(String::new, |position| format!("line {}: ", position.line()));
+            format!("{line}{len} values in place of {expected_len}")
+        }
+        csv::ErrorKind::Utf8 { .. } => "it is not UTF-8 text".into(),
         _ => error.to_string(),
     }
 }

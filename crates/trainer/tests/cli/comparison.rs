@@ -235,16 +235,17 @@ fn comparison_until_decided_ends_like_an_interrupted_one_and_stops_its_arms() {
 #[test]
 fn report_before_the_planned_end_counts_as_a_look() {
     let folder = folder_with_digits();
-    let arguments = "compare --scalings center,none --seeds 3 --epochs 1 --limit 64 --out all";
+    let arguments = "compare --scalings center,none --seeds 4 --epochs 1 --limit 64 --out all";
     let planned = json(&mut trainer_on_digits(folder.path(), arguments));
     assert_eq!(planned["looks"], "once");
-    fs::remove_dir_all(run_of(&folder.path().join("all"), "center-seed3")).unwrap();
+    fs::remove_dir_all(run_of(&folder.path().join("all"), "center-seed4")).unwrap();
     fs::remove_file(folder.path().join("all/result.json")).unwrap();
     let report = trainer_in(folder.path(), "report all").output().unwrap();
     assert_contains(
         &crate::support::stdout(&report),
-        ["Looked at before the planned 3 seeds: valid at any number of seeds."],
+        ["Looked at before the planned 4 seeds: valid at any number of seeds."],
     );
+    assert_contains(&stderr(&report), ["warning: this report comes before the planned end"]);
     let resumed = json(&mut trainer_on_digits(folder.path(), &format!("{arguments} --resume")));
     assert_eq!(resumed["looks"], "any");
     // A report after the end changes nothing.
