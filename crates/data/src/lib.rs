@@ -12,6 +12,7 @@ pub mod batcher;
 mod error;
 pub mod idx;
 pub mod images;
+pub mod input;
 mod memory;
 pub mod pictures;
 pub mod preparation;

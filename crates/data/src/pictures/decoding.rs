@@ -1,8 +1,7 @@
 //! Decodes one picture from the bytes of its file.
 
 use std::{
-    fs::File,
-    io::{self, Cursor, Read},
+    io::{Cursor, Read},
     path::Path,
 };
 
@@ -12,46 +11,27 @@ use image::{
 };
 
 use super::{ColorMode, Size, jpeg};
-use crate::DataError;
+use crate::{DataError, input};
 
 /// Limit for the size of a file and for the memory to decode it. A picture of 100 million pixels needs less: 8 bytes
 /// per pixel and some overhead.
 const MAX_BYTES: u64 = 1 << 30;
 
+/// Limit for a picture from a stream. Its length is unknown, so the memory for it grows while it is read.
+const MAX_STREAM_BYTES: u64 = 128 << 20;
+
 /// Reads a picture's complete file.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, DataError> {
-    let read = || {
-        let mut file = File::open(path)?;
-        let about = file.metadata()?;
-        if !about.is_file() {
-            return read_to_end(file); // A pipe's length is unknown.
-        }
-        if about.len() > MAX_BYTES {
-            return Err(too_large());
-        }
-        let mut bytes = vec![0; about.len() as usize];
-        file.read_exact(&mut bytes)?;
-        Ok(bytes)
-    };
-    read().map_err(|cause| DataError::Read { path: path.to_owned(), cause })
+    input::read(path, MAX_BYTES).map_err(|cause| DataError::Read { path: path.to_owned(), cause })
 }
 
 /// Reads a picture's complete file from a stream. Errors show `name` as its name.
 ///
 /// # Errors
-/// When it cannot be read, or is larger than 1 GiB.
+/// When it cannot be read, or is larger than 128 MiB.
 pub fn read_stream(name: &Path, stream: impl Read) -> Result<Vec<u8>, DataError> {
-    read_to_end(stream).map_err(|cause| DataError::Read { path: name.to_owned(), cause })
-}
-
-fn read_to_end(stream: impl Read) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    stream.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_BYTES { Err(too_large()) } else { Ok(bytes) }
-}
-
-fn too_large() -> io::Error {
-    io::Error::new(io::ErrorKind::FileTooLarge, "the file is larger than 1 GiB")
+    input::read_stream(stream, MAX_STREAM_BYTES)
+        .map_err(|cause| DataError::Read { path: name.to_owned(), cause })
 }
 
 /// A picture whose header is read and valid, and whose pixels are not decoded yet.

@@ -1,0 +1,66 @@
+//! Reads files from outside, whose kind and size are unknown, into bounded memory.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
+
+/// Opens a regular file, and returns it with its length in bytes. Refuses anything else: opening a named pipe would wait
+/// for its writer, and a device such as `/dev/zero` has no end.
+///
+/// # Errors
+/// When the file does not exist, cannot be opened, or is not a regular file.
+pub fn open(path: &Path) -> io::Result<(File, u64)> {
+    let metadata = path.metadata()?;
+    if metadata.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
+    }
+    if !metadata.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    Ok((File::open(path)?, metadata.len()))
+}
+
+/// Reads a regular file of at most `most` bytes.
+///
+/// # Errors
+/// When the file cannot be read, is not a regular file, or is larger.
+pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let (file, length) = open(path)?;
+    if length > most {
+        return Err(too_large(most));
+    }
+    let mut bytes = Vec::with_capacity(length as usize);
+    read_into(&mut bytes, file, most)?;
+    Ok(bytes)
+}
+
+/// Reads a regular file of UTF-8 text of at most `most` bytes.
+///
+/// # Errors
+/// As for [`read`], and when the file is not UTF-8.
+pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
+    String::from_utf8(read(path, most)?)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+}
+
+/// Reads a stream of at most `most` bytes.
+///
+/// # Errors
+/// When the stream cannot be read, or is longer.
+pub fn read_stream(stream: impl Read, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    read_into(&mut bytes, stream, most)?;
+    Ok(bytes)
+}
+
+fn read_into(bytes: &mut Vec<u8>, stream: impl Read, most: u64) -> io::Result<()> {
+    stream.take(most + 1).read_to_end(bytes)?;
+    if bytes.len() as u64 > most { Err(too_large(most)) } else { Ok(()) }
+}
+
+fn too_large(most: u64) -> io::Error {
+    let most = if most >= 1 << 30 { format!("{} GiB", most >> 30) } else { format!("{} MiB", most >> 20) };
+    io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {most}"))
+}
