@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mnist_data::{FittedScaling, Images};
-use mnist_training::{Observer, TrainingError, dataset::fit, files, run::SCALING};
+use mnist_training::{Observer, TrainingError, dataset::fit, run::SCALING};
 
 use crate::{ComparisonFolder, ComparisonSettings, plan::PlannedRun};
 
@@ -38,7 +38,9 @@ impl FittedScalings {
         for arm in folder.arms() {
             let place = &mut self.0[arm.arm.scaling_index];
             if let (None, Some(run)) = (&place, arm.runs.first()) {
-                *place = Some(Arc::new(files::read_json(&run.result.run.join(SCALING))?));
+                let scaling = serde_json::from_slice(&run.result.read_file(SCALING)?);
+                let path = run.result.run.join(SCALING);
+                *place = Some(Arc::new(scaling.map_err(TrainingError::damaged(path))?));
             }
         }
         Ok(())

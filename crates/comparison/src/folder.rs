@@ -7,10 +7,11 @@ use std::{
 
 use mnist_training::{
     FinishedRun, TrainingError,
-    files::{CONFIG, Destination, Existing, OutputFolder, RESULT, ResultKind},
+    files::{self, CONFIG, Destination, Existing, OutputFolder, RESULT, ResultKind, State},
     run::{FolderLock, LOCK, check_free},
-    settings::{Overrides, Positive, first_difference},
+    settings::{Overrides, Positive, first_difference, read_saved},
 };
+use serde::de::IgnoredAny;
 
 use crate::{
     ArmRuns, Comparison, ComparisonError, ComparisonSettings, Terms,
@@ -37,9 +38,21 @@ pub const FIGURES: &str = "figures";
 pub const COMPARISON: ResultKind = ResultKind {
     contents: &[CONFIG, PLAN, RESULT, PAGE, MARKDOWN, TABLE, FIGURES, RUNS, LOCK],
     mark: CONFIG,
-    is_ours: |folder| Overrides::read(&folder.join(CONFIG)).is_ok(),
+    state,
     is_resumable: true,
 };
+
+fn state(folder: &Path) -> Option<State> {
+    Overrides::read(&folder.join(CONFIG)).ok()?;
+    let (plan, result) = (folder.join(PLAN), folder.join(RESULT));
+    let is_damaged = (plan.exists() && Plan::read_any(&plan).is_err())
+        || (result.exists() && files::read_sealed::<IgnoredAny>(&result).is_err());
+    Some(match result.exists() {
+        _ if is_damaged => State::Damaged,
+        true => State::Finished,
+        false => State::Unfinished,
+    })
+}
 
 /// The folder of a comparison, with the finished runs in memory.
 #[derive(Debug)]
@@ -82,8 +95,12 @@ impl ComparisonFolder {
         // An earlier result, with fewer runs, must not be mistaken for the result of these settings.
         folder.remove(RESULT)?;
         folder.write(CONFIG, settings.to_toml()?.as_bytes())?;
-        folder.write_json(PLAN, &plan.sealed()?)?;
-        Self::read_runs(folder, settings.clone(), plan)
+        folder.write_sealed(PLAN, &plan)?;
+        // Every process writes into this folder only while it holds the lock.
+        folder.remove_temporary(COMPARISON.contents)?;
+        let mut this = Self::new(folder, settings.clone(), plan);
+        this.record_others(|_| false)?;
+        Ok(this)
     }
 
     /// Opens a folder that [`begin`](Self::begin) has created.
@@ -100,18 +117,26 @@ impl ComparisonFolder {
         let settings = ComparisonSettings::read(&path.join(CONFIG))?;
         let plan = Plan::read(&path.join(PLAN), &settings.arms())?;
         let folder = OutputFolder::create(path.to_owned())?;
-        Self::read_runs(folder, settings, plan)
+        let mut this = Self::new(folder, settings, plan);
+        for run in this.plan.runs.clone() {
+            if let Some(finished) = FinishedRun::read(&this.path().join(RUNS).join(&run.name))? {
+                this.record(&run, finished);
+            }
+        }
+        Ok(this)
     }
 
-    fn read_runs(
-        folder: OutputFolder,
-        settings: ComparisonSettings,
-        plan: Plan,
-    ) -> Result<Self, ComparisonError> {
+    fn new(folder: OutputFolder, settings: ComparisonSettings, plan: Plan) -> Self {
         let arms = settings.arms().into_iter().map(|arm| ArmRuns { arm, runs: Vec::new() }).collect();
-        let mut this = Self { folder, settings, plan, arms };
-        this.record_others(|_| false)?;
-        Ok(this)
+        Self { folder, settings, plan, arms }
+    }
+
+    /// Waits until no other process writes into the folder, and locks it. Reports are written under this lock.
+    ///
+    /// # Errors
+    /// When the folder cannot be locked.
+    pub fn lock(&self) -> Result<FolderLock, TrainingError> {
+        FolderLock::wait_for(self.path())
     }
 
     /// Records that somebody looks at the comparison before its planned end. From now on, it is tested at every look.
@@ -124,31 +149,35 @@ impl ComparisonFolder {
         if !matches!(self.basis(), Basis::Pending { .. }) || self.arms.iter().filter(usable).count() < 2 {
             return Ok(false);
         }
-        let _lock = FolderLock::wait_for(self.folder.path())?;
+        let _lock = self.lock()?;
         // Another process may have extended the plan.
         let saved = Plan { looked_at_early: true, ..Plan::read_any(&self.folder.path().join(PLAN))? };
-        self.folder.write_json(PLAN, &saved.sealed()?)?;
+        self.folder.write_sealed(PLAN, &saved)?;
         self.plan.looked_at_early = true;
         self.plan.extended |= saved.extended;
         Ok(true)
     }
 
     /// Records the runs that other processes have finished meanwhile, and whether they looked at the comparison or
-    /// extended it. Skips the runs that are `ours`: their results will be [recorded](Self::record) from memory.
+    /// extended it. Skips the runs that are `ours`: their results will be [recorded](Self::record) from memory. Skips
+    /// damaged runs too: the experiment finishes them again.
     ///
     /// # Errors
-    /// When a finished run cannot be read.
+    /// When a finished run cannot be read, for a reason outside its files.
     pub fn record_others(&mut self, ours: impl Fn(&PlannedRun) -> bool) -> Result<(), TrainingError> {
         let saved = Plan::read_any(&self.folder.path().join(PLAN))?;
         self.plan.looked_at_early |= saved.looked_at_early;
         self.plan.extended |= saved.extended;
         let runs = self.folder.path().join(RUNS);
         for run in self.plan.runs.clone() {
-            if self.run(&run).is_none()
-                && !ours(&run)
-                && let Some(finished) = FinishedRun::read(&runs.join(&run.name))?
-            {
-                self.record(&run, finished);
+            if self.run(&run).is_some() || ours(&run) {
+                continue;
+            }
+            match FinishedRun::read_intact(&runs.join(&run.name)) {
+                Ok(Some(finished)) => self.record(&run, finished),
+                Ok(None) => {}
+                Err(error) if error.is_damage() => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(())
@@ -250,7 +279,8 @@ impl ComparisonFolder {
     /// When the settings cannot be read or the result cannot be written.
     pub fn conclude(&self, comparison: &Comparison) -> Result<(), TrainingError> {
         if self.is_current()? && self.is_finished() {
-            self.folder.write_json(RESULT, comparison)?;
+            let _lock = self.lock()?;
+            self.folder.write_sealed(RESULT, comparison)?;
         }
         Ok(())
     }
@@ -262,8 +292,7 @@ impl ComparisonFolder {
     /// When the settings cannot be read.
     pub fn is_current(&self) -> Result<bool, TrainingError> {
         let path = self.folder.path().join(CONFIG);
-        let saved = fs::read_to_string(&path).map_err(TrainingError::file("read", &path))?;
-        let difference = first_difference(&saved, &self.settings.to_toml()?, &[]);
+        let difference = first_difference(&read_saved(&path)?, &self.settings.to_toml()?, &[]);
         Ok(difference.map_err(TrainingError::damaged(path))?.is_none())
     }
 }

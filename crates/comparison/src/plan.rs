@@ -1,16 +1,17 @@
 //! The plan of a comparison: its runs, and the name of each run's folder.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::BTreeSet,
+    path::{Component, Path},
+};
 
-use data_encoding::HEXLOWER;
 use mnist_data::source::FileSum;
 use mnist_training::{
-    RunSettings, TrainingError,
-    files::{self, RESULT},
+    FinishedRun, RunSettings, TrainingError,
+    files::{self, sha256},
     run::Versions,
 };
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::{Arm, ComparisonError, ComparisonSettings, basis::Basis, looks::Looks};
 
@@ -40,9 +41,6 @@ pub struct Plan {
     pub looked_at_early: bool,
     /// The runs, sorted by seed: a comparison that is stopped early then has arms with a seed in common.
     pub runs: Vec<PlannedRun>,
-    /// SHA-256 of the rest of the plan. What a test may claim depends on the plan, so an edited one is refused.
-    #[serde(default)]
-    pub sha256: Option<String>,
 }
 
 /// One run of a comparison: an arm with a seed.
@@ -80,7 +78,6 @@ impl Plan {
             extended: false,
             looked_at_early: false,
             runs,
-            sha256: None,
         })
     }
 
@@ -115,27 +112,15 @@ impl Plan {
     /// # Errors
     /// When the file cannot be read, or was edited.
     pub(crate) fn read_any(path: &Path) -> Result<Self, TrainingError> {
-        let plan: Self = files::read_json(path)?;
-        plan.check_unedited(path)?;
-        Ok(plan)
-    }
-
-    /// Returns the plan with its checksum, as it is saved.
-    ///
-    /// # Errors
-    /// When the plan cannot be encoded.
-    pub fn sealed(&self) -> Result<Self, TrainingError> {
-        let plan = Self { sha256: None, ..self.clone() };
-        let content = serde_json::to_vec(&plan).map_err(TrainingError::encode(PLAN))?;
-        Ok(Self { sha256: Some(HEXLOWER.encode(&Sha256::digest(content))), ..plan })
-    }
-
-    fn check_unedited(&self, path: &Path) -> Result<(), TrainingError> {
-        // Only plans of old versions have neither versions nor a checksum.
-        if (self.versions.is_some() || self.sha256.is_some()) && self.sealed()?.sha256 != self.sha256 {
-            return Err(TrainingError::damaged(path)("it was edited"));
+        let (plan, is_sealed): (Self, bool) = files::read_sealed(path)?;
+        // What a test may claim depends on the plan. Only plans of old versions have neither versions nor a checksum.
+        if plan.versions.is_some() && !is_sealed {
+            return Err(TrainingError::damaged(path)("its checksum is missing"));
         }
-        Ok(())
+        if let Some(run) = plan.runs.iter().find(|run| !is_folder_name(&run.name)) {
+            return Err(TrainingError::damaged(path)(format!("{:?} is not the name of a run", run.name)));
+        }
+        Ok(plan)
     }
 
     /// Returns when the comparison is tested. `is_finished` says whether all planned runs are finished.
@@ -165,13 +150,23 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Returns the runs that are not finished in this comparison's folder. Without a folder, these are all runs.
+    /// Returns the runs that are unfinished or damaged in this comparison's folder. Without a folder, these are all
+    /// runs.
     pub fn missing(&self, comparison: Option<&Path>) -> Vec<PlannedRun> {
         let is_finished = |run: &PlannedRun| {
-            comparison.is_some_and(|folder| folder.join(RUNS).join(&run.name).join(RESULT).exists())
+            let finished =
+                comparison.map(|folder| FinishedRun::read_intact(&folder.join(RUNS).join(&run.name)));
+            matches!(finished, Some(Ok(Some(_))))
         };
         self.runs.iter().filter(|run| !is_finished(run)).cloned().collect()
     }
+}
+
+/// Returns whether this is a name that [`run_name`] returns, and not a path out of the comparison's folder.
+fn is_folder_name(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None))
+        && !name.contains(char::is_control)
 }
 
 /// Returns the name of a run's folder: its scaling and its seed for people, and a hash of everything that its
@@ -181,6 +176,5 @@ fn run_name(settings: &RunSettings, data: &[FileSum]) -> Result<String, Training
     const DIGITS: usize = 10;
     let content = (settings.with_effect()?, data, Versions::current());
     let content = serde_json::to_vec(&content).map_err(TrainingError::encode("the name of a run"))?;
-    let hash = HEXLOWER.encode(&Sha256::digest(content));
-    Ok(format!("{}-seed{}-{}", settings.scaling.name(), settings.seed, &hash[..DIGITS]))
+    Ok(format!("{}-seed{}-{}", settings.scaling.name(), settings.seed, &sha256(&content)[..DIGITS]))
 }

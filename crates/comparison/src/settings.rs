@@ -164,10 +164,18 @@ impl ComparisonSettings {
         if self.scalings.is_empty() {
             return invalid("`scalings` is empty; a comparison needs at least one scaling".into());
         }
+        check_distinct(&self.grid)?;
+        let values = [self.scalings.len(), self.grid.learning_rate.len(), self.grid.batch_size.len()];
+        let arms: u128 = values.iter().map(|&values| values.max(1) as u128).product();
+        if arms * u128::from(self.seeds.most().get()) > u128::from(MOST_RUNS) {
+            return invalid(format!(
+                "{arms} arms with {} seeds each are more than {MOST_RUNS} runs; use fewer seeds or arms",
+                self.seeds.most()
+            ));
+        }
         if let Some(scaling) = repeated(&self.scalings) {
             return invalid(format!("`scalings` contains `{}` twice", scaling.name()));
         }
-        check_distinct(&self.grid)?;
         if self.seeds.is_until_decided() {
             if self.arms().len() < 2 {
                 return invalid("`until_decided` needs two scalings to decide between".into());
@@ -289,6 +297,12 @@ impl ComparisonSettings {
     }
 }
 
+/// Largest number of runs in a comparison. A plan lists them all.
+const MOST_RUNS: u32 = 100_000;
+
+/// Largest number of values of a setting in a grid.
+const MOST_VALUES: usize = 1000;
+
 fn invalid<T>(reason: String) -> Result<T, TrainingError> {
     Err(TrainingError::Settings(reason))
 }
@@ -319,6 +333,12 @@ fn repeated<T: PartialEq>(values: &[T]) -> Option<&T> {
 }
 
 fn check_distinct(grid: &Grid) -> Result<(), TrainingError> {
+    for (key, values) in [("learning_rate", grid.learning_rate.len()), ("batch_size", grid.batch_size.len())]
+    {
+        if values > MOST_VALUES {
+            return invalid(format!("`{key}` in [grid] has more than {MOST_VALUES} values"));
+        }
+    }
     if let Some(twice) = repeated(&grid.learning_rate) {
         return invalid(format!("`learning_rate` in [grid] contains {} twice", twice.get()));
     }

@@ -1,7 +1,11 @@
-//! Fits tables and sentences to the width of the terminal. In a file or a pipe they keep their full width.
+//! Fits tables and sentences to the width of the terminal, and escapes what could control it. In a file or a pipe they
+//! keep their full width.
+
+use std::{borrow::Cow, iter};
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets::UTF8_FULL_CONDENSED};
 use console::{Term, measure_text_width};
+use either::Either;
 
 /// Draws a table with a header for standard output.
 pub fn table<'a, R: AsRef<[String]>>(
@@ -46,6 +50,34 @@ fn list<R: AsRef<[String]>>(header: &[&str], rows: &[R], width: usize) -> String
         lines.collect::<Vec<_>>().join("\n")
     };
     wrap(&rows.iter().map(lines).collect::<Vec<_>>().join("\n\n"), width)
+}
+
+/// Escapes the characters with which a name from outside could control the terminal or reorder its text.
+pub fn escape(text: &str) -> Cow<'_, str> {
+    escape_if(text, is_hostile)
+}
+
+/// Escapes like [`escape`], except line breaks and tabs.
+pub fn escape_lines(text: &str) -> Cow<'_, str> {
+    escape_if(text, |character| !matches!(character, '\n' | '\t') && is_hostile(character))
+}
+
+fn escape_if(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&is_escaped) {
+        return text.into();
+    }
+    let escaped = text.chars().map(|character| match character {
+        _ if is_escaped(character) => Either::Left(character.escape_default()),
+        _ => Either::Right(iter::once(character)),
+    });
+    escaped.flatten().collect()
+}
+
+/// Returns whether this is a control character, or a mark of the direction of text.
+fn is_hostile(character: char) -> bool {
+    let is_direction =
+        matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    character.is_control() || is_direction
 }
 
 /// Breaks lines between words where they are too long for standard output.
@@ -150,6 +182,13 @@ mod tests {
             "rank: 1\nscaling: sample-standardize\ntest accuracy: 98.94%\n\n\
              rank: 2\nscaling: center (1 of 3\ndiverged)\ntest accuracy: 98.45%"
         );
+    }
+
+    #[test]
+    fn names_cannot_control_the_terminal() {
+        assert_eq!(escape("runs/a b/ä–7"), "runs/a b/ä–7");
+        assert_eq!(escape("\u{1b}[2J\n\u{202e}gnp.7\u{9b}"), r"\u{1b}[2J\n\u{202e}gnp.7\u{9b}");
+        assert_eq!(escape_lines("one\ntwo\u{7}"), "one\ntwo\\u{7}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod bench;
 mod cli;
 mod commands;
 mod failure;
+mod input;
 mod interrupt;
 mod layout;
 mod terminal;

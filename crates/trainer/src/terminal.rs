@@ -1,7 +1,7 @@
 //! Prints results on standard output, and progress, notes and warnings on standard error.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, BufWriter, IsTerminal, StdoutLock, Write},
     mem,
     sync::{
         LazyLock, Mutex, PoisonError,
@@ -10,17 +10,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use console::Term;
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mnist_training::{
     Observer,
-    files::json,
+    files::sealed_json,
     observer::{Task, TaskProgress},
 };
 use serde::Serialize;
 
-use crate::{interrupt, layout};
+use crate::{
+    interrupt,
+    layout::{self, escape, escape_lines},
+};
 
 /// All progress bars. Lines are printed above them.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
@@ -49,7 +52,7 @@ pub fn warn(text: impl AsRef<str>) {
 
 /// Prints a line on standard error. The work continues if standard error is closed.
 pub fn write_line(text: impl AsRef<str>) {
-    let text = layout::fit(text.as_ref(), &Term::stderr());
+    let text = layout::fit(&escape(text.as_ref()), &Term::stderr());
     let _ = BARS.suspend(|| writeln!(io::stderr(), "{text}"));
 }
 
@@ -68,12 +71,20 @@ impl Terminal {
 
     /// Prints the result of a command on standard output: as JSON, or as `text` for people.
     pub fn result(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
-        let printed = if self.json { json(value)? } else { text() + "\n" };
-        match io::stdout().write_all(printed.as_bytes()) {
-            // A pipe was closed early, as by `mnist-trainer … | head`.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => Ok(other?),
+        // JSON has its own escapes. It is not collected first, because it can be long.
+        print(|output| match self.json {
+            true => serde_json::to_writer_pretty(output, value).map_err(io::Error::from),
+            false => output.write_all(escape_lines(&text()).as_bytes()),
+        })
+    }
+
+    /// Prints a result as it is saved in `result.json`, with its checksum, or as `text`.
+    pub fn saved_result(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
+        if !self.json {
+            return self.result(value, text);
         }
+        let json = sealed_json(value)?;
+        print(|output| output.write_all(json.trim_end().as_bytes()))
     }
 
     /// Prints a note when the next training begins. If it fails before that, only the error is printed.
@@ -92,6 +103,16 @@ impl Terminal {
         let is_first = !self.has_estimate.swap(true, Ordering::Relaxed);
         let is_useful = is_first && !self.quiet && !io::stderr().is_terminal();
         is_useful.then(|| Estimate::new(images))
+    }
+}
+
+/// Writes to standard output, and ends the line.
+fn print(write: impl FnOnce(&mut BufWriter<StdoutLock>) -> io::Result<()>) -> Result<()> {
+    let mut output = BufWriter::new(io::stdout().lock());
+    match write(&mut output).and_then(|()| output.write_all(b"\n")).and_then(|()| output.flush()) {
+        // A pipe was closed early, as by `mnist-trainer … | head`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("cannot write to standard output"),
     }
 }
 
@@ -144,8 +165,9 @@ struct Bar {
 
 impl TaskProgress for Bar {
     fn at(&mut self, done: u64, total: Option<u64>, message: &str) {
+        let message = escape(message);
         if self.bar.message() != message {
-            self.bar.set_message(message.to_owned());
+            self.bar.set_message(message.into_owned());
         }
         if let Some(total) = total {
             self.bar.set_length(total);

@@ -3,7 +3,7 @@
 //! The advice is a hint on its own line. Some errors can follow a note about the data or the training; their advice is
 //! part of the message, so that standard error still has only two lines.
 
-use std::path::Path;
+use std::{io::ErrorKind, path::Path};
 
 use mnist_comparison::ComparisonError;
 use mnist_data::{
@@ -113,7 +113,12 @@ fn of_training(error: &TrainingError, invocation: &Invocation) -> Wording {
         TrainingError::NoDevice(_) => hint("install a Vulkan driver, or use --backend flex"),
         TrainingError::TooManyThreads { most, .. } => hint(format!("use --threads {most} or fewer")),
         TrainingError::Threads(_) => hint("use a smaller --threads"),
-        TrainingError::DamagedCheckpoint { .. } => message(format!("{error}; remove it to start over")),
+        TrainingError::Damaged { .. } | TrainingError::Changed(_) => {
+            hint("restore the file, or repeat the command that wrote it with --resume or --force")
+        }
+        TrainingError::File { action: "write", cause, .. } if cause.kind() == ErrorKind::NotFound => {
+            message(format!("{error}; was the folder removed or moved meanwhile?"))
+        }
         TrainingError::Occupied { is_resumable: true, .. } => {
             hint("choose another --out, or use --resume or --force")
         }
@@ -138,7 +143,6 @@ fn of_training(error: &TrainingError, invocation: &Invocation) -> Wording {
             hint("name a run folder; `train` and `compare` write them")
         }
         TrainingError::Diverged(_) => hint("train again with a smaller --learning-rate"),
-        TrainingError::ScalingChanged(_) => hint("restore it, or train again"),
         TrainingError::OtherNetwork { .. } => hint("use the program that trained it"),
         TrainingError::Fit { cause: ScalingError::TooLarge { .. }, .. } => {
             message(format!("{error} (for pictures: a smaller --resize)"))

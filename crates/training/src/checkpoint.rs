@@ -3,6 +3,9 @@
 //! A checkpoint is a folder under `checkpoints/`. Its name contains the epoch and the number of images already
 //! trained on in that epoch. It is written under another name and renamed when it is complete. Burn's records
 //! keep the ids of the parameters, which the optimizer needs to find its moments.
+//!
+//! Each checkpoint names the checksums of its files, and how far the run's `metrics.csv` and `curve.csv` are valid. The
+//! last two checkpoints are kept, so that a run can go on from the first if the second is damaged.
 
 use std::{
     fmt, fs,
@@ -10,73 +13,197 @@ use std::{
 };
 
 use burn::{optim::OptimizerRecord, store::ModuleRecord, tensor::Bytes};
+use mnist_data::source::FileSum;
 use mnist_model::Classifier;
+use serde::{Deserialize, Serialize};
 
-use crate::{TrainingError, TrainingState, error::one_line, files, training_loop::TrainingProgress};
+use crate::{
+    Observer, TrainingError, TrainingState,
+    appended_csv::{AppendedCsv, Extent},
+    curve::{CurveBuilder, Sums},
+    error::one_line,
+    files,
+    run::{CHECKPOINTS, CURVE, METRICS},
+    training_loop::TrainingProgress,
+};
 
 const MODEL: &str = "model.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
 const PROGRESS: &str = "progress.json";
 const UNFINISHED: &str = "unfinished";
 
-/// Saves the state as the newest checkpoint and removes the older ones.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn save<M: Classifier>(checkpoints: &Path, state: &TrainingState<M>) -> Result<(), TrainingError> {
-    let TrainingProgress { epochs, epoch, .. } = &state.progress;
-    let name = format!("epoch-{:010}-images-{:010}", epochs.len() + 1, epoch.images);
-    let (unfinished, complete) = (checkpoints.join(UNFINISHED), checkpoints.join(name));
-    let older = list(checkpoints)?;
-    let encode = || TrainingError::encode("a checkpoint");
-    // Burn moves the last running statistics, such as those of a batch normalization, into the module only when
-    // something reads them. Its records do not; `valid` does.
-    drop(state.model.valid());
-    let model = state.model.clone().into_record().into_bytes().map_err(encode())?;
-    let optimizer = state.optimizer.into_bytes().map_err(encode())?;
+/// Number of checkpoints that are kept while a run trains.
+const KEPT: usize = 2;
 
-    let in_checkpoints = || TrainingError::file("save a checkpoint in", checkpoints);
-    if unfinished.exists() {
-        fs::remove_dir_all(&unfinished).map_err(in_checkpoints())?;
+/// The content of `progress.json`. The rows of earlier epochs are in the run's CSV files.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedProgress {
+    /// See [`Checkpoints::new`].
+    identity: String,
+    epoch: Sums,
+    epoch_seconds: f64,
+    step: usize,
+    window: Sums,
+    metrics: Extent,
+    curve: Extent,
+    files: Vec<FileSum>,
+}
+
+/// The checkpoints of a run, and the CSV files that grow with them.
+#[derive(Debug)]
+pub struct Checkpoints {
+    folder: PathBuf,
+    identity: String,
+    metrics: AppendedCsv,
+    curve: AppendedCsv,
+}
+
+impl Checkpoints {
+    /// Returns the checkpoints in the folder `run`. The `identity` stands for everything that the run's result depends
+    /// on: a checkpoint with another one is not loaded.
+    pub fn new(run: &Path, identity: String) -> Self {
+        Self {
+            folder: run.join(CHECKPOINTS),
+            identity,
+            metrics: AppendedCsv::new(run.join(METRICS)),
+            curve: AppendedCsv::new(run.join(CURVE)),
+        }
     }
-    fs::create_dir_all(&unfinished).map_err(in_checkpoints())?;
-    files::write(&unfinished.join(MODEL), &model)?;
-    files::write(&unfinished.join(OPTIMIZER), &optimizer)?;
-    files::write(&unfinished.join(PROGRESS), files::json(&state.progress)?.as_bytes())?;
-    if !complete.exists() {
+
+    /// Saves the state as the newest checkpoint, and removes all but the last two.
+    ///
+    /// # Errors
+    /// When it cannot be written. The earlier checkpoints are then still there.
+    pub fn save<M: Classifier>(&mut self, state: &TrainingState<M>) -> Result<(), TrainingError> {
+        let TrainingProgress { epochs, epoch, epoch_seconds, curve } = &state.progress;
+        let name = format!("epoch-{:010}-images-{:010}", epochs.len() + 1, epoch.images);
+        let (unfinished, complete) = (self.folder.join(UNFINISHED), self.folder.join(name));
+        self.append_rows(&state.progress)?;
+        if complete.exists() {
+            // The run was stopped again before its first step.
+            return Ok(());
+        }
+        let encode = || TrainingError::encode("a checkpoint");
+        // Burn moves the last running statistics, such as those of a batch normalization, into the module only when
+        // something reads them. Its records do not; `valid` does.
+        drop(state.model.valid());
+        let model = state.model.clone().into_record().into_bytes().map_err(encode())?;
+        let optimizer = state.optimizer.into_bytes().map_err(encode())?;
+        let saved = SavedProgress {
+            identity: self.identity.clone(),
+            epoch: *epoch,
+            epoch_seconds: *epoch_seconds,
+            step: curve.step(),
+            window: curve.window(),
+            metrics: self.metrics.extent(),
+            curve: self.curve.extent(),
+            files: vec![files::sum(MODEL, &model), files::sum(OPTIMIZER, &optimizer)],
+        };
+
+        let in_checkpoints = || TrainingError::file("save a checkpoint in", &self.folder);
+        if unfinished.exists() {
+            fs::remove_dir_all(&unfinished).map_err(in_checkpoints())?;
+        }
+        // Only the last folder is created: if somebody removes the run while it trains, it must not come back in part.
+        for folder in [&self.folder, &unfinished] {
+            if !folder.exists() {
+                fs::create_dir(folder).map_err(in_checkpoints())?;
+            }
+        }
+        files::write(&unfinished.join(MODEL), &model)?;
+        files::write(&unfinished.join(OPTIMIZER), &optimizer)?;
+        files::write(&unfinished.join(PROGRESS), files::sealed_json(&saved)?.as_bytes())?;
         fs::rename(&unfinished, &complete).map_err(in_checkpoints())?;
+        files::sync_folder(&self.folder)?;
+        self.keep(KEPT)
     }
-    for checkpoint in older.iter().filter(|&checkpoint| *checkpoint != complete) {
-        fs::remove_dir_all(checkpoint).map_err(in_checkpoints())?;
-    }
-    Ok(())
-}
 
-/// Loads the newest checkpoint's weights, moments and progress into `fresh`. Returns `fresh` unchanged if there
-/// is no checkpoint.
-///
-/// # Errors
-/// When the checkpoint cannot be read or is damaged.
-pub fn load_newest<M: Classifier>(
-    checkpoints: &Path,
-    fresh: TrainingState<M>,
-) -> Result<TrainingState<M>, TrainingError> {
-    let Some(newest) = list(checkpoints)?.pop() else { return Ok(fresh) };
-    load(&newest, fresh).map_err(|reason| TrainingError::DamagedCheckpoint { path: newest, reason })
-}
-
-fn load<M: Classifier>(checkpoint: &Path, fresh: TrainingState<M>) -> Result<TrainingState<M>, String> {
-    fn reason(error: impl fmt::Display) -> String {
-        one_line(&error)
+    /// Appends the new rows of the run's CSV files.
+    pub(crate) fn append_rows(&mut self, progress: &TrainingProgress) -> Result<(), TrainingError> {
+        self.metrics.append(&progress.epochs)?;
+        self.curve.append(&progress.curve.points)
     }
-    let bytes = |name| fs::read(checkpoint.join(name)).map(Bytes::from_bytes_vec).map_err(reason);
-    let model = ModuleRecord::from_bytes(bytes(MODEL)?).map_err(reason)?;
-    let optimizer = OptimizerRecord::from_bytes(bytes(OPTIMIZER)?).map_err(reason)?;
-    Ok(TrainingState {
-        model: fresh.model.try_load_record(model).map_err(reason)?,
-        optimizer: fresh.optimizer.load_record(optimizer),
-        progress: files::read_json(&checkpoint.join(PROGRESS)).map_err(reason)?,
-    })
+
+    /// Returns the checksums of the run's CSV files.
+    pub(crate) fn csv_sums(&self) -> [FileSum; 2] {
+        [self.metrics.sum(), self.curve.sum()]
+    }
+
+    /// Removes all but the newest `count` checkpoints.
+    pub(crate) fn keep(&self, count: usize) -> Result<(), TrainingError> {
+        let found = list(&self.folder)?;
+        for old in &found[..found.len().saturating_sub(count)] {
+            remove(old)?;
+        }
+        Ok(())
+    }
+
+    /// Loads the newest checkpoint's weights, moments and progress into `fresh`. Returns `fresh` unchanged if there
+    /// is no checkpoint.
+    ///
+    /// A damaged checkpoint is removed with a warning, and the one before it is loaded.
+    ///
+    /// # Errors
+    /// When a file cannot be read for a reason outside the file, or a damaged checkpoint cannot be removed.
+    pub fn load_newest<M: Classifier>(
+        &mut self,
+        fresh: TrainingState<M>,
+        observer: &dyn Observer,
+    ) -> Result<TrainingState<M>, TrainingError> {
+        while let Some(newest) = list(&self.folder)?.pop() {
+            let error = match self.load(&newest, fresh.model.clone()) {
+                Ok(state) => return Ok(state),
+                Err(error) if error.is_damage() => error,
+                Err(error) => return Err(error),
+            };
+            remove(&newest)?;
+            let next = match list(&self.folder)?.is_empty() {
+                true => "training starts over",
+                false => "training goes on from the checkpoint before",
+            };
+            observer.warning(&format!("{error}; {next}"));
+        }
+        Ok(fresh)
+    }
+
+    fn load<M: Classifier>(&mut self, folder: &Path, model: M) -> Result<TrainingState<M>, TrainingError> {
+        let damaged = |reason: &dyn fmt::Display| TrainingError::DamagedCheckpoint {
+            path: folder.to_owned(),
+            reason: one_line(reason),
+        };
+        let damage = |error: TrainingError| if error.is_damage() { damaged(&error) } else { error };
+        let (saved, is_sealed) =
+            files::read_sealed::<SavedProgress>(&folder.join(PROGRESS)).map_err(damage)?;
+        if !is_sealed {
+            return Err(damaged(&"its progress.json has no checksum"));
+        }
+        if saved.identity != self.identity {
+            return Err(damaged(&"it belongs to other settings or another version"));
+        }
+        let read = |name: &str| {
+            let sum = saved.files.iter().find(|sum| sum.name == name);
+            let sum = sum.ok_or_else(|| damaged(&format!("it names no checksum of {name}")))?;
+            files::read_unchanged(folder, sum).map(Bytes::from_bytes_vec).map_err(damage)
+        };
+        let record = ModuleRecord::from_bytes(read(MODEL)?).map_err(|error| damaged(&error))?;
+        let moments = OptimizerRecord::from_bytes(read(OPTIMIZER)?).map_err(|error| damaged(&error))?;
+        let path = |file: &AppendedCsv| file.path().to_owned();
+        let (metrics, epochs) = AppendedCsv::read(path(&self.metrics), &saved.metrics).map_err(damage)?;
+        let (curve, points) = AppendedCsv::read(path(&self.curve), &saved.curve).map_err(damage)?;
+        let fresh = TrainingState::new(model.try_load_record(record).map_err(|error| damaged(&error))?);
+        (self.metrics, self.curve) = (metrics, curve);
+        Ok(TrainingState {
+            optimizer: fresh.optimizer.load_record(moments),
+            progress: TrainingProgress {
+                epochs,
+                epoch: saved.epoch,
+                epoch_seconds: saved.epoch_seconds,
+                curve: CurveBuilder::resume(points, saved.step, saved.window),
+            },
+            ..fresh
+        })
+    }
 }
 
 /// Returns the complete checkpoints, oldest first.
@@ -87,7 +214,11 @@ fn list(checkpoints: &Path) -> Result<Vec<PathBuf>, TrainingError> {
     let mut found = fs::read_dir(checkpoints)
         .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>())
         .map_err(TrainingError::file("list the files in", checkpoints))?;
-    found.retain(|path| !path.ends_with(UNFINISHED));
+    found.retain(|path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"epoch-")));
     found.sort();
     Ok(found)
+}
+
+fn remove(checkpoint: &Path) -> Result<(), TrainingError> {
+    fs::remove_dir_all(checkpoint).map_err(TrainingError::file("remove", checkpoint))
 }

@@ -65,8 +65,7 @@ impl Sums {
 }
 
 /// A learning curve that grows step by step.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Default)]
 pub struct CurveBuilder {
     /// The points so far.
     pub points: Vec<CurvePoint>,
@@ -77,6 +76,22 @@ pub struct CurveBuilder {
 }
 
 impl CurveBuilder {
+    /// Returns a curve that goes on after `points`: `step` steps since the start of the run, with the sums `window`
+    /// since the last point.
+    pub(crate) fn resume(points: Vec<CurvePoint>, step: usize, window: Sums) -> Self {
+        Self { points, step, window }
+    }
+
+    /// Returns the number of steps since the start of the run.
+    pub fn step(&self) -> usize {
+        self.step
+    }
+
+    /// Returns the sums since the last point.
+    pub(crate) fn window(&self) -> Sums {
+        self.window
+    }
+
     /// Adds a step of `epoch` (counted from 1) that ended after `seconds` of training.
     pub fn add(&mut self, step: Sums, epoch: usize, steps_per_epoch: usize, seconds: f64) {
         self.step += 1;

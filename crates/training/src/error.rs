@@ -78,10 +78,12 @@ pub enum TrainingError {
         reason: String,
     },
     /// An output folder that contains an earlier result.
-    #[error("{} already contains a result", path.display())]
+    #[error("{} already contains a result ({state})", path.display())]
     Occupied {
         /// The folder.
         path: PathBuf,
+        /// The state of the result, such as `finished`.
+        state: String,
         /// Whether it can be resumed.
         is_resumable: bool,
     },
@@ -135,9 +137,9 @@ pub enum TrainingError {
     /// A diverged run, which has no weights.
     #[error("{} has no usable model: its training diverged", .0.display())]
     Diverged(PathBuf),
-    /// A `scaling.json` that was changed after the training.
+    /// A file of a finished run that was changed after the training.
     #[error("{} was changed after the training", .0.display())]
-    ScalingChanged(PathBuf),
+    Changed(PathBuf),
     /// A run that was trained with another network.
     #[error("{} was trained with the network `{found}`, not with `{expected}`", path.display())]
     OtherNetwork {
@@ -210,6 +212,15 @@ impl TrainingError {
         )
     }
 
+    /// Returns whether a file that this crate has written is missing or was changed.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged { .. } | Self::DamagedCheckpoint { .. } | Self::Changed(_) => true,
+            Self::File { action: "read", cause, .. } => cause.kind() == io::ErrorKind::NotFound,
+            _ => false,
+        }
+    }
+
     /// Returns whether the settings are wrong, so that no work was started.
     pub fn is_bad_setting(&self) -> bool {
         matches!(
@@ -256,7 +267,12 @@ impl TrainingError {
     }
 }
 
-/// Returns the message of an error in one line. Some libraries write several.
-pub(crate) fn one_line(error: &impl fmt::Display) -> String {
-    error.to_string().trim_end().replace('\n', "; ")
+/// Returns the message of an error in one line. Some libraries write several, or repeat a long part of the file.
+pub(crate) fn one_line(error: &(impl fmt::Display + ?Sized)) -> String {
+    const MOST: usize = 200;
+    let line = error.to_string().trim_end().replace('\n', "; ");
+    match line.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
 }

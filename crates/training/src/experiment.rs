@@ -11,12 +11,13 @@ use mnist_data::{FittedScaling, source::FileSum};
 use mnist_model::{Classifier, Network};
 
 use crate::{
-    ExperimentData, Observer, RunSettings, TrainingError, TrainingLoop, TrainingState, backend, checkpoint,
-    files::{self, CONFIG, OutputFolder, RESULT},
+    ExperimentData, Observer, RunSettings, TrainingError, TrainingLoop, TrainingState, backend,
+    checkpoint::Checkpoints,
+    files::{self, CONFIG, OutputFolder, RESULT, sha256},
     monitor::Monitor,
     run::{
-        CHECKPOINTS, CURVE, DATA, FinishedRun, FolderLock, Machine, PREDICTIONS, RunResult, SCALING, Scores,
-        Status, Versions, WEIGHTS, sha256,
+        DATA, Divergence, FinishedRun, FolderLock, Machine, PREDICTIONS, RUN, RunResult, SCALING, Scores,
+        Status, Versions, WEIGHTS,
     },
     settings::check_unchanged,
     training_loop::Ending,
@@ -52,7 +53,8 @@ impl<'a, N: Network> Experiment<'a, N> {
         self.data
     }
 
-    /// Trains in the folder `path`. Resumes an unfinished run there, and returns the result of a finished one.
+    /// Trains in the folder `path`. Resumes an unfinished run there, and returns the result of a finished one. If a
+    /// file of a finished run is missing or was changed, warns and finishes the run again from its last checkpoint.
     /// Returns `None` while another process is training in the folder.
     ///
     /// # Errors
@@ -77,27 +79,42 @@ impl<'a, N: Network> Experiment<'a, N> {
         let folder = OutputFolder::create(path.to_owned())?;
         let Some(_lock) = FolderLock::try_take(path)? else { return Ok(None) };
         self.check_resumes(settings, fitted, path)?;
-        if let Some(finished) = FinishedRun::read(path)? {
+        folder.remove_temporary(RUN.contents)?;
+        if let Some(finished) = read_finished(&folder, observer)? {
             return Ok(Some(finished));
         }
         let device = self.device.clone().autodiff();
         let model = self.network.build(self.data.image(), self.data.classes, settings.seed, &device);
         let fresh = TrainingState::new(model.map_err(TrainingError::Network)?);
-        let checkpoints = path.join(CHECKPOINTS);
-        let state = checkpoint::load_newest(&checkpoints, fresh)?;
-        folder.write(CONFIG, settings.to_toml()?.as_bytes())?;
-        folder.write_json(DATA, &self.data.files)?;
-        let scaling = files::json(fitted.as_ref())?;
-        folder.write(SCALING, scaling.as_bytes())?;
+        let records = self.records(settings, fitted)?;
+        let mut checkpoints = Checkpoints::new(path, identity(settings, &records)?);
+        let state = checkpoints.load_newest(fresh, observer)?;
+        for (name, content) in &records {
+            folder.write(name, content.as_bytes())?;
+        }
 
         let training = TrainingLoop::new(settings, self.data, fitted.clone(), self.device.clone(), observer);
-        let (ending, state) = training.run(state, &mut Monitor::new(&training, &folder))?;
+        checkpoints.append_rows(&state.progress)?;
+        let (ending, state) = training.run(state, &mut Monitor::new(&training, &mut checkpoints))?;
         if ending == Ending::Stopped {
-            checkpoint::save(&checkpoints, &state)?;
+            checkpoints.save(&state)?;
             return Err(TrainingError::Resumable(path.to_owned()));
         }
-        let finished = self.conclude(&training, ending, state, &folder, sha256(scaling.as_bytes()));
+        let finished = self.conclude(&training, ending, state, &folder, &mut checkpoints, &records);
         finished.map(Some).map_err(|error| error.resumable(path.to_owned()))
+    }
+
+    /// Returns the files that describe a run, each with its name: the settings, the data and the fitted scaling.
+    fn records(
+        &self,
+        settings: &RunSettings,
+        fitted: &FittedScaling,
+    ) -> Result<[(&'static str, String); 3], TrainingError> {
+        Ok([
+            (CONFIG, settings.to_toml()?),
+            (DATA, files::json(&self.data.files)?),
+            (SCALING, files::json(fitted)?),
+        ])
     }
 
     /// Refuses a folder whose run has other settings, other data or another fitted scaling.
@@ -127,7 +144,8 @@ impl<'a, N: Network> Experiment<'a, N> {
         ending: Ending,
         state: TrainingState<N::Model>,
         folder: &OutputFolder,
-        scaling_sha256: String,
+        checkpoints: &mut Checkpoints,
+        records: &[(&'static str, String)],
     ) -> Result<FinishedRun, TrainingError> {
         let RunSettings { seed, training: settings, scaling } = training.settings;
         let model = state.model.valid();
@@ -138,15 +156,26 @@ impl<'a, N: Network> Experiment<'a, N> {
         // The last weight update can make the loss infinite or NaN.
         let test = test.filter(|evaluation| evaluation.loss.is_finite());
         let seconds = state.progress.seconds();
-        let curve = state.progress.curve.points;
-        folder.write_csv(CURVE, &curve)?;
+        checkpoints.append_rows(&state.progress)?;
+        let mut sums = checkpoints.csv_sums().to_vec();
+        let mut write = |name: &str, bytes: &[u8]| {
+            sums.push(files::sum(name, bytes));
+            folder.write(name, bytes)
+        };
+        for (name, content) in records {
+            // Written again, in case somebody has removed the files meanwhile.
+            write(name, content.as_bytes())?;
+        }
         let mut weights_sha256 = None;
         if let Some(test) = &test {
-            folder.write_csv(PREDICTIONS, &test.predictions)?;
+            write(PREDICTIONS, &files::csv(&test.predictions)?)?;
             let weights = weights::to_safetensors(&model)?;
-            folder.write(WEIGHTS, &weights)?;
+            write(WEIGHTS, &weights)?;
             weights_sha256 = Some(weights::sha256(&weights)?);
         }
+        let scaling_sha256 = sums.iter().find(|sum| sum.name == SCALING).map(|sum| sum.sha256.clone());
+        let curve = state.progress.curve;
+        let divergence = Divergence { epoch: state.progress.epochs.len().max(1), step: curve.step() };
         let epochs = state.progress.epochs;
         let validation = epochs.last().and_then(|epoch| {
             Some(Scores { loss: epoch.validation_loss?, accuracy: epoch.validation_accuracy? })
@@ -154,6 +183,7 @@ impl<'a, N: Network> Experiment<'a, N> {
         let result = RunResult {
             run: folder.path().to_owned(),
             status: if test.is_some() { Status::Ok } else { Status::Diverged },
+            diverged: test.is_none().then_some(divergence),
             scaling: scaling.name().into(),
             seed: *seed,
             learning_rate: settings.learning_rate.get(),
@@ -163,7 +193,7 @@ impl<'a, N: Network> Experiment<'a, N> {
             threads: rayon::current_num_threads(),
             machine: Machine::current(),
             weights_sha256,
-            scaling_sha256,
+            scaling_sha256: scaling_sha256.unwrap_or_default(),
             epochs,
             validation,
             test: test.as_ref().map(|test| Scores { loss: test.loss, accuracy: test.accuracy }),
@@ -176,11 +206,38 @@ impl<'a, N: Network> Experiment<'a, N> {
             seconds,
             versions: Versions::current(),
             data: self.data.files.clone(),
+            files: sums,
         };
-        folder.write_json(RESULT, &result)?;
+        result.check_files()?;
+        folder.write_sealed(RESULT, &result)?;
+        checkpoints.keep(1)?;
         let predictions = test.map(|test| test.predictions).unwrap_or_default();
-        Ok(FinishedRun { result, curve, predictions })
+        Ok(FinishedRun { result, curve: curve.points, predictions })
     }
+}
+
+/// Returns the finished run in the folder, if there is one. If it is damaged, removes its result, so that the run is
+/// finished again.
+fn read_finished(
+    folder: &OutputFolder,
+    observer: &dyn Observer,
+) -> Result<Option<FinishedRun>, TrainingError> {
+    match FinishedRun::read_intact(folder.path()) {
+        Err(error) if error.is_damage() => {
+            observer.warning(&format!("{error}; finishing the run again from its last checkpoint"));
+            folder.remove(RESULT)?;
+            Ok(None)
+        }
+        other => other,
+    }
+}
+
+/// Returns a checksum of everything that a run's result depends on.
+fn identity(settings: &RunSettings, records: &[(&str, String)]) -> Result<String, TrainingError> {
+    let records = records.iter().filter(|(name, _)| *name != CONFIG);
+    Ok(sha256(
+        files::json(&(settings.with_effect()?, records.collect::<Vec<_>>(), Versions::current()))?.as_bytes(),
+    ))
 }
 
 /// Refuses a network that does not return one logit per class, because computing its loss would panic.

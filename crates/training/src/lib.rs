@@ -31,6 +31,7 @@
 //! ```
 #![deny(missing_docs)]
 
+mod appended_csv;
 pub mod backend;
 pub mod checkpoint;
 pub mod curve;
@@ -41,6 +42,7 @@ mod experiment;
 pub mod export;
 pub mod files;
 pub mod loader;
+mod lock;
 mod monitor;
 pub mod observer;
 pub mod prediction;

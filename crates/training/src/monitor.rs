@@ -1,16 +1,18 @@
-//! Reports one run to the observer, and keeps the run's folder up to date.
+//! Reports one run to the observer, and saves its checkpoints.
 
-use std::ops::ControlFlow;
+use std::{
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
 
 use burn::data::dataset::Dataset;
 use mnist_model::Classifier;
 
 use crate::{
-    Observer, RunSettings, TrainingError, TrainingLoop, TrainingState, checkpoint,
-    files::OutputFolder,
+    Observer, RunSettings, TrainingError, TrainingLoop, TrainingState,
+    checkpoint::Checkpoints,
     observer::{Task, TaskProgress},
-    run::{CHECKPOINTS, METRICS},
-    training_loop::{EpochMetrics, TrainingProgress, Watch},
+    training_loop::{EpochMetrics, Watch},
 };
 
 pub(crate) struct Monitor<'a> {
@@ -19,11 +21,13 @@ pub(crate) struct Monitor<'a> {
     name: String,
     images_per_epoch: usize,
     epochs: usize,
-    folder: &'a OutputFolder,
+    checkpoints: &'a mut Checkpoints,
+    checkpoint_every: Duration,
+    last_checkpoint: Instant,
 }
 
 impl<'a> Monitor<'a> {
-    pub(crate) fn new(training: &TrainingLoop<'a>, folder: &'a OutputFolder) -> Self {
+    pub(crate) fn new(training: &TrainingLoop<'a>, checkpoints: &'a mut Checkpoints) -> Self {
         let RunSettings { seed, training: settings, scaling } = training.settings;
         let images_per_epoch = training.train.len();
         let epochs = settings.epochs.get() as usize;
@@ -31,7 +35,18 @@ impl<'a> Monitor<'a> {
         let images = (images_per_epoch * epochs) as u64;
         let observer = training.observer;
         let task = observer.begin(&Task::Training { name: name.clone(), images });
-        Self { observer, task, name, images_per_epoch, epochs, folder }
+        let checkpoint_every = settings.checkpoint_every();
+        let last_checkpoint = Instant::now();
+        Self {
+            observer,
+            task,
+            name,
+            images_per_epoch,
+            epochs,
+            checkpoints,
+            checkpoint_every,
+            last_checkpoint,
+        }
     }
 
     fn describe(&self, epoch: &EpochMetrics) -> String {
@@ -53,8 +68,17 @@ impl<'a> Monitor<'a> {
     }
 }
 
+impl Monitor<'_> {
+    fn save<M: Classifier>(&mut self, state: &TrainingState<M>) -> Result<(), TrainingError> {
+        self.checkpoints.save(state)?;
+        self.last_checkpoint = Instant::now();
+        Ok(())
+    }
+}
+
 impl<M: Classifier> Watch<M> for Monitor<'_> {
-    fn step(&mut self, progress: &TrainingProgress) -> ControlFlow<()> {
+    fn step(&mut self, state: &TrainingState<M>) -> Result<ControlFlow<()>, TrainingError> {
+        let progress = &state.progress;
         let images = (progress.epochs.len() * self.images_per_epoch + progress.epoch.images) as u64;
         let (loss, accuracy) = (progress.epoch.mean_loss(), 100.0 * progress.epoch.accuracy());
         let now = progress.curve.points.last().map_or_else(String::new, |point| {
@@ -63,12 +87,17 @@ impl<M: Classifier> Watch<M> for Monitor<'_> {
         let epoch = progress.epochs.len() + 1;
         let message = format!("epoch {epoch}/{}: loss {loss:.4}, accuracy {accuracy:.2}%{now}", self.epochs);
         self.task.at(images, None, &message);
-        if self.observer.wants_stop() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.observer.wants_stop() {
+            return Ok(ControlFlow::Break(()));
+        }
+        if self.last_checkpoint.elapsed() >= self.checkpoint_every {
+            self.save(state)?;
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
     fn epoch(&mut self, state: &TrainingState<M>) -> Result<(), TrainingError> {
-        checkpoint::save(&self.folder.path().join(CHECKPOINTS), state)?;
-        self.folder.write_csv(METRICS, &state.progress.epochs)?;
+        self.save(state)?;
         if let Some(epoch) = state.progress.epochs.last() {
             self.observer.note(&self.describe(epoch));
         }

@@ -1,10 +1,6 @@
 //! A finished run's model, with the scaling it was trained with.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 use burn::{
     data::{dataloader::batcher::Batcher, dataset::Dataset},
@@ -16,9 +12,9 @@ use mnist_model::{Classifier, Network};
 use crate::{
     Backend, DatasetSettings, Evaluation, Observer, Prediction, RunSettings, TrainingError,
     dataset::{dimensions, open_splits},
-    evaluate, files,
-    files::{CONFIG, RESULT},
-    run::{RunResult, SCALING, Status, WEIGHTS, sha256},
+    evaluate,
+    files::{CONFIG, sha256},
+    run::{RunResult, SCALING, Status, WEIGHTS},
     weights,
 };
 
@@ -33,8 +29,7 @@ pub struct TrainedModel {
     pub classes: usize,
     /// Names of the classes in the order of the labels, if they have names.
     pub class_names: Option<Vec<String>>,
-    weights: PathBuf,
-    folder: PathBuf,
+    result: RunResult,
 }
 
 impl TrainedModel {
@@ -49,27 +44,24 @@ impl TrainedModel {
         if run.join("runs").is_dir() {
             return Err(TrainingError::IsComparison(run.to_owned()));
         }
-        if !run.join(RESULT).exists() {
-            return Err(TrainingError::Unfinished(run.to_owned()));
-        }
-        let result: RunResult = files::read_json(&run.join(RESULT))?;
+        let result = RunResult::read(run)?.ok_or_else(|| TrainingError::Unfinished(run.to_owned()))?;
         if result.status == Status::Diverged {
             return Err(TrainingError::Diverged(run.to_owned()));
         }
         let scaling = run.join(SCALING);
-        let bytes = fs::read(&scaling).map_err(TrainingError::file("read", &scaling))?;
+        let bytes = result.read_file(SCALING)?;
         if result.scaling_sha256 != sha256(&bytes) {
-            return Err(TrainingError::ScalingChanged(scaling));
+            return Err(TrainingError::Changed(scaling));
         }
         let fitted: FittedScaling =
             serde_json::from_slice(&bytes).map_err(TrainingError::damaged(scaling))?;
+        result.read_file(CONFIG)?;
         Ok(Self {
             settings: RunSettings::read(&run.join(CONFIG))?,
             fitted: Arc::new(fitted),
             classes: result.classes,
-            class_names: result.class_names,
-            weights: run.join(WEIGHTS),
-            folder: run.to_owned(),
+            class_names: result.class_names.clone(),
+            result,
         })
     }
 
@@ -85,12 +77,18 @@ impl TrainedModel {
         let (found, expected) = (&self.settings.training.network, network.name());
         if *found != expected {
             let found = found.clone();
-            return Err(TrainingError::OtherNetwork { path: self.folder, found, expected });
+            return Err(TrainingError::OtherNetwork { path: self.result.run, found, expected });
+        }
+        let path = self.result.run.join(WEIGHTS);
+        let bytes = self.result.read_file(WEIGHTS)?;
+        if Some(weights::sha256(&bytes).map_err(TrainingError::damaged(&path))?) != self.result.weights_sha256
+        {
+            return Err(TrainingError::Changed(path));
         }
         let device = backend.open()?;
         let image = dimensions(self.fitted.shape());
         let fresh = network.build(image, self.classes, self.settings.seed, &device);
-        let model = weights::load(&self.weights, fresh.map_err(TrainingError::Network)?)?;
+        let model = weights::load(&path, bytes, fresh.map_err(TrainingError::Network)?)?;
         let batcher = ScalingBatcher::new(self.fitted.clone()).whitening_on_device(backend.is_gpu());
         Ok(Predictor { trained: self, model, batcher, device })
     }

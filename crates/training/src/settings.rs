@@ -4,16 +4,19 @@
 //! are complete and saved with the run.
 
 use std::{
-    fs,
     num::NonZeroU32,
     path::{self, Path, PathBuf},
     str::FromStr,
+    time::Duration,
 };
 
-use mnist_data::{Augmentation, ColorMode, DataError, DatasetKind, Scaling, Size, Source};
+use mnist_data::{Augmentation, ColorMode, DataError, DatasetKind, Scaling, Size, Source, input};
 use serde::{Deserialize, Serialize};
 
-use crate::{Backend, TrainingError};
+use crate::{
+    Backend, TrainingError,
+    files::{self, MOST_SETTINGS},
+};
 
 /// Defines a number that is checked when it is parsed.
 macro_rules! checked_number {
@@ -101,6 +104,8 @@ pub struct Overrides {
     pub backend: Option<Backend>,
     /// CPU threads; by default one per core.
     pub threads: Option<NonZeroU32>,
+    /// Seconds between two checkpoints of a run.
+    pub checkpoint_every: Option<Positive>,
     /// Height and width to resize pictures to.
     pub resize: Option<Size>,
     /// Whether to read pictures in grayscale or in color.
@@ -139,11 +144,19 @@ impl Overrides {
     /// # Errors
     /// When the file cannot be read, or contains an unknown key or an invalid value. The message names the line.
     pub fn read(path: &Path) -> Result<Self, TrainingError> {
-        let name = path.display();
-        let text = fs::read_to_string(path).map_err(|error| {
-            TrainingError::Settings(format!("cannot read the configuration {name}: {error}"))
+        let text = input::read_text(path, MOST_SETTINGS).map_err(|error| {
+            TrainingError::Settings(format!("cannot read the configuration {}: {error}", path.display()))
         })?;
-        toml::from_str(&text).map_err(|error| {
+        Self::parse(path, &text)
+    }
+
+    /// Reads the text of a TOML file. Errors show `path` as its name.
+    ///
+    /// # Errors
+    /// When the text contains an unknown key or an invalid value. The message names the line.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, TrainingError> {
+        toml::from_str(text).map_err(|error| {
+            let name = path.display();
             let before = error.span().map_or("", |span| &text[..span.start]);
             let line = before.matches('\n').count();
             let quoted = shorten(text.lines().nth(line).unwrap_or_default().trim());
@@ -198,6 +211,7 @@ impl Overrides {
             limit: self.limit.or(below.limit),
             backend: self.backend.or(below.backend),
             threads: self.threads.or(below.threads),
+            checkpoint_every: self.checkpoint_every.or(below.checkpoint_every),
             resize: self.resize.or(below.resize),
             color_mode: self.color_mode.or(below.color_mode),
             network: self.network.or(below.network),
@@ -292,6 +306,10 @@ pub struct TrainingSettings {
     /// [`in_pool`](crate::backend::in_pool).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<NonZeroU32>,
+    /// Seconds between two checkpoints; a minute by default. Each epoch ends with one as well. The number does not
+    /// change the results.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_every: Option<Positive>,
     /// Name of the network: [`Network::name`](crate::Network::name). An experiment fills it in.
     #[serde(skip_serializing_if = "is_tutorials_network")]
     pub network: String,
@@ -321,6 +339,7 @@ impl Default for TrainingSettings {
             validation_split: Fraction::NONE,
             backend: Backend::default(),
             threads: None,
+            checkpoint_every: None,
             network: NETWORK.to_owned(),
             augmentation: Augmentation::default(),
         }
@@ -342,9 +361,17 @@ impl TrainingSettings {
             validation_split: overrides.validation_split.unwrap_or(tutorial.validation_split),
             backend: overrides.backend.unwrap_or_default(),
             threads: overrides.threads,
+            checkpoint_every: overrides.checkpoint_every,
             network: overrides.network.clone().unwrap_or(tutorial.network),
             augmentation: overrides.augmentation.clone().unwrap_or_default(),
         })
+    }
+
+    /// Returns the time between two checkpoints.
+    pub fn checkpoint_every(&self) -> Duration {
+        const MINUTE: Duration = Duration::from_mins(1);
+        let given = self.checkpoint_every.map(Positive::get);
+        given.map_or(MINUTE, |seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
     }
 
     /// Returns the same settings for the network of this name.
@@ -413,7 +440,7 @@ impl RunSettings {
 }
 
 /// Keys that do not change the result.
-const WITHOUT_EFFECT: [&str; 2] = ["threads", "data_dir"];
+const WITHOUT_EFFECT: [&str; 3] = ["threads", "data_dir", "checkpoint_every"];
 
 /// Refuses settings that differ from those saved at `path`, if that file exists. Ignores the keys in `may_differ`
 /// and the keys that do not change the result.
@@ -424,25 +451,28 @@ pub fn check_unchanged(path: &Path, current: &str, may_differ: &[&str]) -> Resul
     if !path.exists() {
         return Ok(());
     }
-    let saved = fs::read_to_string(path).map_err(TrainingError::file("read", path))?;
-    let damaged = TrainingError::damaged(path);
-    match first_difference(&saved, current, may_differ).map_err(damaged)? {
+    match first_difference(&read_saved(path)?, current, may_differ).map_err(TrainingError::damaged(path))? {
         None => Ok(()),
         Some(key) => Err(TrainingError::OtherSettings { key, path: path.to_owned() }),
     }
+}
+
+/// Returns the text of saved settings.
+///
+/// # Errors
+/// When the file is missing, cannot be read, or is not text.
+pub fn read_saved(path: &Path) -> Result<String, TrainingError> {
+    String::from_utf8(files::read(path, MOST_SETTINGS)?).map_err(TrainingError::damaged(path))
 }
 
 /// Returns the first key in which two saved settings differ. Ignores the keys in `may_differ` and the keys that
 /// do not change the result.
 ///
 /// # Errors
-/// When one of the texts is not TOML.
-pub fn first_difference(
-    saved: &str,
-    current: &str,
-    may_differ: &[&str],
-) -> Result<Option<String>, toml::de::Error> {
-    let [saved, current]: [toml::Table; 2] = [toml::from_str(saved)?, toml::from_str(current)?];
+/// When one of the texts is not TOML. The error is the reason, without the line in question.
+pub fn first_difference(saved: &str, current: &str, may_differ: &[&str]) -> Result<Option<String>, String> {
+    let parse = |text| toml::from_str(text).map_err(|error| error.message().to_owned());
+    let [saved, current]: [toml::Table; 2] = [parse(saved)?, parse(current)?];
     let keys = saved.keys().chain(current.keys());
     Ok(keys
         .filter(|key| !WITHOUT_EFFECT.contains(&key.as_str()) && !may_differ.contains(&key.as_str()))

@@ -50,8 +50,7 @@ pub struct TrainingState<M> {
 }
 
 /// The progress of a run.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Default)]
 pub struct TrainingProgress {
     /// Finished epochs.
     pub epochs: Vec<EpochMetrics>,
@@ -96,8 +95,11 @@ pub enum Ending {
 /// Callbacks after each step and each epoch. `()` does nothing.
 pub trait Watch<M> {
     /// Called after each step. Returns whether to continue.
-    fn step(&mut self, _progress: &TrainingProgress) -> ControlFlow<()> {
-        ControlFlow::Continue(())
+    ///
+    /// # Errors
+    /// Any error; it ends the run.
+    fn step(&mut self, _state: &TrainingState<M>) -> Result<ControlFlow<()>, TrainingError> {
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Called after each epoch.
@@ -204,17 +206,15 @@ impl<'a> TrainingLoop<'a> {
     /// Trains the remaining steps of an epoch. Returns an ending if the run ends before the epoch does.
     fn finish_steps<M: Classifier>(
         &self,
-        state: TrainingState<M>,
+        mut state: TrainingState<M>,
         watch: &mut dyn Watch<M>,
     ) -> Result<(Option<Ending>, TrainingState<M>), TrainingError> {
         let (seed, settings) = (self.settings.seed, &self.settings.training);
         let device = self.device.clone().autodiff();
-        let TrainingState { mut model, mut optimizer, mut progress } = state;
-
         let batch_size = settings.batch_size.get() as usize;
-        let epoch = progress.epochs.len() + 1;
+        let epoch = state.progress.epochs.len() + 1;
         let order = epoch_order(seed, epoch, self.train.len());
-        let rest = order.get(progress.epoch.images..).ok_or_else(|| {
+        let rest = order.get(state.progress.epoch.images..).ok_or_else(|| {
             TrainingError::Mismatch(
                 "the checkpoint has trained on more images than the train split contains".into(),
             )
@@ -225,24 +225,26 @@ impl<'a> TrainingLoop<'a> {
         for batch in loader::batches(self.train, rest, batch_size, &batcher, &device) {
             let batch = batch?;
             let targets = batch.targets.clone();
-            let (trained, logits, loss) = step(model, &mut optimizer, settings.learning_rate.get(), batch);
-            model = trained;
+            let learning_rate = settings.learning_rate.get();
+            let (trained, logits, loss) = step(state.model, &mut state.optimizer, learning_rate, batch);
+            state.model = trained;
 
             let step = step_sums(logits, &loss, targets);
+            let progress = &mut state.progress;
             progress.epoch.add(step);
             progress.epoch_seconds += clock.elapsed().as_secs_f64();
             clock = Instant::now();
             progress.curve.add(step, epoch, order.len().div_ceil(batch_size), progress.seconds());
             if !progress.epoch.loss.is_finite() {
                 ending = Some(Ending::Diverged);
-            } else if watch.step(&progress).is_break() {
+            } else if watch.step(&state)?.is_break() {
                 ending = Some(Ending::Stopped);
             }
             if ending.is_some() {
                 break;
             }
         }
-        Ok((ending, TrainingState { model, optimizer, progress }))
+        Ok((ending, state))
     }
 
     /// Validates after an epoch's last step, and records the epoch's metrics.

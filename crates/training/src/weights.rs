@@ -1,13 +1,14 @@
 //! A model's weights as a safetensors file.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use burn::{
     module::Module,
     store::{BurnToPyTorchAdapter, ModuleSnapshot, SafetensorsStore},
 };
 use data_encoding::HEXLOWER;
-use safetensors::SafeTensors;
+use safetensors::{Dtype, SafeTensors};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::TrainingError;
@@ -30,16 +31,41 @@ pub fn to_pytorch(model: &impl Module) -> Result<Vec<u8>, TrainingError> {
 
 fn save(model: &impl Module, mut store: SafetensorsStore) -> Result<Vec<u8>, TrainingError> {
     model.save_into(&mut store).map_err(TrainingError::encode("the weights"))?;
-    store.get_bytes().map_err(TrainingError::encode("the weights"))
+    let bytes = store.get_bytes().map_err(TrainingError::encode("the weights"))?;
+    with_sorted_header(&bytes)
 }
 
-/// Loads the weights of a safetensors file into `model`.
+/// Returns the same safetensors file with the keys of its header in order, so that the same content has the same bytes.
+/// The crate `safetensors` writes the metadata in the random order of a hash map.
+pub(crate) fn with_sorted_header(file: &[u8]) -> Result<Vec<u8>, TrainingError> {
+    const ALIGNMENT: usize = 8;
+    let encode = TrainingError::encode("the header of a safetensors file");
+    let (length, header) = match SafeTensors::read_metadata(file) {
+        Ok((length, _)) => (length, &file[size_of::<u64>()..][..length]),
+        Err(error) => return Err(encode(error.to_string())),
+    };
+    // A map of serde_json keeps the order of the file if any crate asks for that.
+    let sorted = serde_json::from_slice::<BTreeMap<String, BTreeMap<String, Value>>>(header)
+        .and_then(|header| serde_json::to_vec(&header));
+    let mut header = sorted.map_err(|error| encode(error.to_string()))?;
+    header.resize(header.len().next_multiple_of(ALIGNMENT), b' ');
+    Ok([&(header.len() as u64).to_le_bytes()[..], &header, &file[size_of::<u64>() + length..]].concat())
+}
+
+/// Loads the weights in the bytes of a safetensors file into `model`. Errors show `path` as its name.
 ///
 /// # Errors
-/// When the file cannot be read, or contains the weights of another network.
-pub fn load<M: Module>(path: &Path, mut model: M) -> Result<M, TrainingError> {
-    let bytes = fs::read(path).map_err(TrainingError::file("read", path))?;
-    SafeTensors::deserialize(&bytes).map_err(TrainingError::damaged(path))?;
+/// When the bytes are not a safetensors file, contain the weights of another network, or a weight that is infinite or
+/// NaN.
+pub fn load<M: Module>(path: &Path, bytes: Vec<u8>, mut model: M) -> Result<M, TrainingError> {
+    for (name, tensor) in SafeTensors::deserialize(&bytes).map_err(TrainingError::damaged(path))?.tensors() {
+        let is_finite = |value: &[u8; 4]| f32::from_le_bytes(*value).is_finite();
+        if tensor.dtype() == Dtype::F32 && !tensor.data().as_chunks().0.iter().all(is_finite) {
+            return Err(TrainingError::damaged(path)(format!(
+                "{name} contains a weight that is infinite or NaN"
+            )));
+        }
+    }
     let loaded = model.load_from(&mut SafetensorsStore::from_bytes(Some(bytes)));
     loaded.map_err(|_| TrainingError::OtherLayers(path.to_owned()))?;
     Ok(model)

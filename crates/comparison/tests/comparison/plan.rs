@@ -7,7 +7,7 @@ use mnist_data::source::FileSum;
 use mnist_training::{TrainingError, files};
 use tempfile::tempdir;
 
-use crate::support::settings;
+use crate::support::{run, settings};
 
 fn sums(sha256: &str) -> Vec<FileSum> {
     vec![FileSum { name: "train".into(), sha256: sha256.into(), bytes: 1 }]
@@ -71,9 +71,9 @@ fn saved_plan_can_be_read_and_refuses_other_arms_and_other_data() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("plan.json");
     assert_eq!(plan.clone().continued(&path).unwrap(), plan);
-    files::write(&path, files::json(&plan.sealed().unwrap()).unwrap().as_bytes()).unwrap();
+    files::write(&path, files::sealed_json(&plan).unwrap().as_bytes()).unwrap();
 
-    assert_eq!(Plan::read(&path, &saved.arms()).unwrap(), plan.sealed().unwrap());
+    assert_eq!(Plan::read(&path, &saved.arms()).unwrap(), plan);
     let reordered = Plan::read(&path, &settings_of("['center', 'none']").arms()).unwrap();
     assert_eq!(
         (reordered.runs[0].arm.as_str(), reordered.runs[0].arm_index),
@@ -95,17 +95,43 @@ fn finished_runs_are_not_missing() {
     let folder = tempdir().unwrap();
     assert_eq!(plan.missing(None), plan.runs);
     assert_eq!(plan.missing(Some(folder.path())), plan.runs);
-    for (run, file) in [(0, "config.toml"), (1, "result.json")] {
+    let finished = files::sealed_json(&run(1, None).result).unwrap();
+    let damaged = finished.replace("64", "65");
+    for (run, file, content) in [
+        (0, "config.toml", ""),
+        (1, "result.json", &finished),
+        (1, "curve.csv", ""),
+        (2, "result.json", &damaged),
+        (2, "curve.csv", ""),
+    ] {
         let run = folder.path().join("runs").join(&plan.runs[run].name);
         fs::create_dir_all(&run).unwrap();
-        fs::write(run.join(file), "").unwrap();
+        fs::write(run.join(file), content).unwrap();
     }
     let missing = plan.missing(Some(folder.path()));
     assert_eq!(missing, [&plan.runs[..1], &plan.runs[2..]].concat());
 }
 
+#[test]
+fn edited_plan_and_plan_that_names_another_folder_are_refused() {
+    let settings = settings("scalings = ['none', 'center']\nseeds = 2");
+    let plan = Plan::new(&settings, &[]).unwrap();
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("plan.json");
+    let error = |path: &Path| Plan::read(path, &settings.arms()).unwrap_err().to_string();
+    let edited = files::sealed_json(&plan).unwrap().replace("\"extended\": false", "\"extended\": true");
+    fs::write(&path, edited).unwrap();
+    assert!(error(&path).contains("is damaged: its SHA-256"), "{}", error(&path));
+    for name in ["/etc", "../other", "a/b", "..", "", "a\u{1b}[2J"] {
+        let mut hostile = plan.clone();
+        hostile.runs[0].name = name.into();
+        save(&hostile, &path);
+        assert!(error(&path).ends_with("is not the name of a run"), "{}", error(&path));
+    }
+}
+
 fn save(plan: &Plan, path: &Path) {
-    files::write(path, files::json(&plan.sealed().unwrap()).unwrap().as_bytes()).unwrap();
+    files::write(path, files::sealed_json(plan).unwrap().as_bytes()).unwrap();
 }
 
 #[test]
@@ -145,7 +171,7 @@ fn edited_plan_and_plan_of_another_version_are_refused() {
     let edited = fs::read_to_string(&path).unwrap().replace("\"planned_seeds\": 2", "\"planned_seeds\": 1");
     fs::write(&path, edited).unwrap();
     let error = plan.clone().continued(&path).unwrap_err().to_string();
-    assert!(error.ends_with("it was edited"), "{error}");
+    assert!(error.ends_with("its SHA-256 is not the recorded one"), "{error}");
     assert_eq!(Plan::read(&path, &saved.arms()).unwrap_err().to_string(), error);
 
     let mut old = plan.clone();

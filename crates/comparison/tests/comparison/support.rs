@@ -76,6 +76,8 @@ pub fn run(seed: u64, accuracy: Option<f64>) -> FinishedRun {
         seconds: 2.0,
         versions: Versions::current(),
         data: Vec::new(),
+        files: Vec::new(),
+        diverged: None,
     };
     FinishedRun { result, curve: Vec::new(), predictions: Vec::new() }
 }

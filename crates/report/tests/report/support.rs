@@ -65,6 +65,8 @@ pub fn diverged(seed: u64) -> FinishedRun {
         seconds: 2.0,
         versions: Versions::current(),
         data: Vec::new(),
+        files: Vec::new(),
+        diverged: None,
     };
     FinishedRun { result, predictions: Vec::new(), curve: Vec::new() }
 }

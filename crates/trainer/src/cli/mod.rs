@@ -313,6 +313,9 @@ pub struct TrainingFlags {
     /// Use only the first N training images, for a quick look
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub limit: Option<NonZeroU32>,
+    /// Save a checkpoint after this time, and after each epoch [default: 60]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    pub checkpoint_every: Option<Positive>,
     #[command(flatten)]
     pub dataset: DatasetFlags,
     #[command(flatten)]

@@ -7,9 +7,11 @@ use mnist_data::DatasetKind;
 use mnist_model::{ModelConfig, Network};
 use mnist_training::{
     DatasetSettings, TrainingError,
-    files::{Destination, Existing, ResultKind},
+    files::{Destination, Existing, MOST_SETTINGS, ResultKind},
     settings::Overrides,
 };
+
+use crate::input;
 
 use super::{
     CompareArgs, ConfigFlag, DatasetFlags, FinalOutFlags, OutFlags, RunDatasetFlags, TrainArgs, TrainingFlags,
@@ -57,6 +59,7 @@ impl TrainingFlags {
             limit: self.limit,
             backend: self.compute.backend,
             threads: self.compute.threads,
+            checkpoint_every: self.checkpoint_every,
             ..Overrides::default()
         };
         self.dataset.over(flags.over(below))
@@ -116,7 +119,12 @@ impl ConfigFlag {
     /// program trains.
     pub fn read(&self) -> Result<Overrides, TrainingError> {
         let Some(path) = &self.config else { return Ok(Overrides::default()) };
-        let file = Overrides::read(path)?;
+        let unreadable = |error: &dyn std::fmt::Display| {
+            TrainingError::Settings(format!("cannot read the configuration {}: {error}", path.display()))
+        };
+        let bytes = input::read(path, MOST_SETTINGS)?.map_err(|error| unreadable(&error))?;
+        let text = String::from_utf8(bytes).map_err(|_| unreadable(&"it is not UTF-8 text"))?;
+        let file = Overrides::parse(path, &text)?;
         match &file.network {
             Some(network) if *network != ModelConfig::new().name() => {
                 Err(self.error(&format!("`network` is `{network}`; this program trains its own CNN only")))

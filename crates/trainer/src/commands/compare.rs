@@ -40,7 +40,7 @@ pub fn run(args: CompareArgs, terminal: &Terminal) -> Result<()> {
             "{diverged} of {planned} runs diverged; diverged runs are counted but excluded from means"
         ));
     }
-    terminal.result(&comparison, || {
+    terminal.saved_result(&comparison, || {
         let page = comparison.folder.join(PAGE);
         match live.failure {
             None => format!("{}\nreport: {}", describe_comparison(&comparison), page.display()),
@@ -61,6 +61,7 @@ impl LiveReport<'_> {
     /// Writes the report. If that fails, warns once for each cause, and the training continues.
     fn write(&mut self, folder: &ComparisonFolder, comparison: &Comparison) {
         let written = || -> Result<(), ReportError> {
+            let _lock = folder.lock()?;
             if folder.is_current()? {
                 mnist_report::write(&Findings::new(folder, comparison, self.samples.as_ref())?)?;
             }

@@ -56,6 +56,7 @@ pub fn run(args: ReportArgs, terminal: &Terminal) -> Result<()> {
         );
     }
     let comparison = folder.comparison();
+    let _lock = folder.lock()?;
     let files = mnist_report::write(&Findings::new(&folder, &comparison, samples.as_ref())?)?;
     let result = ReportResult { comparison: args.comparison, files };
     terminal.result(&result, || {

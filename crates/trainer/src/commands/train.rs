@@ -50,12 +50,19 @@ fn train(
     let run = experiment.run(settings, &fitted, folder.path(), terminal)?;
     let result = run.ok_or_else(|| TrainingError::InUse(folder.path().to_owned()))?.result;
 
-    terminal.result(&result, || describe(&result))?;
+    terminal.saved_result(&result, || describe(&result))?;
     match result.status {
         Status::Ok => Ok(()),
+        // One line, since notes about the training come before it.
         Status::Diverged => {
-            // One line, since notes about the training come before it.
-            bail!("the training diverged: its loss became infinite or NaN; use a smaller --learning-rate")
+            let at = result.diverged;
+            bail!(
+                "the training diverged: with {} and learning rate {:?}, the loss became infinite or NaN{}; \
+                 use a smaller --learning-rate",
+                result.scaling,
+                result.learning_rate,
+                at.map_or_else(String::new, |at| format!(" at step {} in epoch {}", at.step, at.epoch))
+            )
         }
     }
 }

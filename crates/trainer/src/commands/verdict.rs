@@ -1,10 +1,6 @@
 //! `verdict`: the statistics alone, on accuracies from any program.
 
-use std::{
-    fs::File,
-    io::{self, Read},
-    path::Path,
-};
+use std::path::Path;
 
 use anyhow::Result;
 use mnist_comparison::{
@@ -17,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cli::{LooksFlag, VerdictArgs},
+    input::{self, is_standard_input},
     layout::{fit_stdout, table},
     terminal::Terminal,
     wording::HintedError,
@@ -84,23 +81,9 @@ pub fn run(args: &VerdictArgs, terminal: &Terminal) -> Result<()> {
 
 /// Reads the arms in the order of their first rows.
 fn read(path: &Path) -> Result<Vec<ArmAccuracies>> {
-    let is_standard_input = path == Path::new("-");
-    let name = if is_standard_input { "standard input".into() } else { path.display().to_string() };
+    let name = if is_standard_input(path) { "standard input".into() } else { path.display().to_string() };
     let failed = |reason: String| HintedError::new(format!("cannot read {name}: {reason}"), COLUMNS);
-    let input: Box<dyn Read> = if is_standard_input {
-        Box::new(io::stdin())
-    } else {
-        let file = File::open(path).map_err(|error| failed(error.to_string()))?;
-        if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-            return Err(failed("it is a folder".into()).into());
-        }
-        Box::new(file)
-    };
-    let mut content = Vec::new();
-    input.take(MOST_BYTES + 1).read_to_end(&mut content).map_err(|error| failed(error.to_string()))?;
-    if content.len() as u64 > MOST_BYTES {
-        return Err(failed("it is larger than 64 MiB".into()).into());
-    }
+    let content = input::read(path, MOST_BYTES)?.map_err(|error| failed(error.to_string()))?;
     let mut rows = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(&content[..]);
     let mut arms: Vec<ArmAccuracies> = Vec::new();
     for (number, row) in rows.deserialize().enumerate() {

@@ -95,7 +95,7 @@ fn edited_or_missing_scaling_file_is_refused() {
         trainer_in(folder.path(), "evaluate run").output().unwrap()
     };
     let mean = read_mean(&original);
-    let changed = "run/scaling.json was changed after the training\nhint: restore it, or train again";
+    let changed = "run/scaling.json was changed after the training\nhint: restore the file";
     for (scaling, message) in [
         (Some(original.replace(&mean, "40.0")), changed),
         (Some(original.replace(&mean, "NaN")), changed),

@@ -9,7 +9,12 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use mnist_data::Images;
 use mnist_model::Model;
 
-use crate::{Predictor, TrainingError, files::ResultKind, predictor::TrainedModel, run::Versions};
+use crate::{
+    Predictor, TrainingError,
+    files::{ResultKind, State},
+    predictor::TrainedModel,
+    run::Versions,
+};
 
 /// A format to export a model in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +69,7 @@ pub const EXPORT: ResultKind = ResultKind {
     contents: &[safetensors::NAME, safetensors::SCALING, onnx::NAME, golden::NAME],
     mark: golden::NAME,
     // Other programs write files of the same names.
-    is_ours: |folder| golden::is_golden(&folder.join(golden::NAME)),
+    state: |folder| golden::is_golden(&folder.join(golden::NAME)).then_some(State::Finished),
     is_resumable: false,
 };
 

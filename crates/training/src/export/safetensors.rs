@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use mnist_model::Model;
-use safetensors::{SafeTensors, tensor::TensorInfo, tensor::TensorView};
-use serde::Serialize;
+use safetensors::{SafeTensors, tensor::TensorView};
 
 use super::ExportedFile;
 use crate::{Predictor, TrainingError, files, weights};
@@ -57,32 +56,16 @@ fn place(
     Ok(Some(scaling.into_bytes()))
 }
 
-/// Returns a safetensors file with the same bytes each time. The crate `safetensors` writes the metadata in the
-/// random order of a hash map, so this function sorts it by key.
+/// Returns a safetensors file with the same bytes each time.
 pub fn serialize(
     tensors: Vec<(String, TensorView)>,
     metadata: &BTreeMap<&'static str, String>,
 ) -> Result<Vec<u8>, TrainingError> {
-    #[derive(Serialize)]
-    struct Header<'a> {
-        #[serde(rename = "__metadata__")]
-        metadata: &'a BTreeMap<&'static str, String>,
-        #[serde(flatten)]
-        tensors: BTreeMap<String, &'a TensorInfo>,
-    }
-
     let unordered: HashMap<String, String> =
         metadata.iter().map(|(&key, value)| (key.to_owned(), value.clone())).collect();
-    let mut file = safetensors::serialize(tensors, Some(unordered))
+    let file = safetensors::serialize(tensors, Some(unordered))
         .map_err(TrainingError::encode("a safetensors file"))?;
-    let (length, header) = SafeTensors::read_metadata(&file)
-        .map_err(TrainingError::encode("the header of a safetensors file"))?;
-    let header = Header { metadata, tensors: header.tensors().into_iter().collect() };
-    let mut header =
-        serde_json::to_vec(&header).map_err(TrainingError::encode("the header of a safetensors file"))?;
-    header.resize(length, b' ');
-    file.splice(size_of::<u64>()..size_of::<u64>() + length, header);
-    Ok(file)
+    weights::with_sorted_header(&file)
 }
 
 #[cfg(test)]

@@ -2,27 +2,25 @@
 //!
 //! `result.json` is written last: without it, the run is unfinished.
 
-mod lock;
 mod machine;
 
 use std::path::{Path, PathBuf};
 
-use data_encoding::HEXLOWER;
 use mnist_data::source::FileSum;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::{
     TrainingError,
     curve::CurvePoint,
-    files::{self, CONFIG, RESULT, ResultKind},
+    files::{self, CONFIG, RESULT, ResultKind, State, sha256},
+    lock::is_locked,
     prediction::LabelledPrediction,
     settings::Overrides,
     training_loop::EpochMetrics,
     weights,
 };
 
-pub use lock::{FolderLock, LOCK, check_free};
+pub use crate::lock::{FolderLock, LOCK, check_free};
 pub use machine::Machine;
 
 /// The file of the fitted scaling.
@@ -51,9 +49,21 @@ pub const CHECKPOINTS: &str = "checkpoints";
 pub const RUN: ResultKind = ResultKind {
     contents: &[CONFIG, SCALING, WEIGHTS, RESULT, DATA, METRICS, CURVE, PREDICTIONS, CHECKPOINTS, LOCK],
     mark: CONFIG,
-    is_ours: |folder| Overrides::read(&folder.join(CONFIG)).is_ok(),
+    state,
     is_resumable: true,
 };
+
+fn state(folder: &Path) -> Option<State> {
+    if is_locked(folder).ok()? {
+        return Some(State::Running);
+    }
+    Overrides::read(&folder.join(CONFIG)).ok()?;
+    Some(match FinishedRun::read_intact(folder) {
+        Ok(None) => State::Unfinished,
+        Ok(Some(_)) => State::Finished,
+        Err(_) => State::Damaged,
+    })
+}
 
 /// Whether a finished run has a usable model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +91,9 @@ pub struct RunResult {
     pub run: PathBuf,
     /// Whether the model is usable.
     pub status: Status,
+    /// Where the training diverged. `None` if it did not.
+    #[serde(default)]
+    pub diverged: Option<Divergence>,
     /// The scaling's name.
     pub scaling: String,
     /// The seed.
@@ -125,6 +138,85 @@ pub struct RunResult {
     pub versions: Versions,
     /// Checksums of the data files.
     pub data: Vec<FileSum>,
+    /// Checksums of the other files in the run's folder. Empty in results of old versions.
+    #[serde(default)]
+    pub files: Vec<FileSum>,
+}
+
+/// The step after which the loss was infinite or NaN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Divergence {
+    /// Epoch, counted from 1.
+    pub epoch: usize,
+    /// Steps since the start of the run.
+    pub step: usize,
+}
+
+/// Limit for a file that a result of an old version names no checksum of, in bytes.
+const MOST_UNRECORDED: u64 = 1 << 30;
+
+impl RunResult {
+    /// Reads the result in a run's folder. Returns `None` if the run is unfinished.
+    ///
+    /// # Errors
+    /// When the file cannot be read, was changed, or contradicts itself.
+    pub fn read(folder: &Path) -> Result<Option<Self>, TrainingError> {
+        let path = folder.join(RESULT);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let (result, is_sealed) = files::read_sealed::<Self>(&path)?;
+        let result = Self { run: folder.to_owned(), ..result };
+        match result.contradiction(is_sealed) {
+            Some(reason) => Err(TrainingError::damaged(path)(reason)),
+            None => Ok(Some(result)),
+        }
+    }
+
+    /// Returns what is wrong with a result that was not written by this program.
+    fn contradiction(&self, is_sealed: bool) -> Option<&'static str> {
+        let classes = self.classes;
+        let is_square = |confusion: &Vec<Vec<usize>>| {
+            confusion.len() == classes && confusion.iter().all(|row| row.len() == classes)
+        };
+        let is_usable = self.test.is_some() && self.confusion.is_some() && self.weights_sha256.is_some();
+        let names = self.class_names.iter().flatten();
+        if !is_sealed && self.versions.mnist_trainer == Versions::current().mnist_trainer {
+            Some("its checksum is missing")
+        } else if !self.confusion.as_ref().is_none_or(is_square) {
+            Some("`confusion` does not have a row and a column per class")
+        } else if self.class_names.as_ref().is_some_and(|names| names.len() != classes) {
+            Some("`class_names` does not have a name per class")
+        } else if names.flat_map(|name| name.chars()).any(char::is_control) {
+            Some("`class_names` contains a control character")
+        } else if is_usable != (self.status == Status::Ok) {
+            Some("`status` contradicts the other keys")
+        } else {
+            None
+        }
+    }
+
+    /// Reads a file of the run.
+    ///
+    /// # Errors
+    /// When the file is missing, cannot be read, or was changed after the training.
+    pub fn read_file(&self, name: &str) -> Result<Vec<u8>, TrainingError> {
+        let path = self.run.join(name);
+        let sum = self.files.iter().find(|sum| sum.name == name);
+        let bytes = files::read(&path, sum.map_or(MOST_UNRECORDED, |sum| sum.bytes))?;
+        match sum {
+            Some(sum) if sum.sha256 != sha256(&bytes) => Err(TrainingError::Changed(path)),
+            _ => Ok(bytes),
+        }
+    }
+
+    /// Checks that no file of the run is missing or was changed.
+    ///
+    /// # Errors
+    /// When one is, or cannot be read.
+    pub fn check_files(&self) -> Result<(), TrainingError> {
+        self.files.iter().try_for_each(|sum| self.read_file(&sum.name).map(|_| ()))
+    }
 }
 
 /// A finished run: its result, learning curve and predictions.
@@ -144,17 +236,25 @@ impl FinishedRun {
     /// # Errors
     /// When a file cannot be read or is damaged.
     pub fn read(folder: &Path) -> Result<Option<Self>, TrainingError> {
-        let file = folder.join(RESULT);
-        if !file.exists() {
-            return Ok(None);
-        }
-        let result = RunResult { run: folder.to_owned(), ..files::read_json(&file)? };
-        let curve = files::read_csv(&folder.join(CURVE))?;
+        let Some(result) = RunResult::read(folder)? else { return Ok(None) };
+        let curve = files::parse_csv(&folder.join(CURVE), &result.read_file(CURVE)?)?;
         let predictions = match result.status {
-            Status::Ok => read_predictions(&folder.join(PREDICTIONS), result.test_images)?,
+            Status::Ok => read_predictions(&result)?,
             Status::Diverged => Vec::new(),
         };
         Ok(Some(Self { result, curve, predictions }))
+    }
+
+    /// Reads a run's folder, and checks the files that it does not read as well.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub fn read_intact(folder: &Path) -> Result<Option<Self>, TrainingError> {
+        let finished = Self::read(folder)?;
+        if let Some(finished) = &finished {
+            finished.result.check_files()?;
+        }
+        Ok(finished)
     }
 
     /// Returns whether the run has a usable model.
@@ -163,11 +263,19 @@ impl FinishedRun {
     }
 }
 
-fn read_predictions(file: &Path, images: usize) -> Result<Vec<LabelledPrediction>, TrainingError> {
-    let predictions: Vec<LabelledPrediction> = files::read_csv(file)?;
+fn read_predictions(result: &RunResult) -> Result<Vec<LabelledPrediction>, TrainingError> {
+    let (file, images, classes) = (result.run.join(PREDICTIONS), result.test_images, result.classes);
+    let predictions: Vec<LabelledPrediction> = files::parse_csv(&file, &result.read_file(PREDICTIONS)?)?;
+    let is_in_order = |(image, prediction): (usize, &LabelledPrediction)| {
+        prediction.image == image && prediction.label < classes && prediction.predicted < classes
+    };
     if predictions.len() != images {
-        let reason = format!("it has {} of {images} images", predictions.len());
-        return Err(TrainingError::Damaged { path: file.to_owned(), reason });
+        return Err(TrainingError::damaged(file)(format!("it has {} of {images} images", predictions.len())));
+    }
+    if !predictions.iter().enumerate().all(is_in_order) {
+        return Err(TrainingError::damaged(file)(
+            "an image is out of order, or of a class that the run does not have",
+        ));
     }
     Ok(predictions)
 }
@@ -186,9 +294,4 @@ impl Versions {
     pub fn current() -> Self {
         Self { mnist_trainer: env!("CARGO_PKG_VERSION").into(), burn: weights::burn_version() }
     }
-}
-
-/// Returns the SHA-256 in hexadecimal.
-pub fn sha256(bytes: &[u8]) -> String {
-    HEXLOWER.encode(&Sha256::digest(bytes))
 }

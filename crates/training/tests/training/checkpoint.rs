@@ -1,33 +1,69 @@
 //! Interrupted and killed runs resume to the same bits as an uninterrupted run.
 
-use std::{fs, ops::ControlFlow, path::Path};
+use std::{
+    fs,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
 
 use burn::tensor::Device;
 use mnist_data::{Images, ScalingBatcher};
 use mnist_model::Model;
 use mnist_training::{
-    RunSettings, TrainingError, TrainingLoop, TrainingState, checkpoint,
-    training_loop::{Ending, TrainingProgress, Watch},
+    RunSettings, TrainingError, TrainingLoop, TrainingState,
+    checkpoint::Checkpoints,
+    training_loop::{Ending, Watch},
 };
 use tempfile::tempdir;
 
-use crate::support::{CLASSES, fitted, fresh, images, settings, sha256};
+use crate::support::{CLASSES, Log, fitted, fresh, images, settings, sha256};
 
 /// Saves a checkpoint after each epoch and stops after a number of steps, like an interrupted run.
-struct StopAfter<'a> {
+struct StopAfter {
     steps: usize,
-    checkpoints: &'a Path,
+    checkpoints: Checkpoints,
 }
 
-impl Watch<Model> for StopAfter<'_> {
-    fn step(&mut self, _: &TrainingProgress) -> ControlFlow<()> {
+impl StopAfter {
+    fn steps(steps: usize, run: &Path) -> Self {
+        Self { steps, checkpoints: checkpoints(run) }
+    }
+}
+
+impl Watch<Model> for StopAfter {
+    fn step(&mut self, _: &TrainingState<Model>) -> Result<ControlFlow<()>, TrainingError> {
         self.steps -= 1;
-        if self.steps == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        Ok(if self.steps == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 
     fn epoch(&mut self, state: &TrainingState<Model>) -> Result<(), TrainingError> {
-        checkpoint::save(self.checkpoints, state)
+        self.checkpoints.save(state)
     }
+}
+
+fn checkpoints(run: &Path) -> Checkpoints {
+    Checkpoints::new(run, "these settings".into())
+}
+
+/// Loads the newest checkpoint of the run. There must be no warning.
+fn load(run: &Path, settings: &RunSettings) -> TrainingState<Model> {
+    let (state, warnings) = load_with_warnings(run, settings);
+    assert!(warnings.is_empty(), "{warnings:?}");
+    state
+}
+
+fn load_with_warnings(run: &Path, settings: &RunSettings) -> (TrainingState<Model>, Vec<String>) {
+    let log = Log::default();
+    let state = checkpoints(run).load_newest(fresh(settings), &log).unwrap();
+    (state, log.warnings.into_inner().unwrap())
+}
+
+/// Returns the paths in a run's folder of checkpoints, sorted.
+fn saved(run: &Path) -> Vec<PathBuf> {
+    let mut saved: Vec<PathBuf> =
+        fs::read_dir(run.join("checkpoints")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    saved.sort();
+    saved
 }
 
 fn run(
@@ -60,13 +96,13 @@ fn interrupted_run_resumes_to_the_same_bits_wherever_it_stopped() {
     // An epoch has seven steps, so these stops are in the first epoch, at its end, and in the second.
     for steps in [3, 7, 10] {
         let folder = tempdir().unwrap();
-        let mut watch = StopAfter { steps, checkpoints: folder.path() };
+        let mut watch = StopAfter::steps(steps, folder.path());
         let (ending, state) = run(&settings, &images, fresh(&settings), &mut watch);
         assert_eq!(ending, Ending::Stopped);
-        checkpoint::save(folder.path(), &state).unwrap();
+        watch.checkpoints.save(&state).unwrap();
         drop(state);
 
-        let state = checkpoint::load_newest(folder.path(), fresh(&settings)).unwrap();
+        let state = load(folder.path(), &settings);
         let (ending, state) = run(&settings, &images, state, &mut ());
         assert_eq!(ending, Ending::Finished);
         assert_eq!(outcome(&state), outcome(&uninterrupted), "stopped after {steps} steps");
@@ -77,10 +113,10 @@ fn interrupted_run_resumes_to_the_same_bits_wherever_it_stopped() {
 fn killed_run_resumes_from_its_last_finished_epoch() {
     let (settings, images) = (settings(1, 3), images(100));
     let folder = tempdir().unwrap();
-    run(&settings, &images, fresh(&settings), &mut StopAfter { steps: 10, checkpoints: folder.path() });
+    run(&settings, &images, fresh(&settings), &mut StopAfter::steps(10, folder.path()));
     // Like a killed run, this one saved only the end of epoch 1 and leaves a half-written checkpoint behind.
-    fs::create_dir(folder.path().join("unfinished")).unwrap();
-    let state = checkpoint::load_newest(folder.path(), fresh(&settings)).unwrap();
+    fs::create_dir(folder.path().join("checkpoints/unfinished")).unwrap();
+    let state = load(folder.path(), &settings);
     assert_eq!((state.progress.epochs.len(), state.progress.epoch.images), (1, 0));
     let (_, resumed) = run(&settings, &images, state, &mut ());
     let (_, uninterrupted) = run(&settings, &images, fresh(&settings), &mut ());
@@ -88,26 +124,99 @@ fn killed_run_resumes_from_its_last_finished_epoch() {
 }
 
 #[test]
-fn only_the_newest_checkpoint_is_kept() {
+fn the_last_two_checkpoints_are_kept() {
     let (settings, images) = (settings(1, 3), images(100));
     let folder = tempdir().unwrap();
-    run(&settings, &images, fresh(&settings), &mut StopAfter { steps: 20, checkpoints: folder.path() });
+    run(&settings, &images, fresh(&settings), &mut StopAfter::steps(21, folder.path()));
     let names: Vec<_> =
-        fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names, ["epoch-0000000003-images-0000000000"]);
+        saved(folder.path()).iter().map(|path| path.file_name().unwrap().to_owned()).collect();
+    assert_eq!(names, ["epoch-0000000002-images-0000000000", "epoch-0000000003-images-0000000000"]);
+}
+
+/// Trains until the second of two checkpoints.
+fn run_with_two_checkpoints(run_folder: &Path, settings: &RunSettings) {
+    run(settings, &images(100), fresh(settings), &mut StopAfter::steps(15, run_folder));
+    assert_eq!(saved(run_folder).len(), 2);
 }
 
 #[test]
-fn error_about_a_damaged_checkpoint_names_it() {
-    let settings = settings(1, 1);
+fn a_flipped_bit_in_any_file_of_a_checkpoint_is_noticed_and_the_one_before_is_loaded() {
+    let settings = settings(1, 3);
+    let (_, uninterrupted) = run(&settings, &images(100), fresh(&settings), &mut ());
+    for name in ["model.bpk", "optimizer.bpk", "progress.json"] {
+        let folder = tempdir().unwrap();
+        run_with_two_checkpoints(folder.path(), &settings);
+        let newest = saved(folder.path()).pop().unwrap();
+        let file = newest.join(name);
+        let mut bytes = fs::read(&file).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&file, bytes).unwrap();
+
+        let (state, warnings) = load_with_warnings(folder.path(), &settings);
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        let newest = newest.to_str().unwrap();
+        for part in [newest, name, "is damaged", "goes on from the checkpoint before"] {
+            assert!(warnings[0].contains(part), "`{part}` is missing in: {}", warnings[0]);
+        }
+        assert!(!warnings[0].contains('\n'), "{}", warnings[0]);
+        assert_eq!(saved(folder.path()).len(), 1, "the damaged checkpoint is removed");
+        assert_eq!(state.progress.epochs.len(), 1);
+        let (_, resumed) = run(&settings, &images(100), state, &mut ());
+        assert_eq!(outcome(&resumed), outcome(&uninterrupted), "{name}");
+    }
+}
+
+#[test]
+fn without_an_intact_checkpoint_training_starts_over() {
+    let settings = settings(1, 3);
     let folder = tempdir().unwrap();
-    checkpoint::save(folder.path(), &fresh(&settings)).unwrap();
-    let checkpoint = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
-    let file = checkpoint.join("model.bpk");
-    let bytes = fs::read(&file).unwrap();
-    fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
-    let error = checkpoint::load_newest(folder.path(), fresh(&settings)).err().unwrap();
-    let TrainingError::DamagedCheckpoint { path, reason } = error else { panic!("{error}") };
-    assert_eq!(path, checkpoint);
-    assert!(!reason.is_empty() && !reason.contains('\n'), "{reason}");
+    run_with_two_checkpoints(folder.path(), &settings);
+    let [older, newer] = &saved(folder.path())[..] else { panic!("two checkpoints") };
+    fs::remove_file(older.join("model.bpk")).unwrap();
+    fs::write(newer.join("progress.json"), "{}").unwrap();
+    let (state, warnings) = load_with_warnings(folder.path(), &settings);
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(
+        warnings[1].contains("model.bpk") && warnings[1].contains("training starts over"),
+        "{warnings:?}"
+    );
+    assert_eq!(outcome(&state), outcome(&fresh(&settings)));
+}
+
+#[test]
+fn a_checkpoint_of_other_settings_is_not_loaded() {
+    let settings = settings(1, 3);
+    let folder = tempdir().unwrap();
+    run_with_two_checkpoints(folder.path(), &settings);
+    let log = Log::default();
+    let mut others = Checkpoints::new(folder.path(), "other settings".into());
+    let state = others.load_newest(fresh(&settings), &log).unwrap();
+    assert_eq!(state.progress.epochs.len(), 0);
+    let warnings = log.warnings.into_inner().unwrap();
+    assert!(warnings[0].contains("it belongs to other settings or another version"), "{warnings:?}");
+}
+
+#[test]
+fn rows_after_the_checkpoint_are_written_again() {
+    let (settings, images) = (settings(1, 3), images(100));
+    let uninterrupted = tempdir().unwrap();
+    let mut watch = StopAfter::steps(usize::MAX, uninterrupted.path());
+    let (_, state) = run(&settings, &images, fresh(&settings), &mut watch);
+    let curve = |folder: &Path| fs::read_to_string(folder.join("curve.csv")).unwrap();
+    let without_times = |text: &str| -> Vec<String> {
+        text.lines().map(|line| line.rsplit_once(',').unwrap().0.to_owned()).collect()
+    };
+
+    let folder = tempdir().unwrap();
+    run_with_two_checkpoints(folder.path(), &settings);
+    let checkpointed = curve(folder.path());
+    // A kill while the next row was written.
+    fs::write(folder.path().join("curve.csv"), format!("{checkpointed}3,15,16,0.")).unwrap();
+    let mut checkpoints = checkpoints(folder.path());
+    let resumed = checkpoints.load_newest(fresh(&settings), &()).unwrap();
+    let (_, resumed) = run(&settings, &images, resumed, &mut ());
+    checkpoints.save(&resumed).unwrap();
+    assert_eq!(state.progress.curve.points.len(), resumed.progress.curve.points.len());
+    assert_eq!(without_times(&curve(folder.path())), without_times(&curve(uninterrupted.path())));
 }

@@ -4,8 +4,8 @@ use std::{fs, path::Path};
 
 use mnist_training::{
     RunSettings, TrainingError, TrainingSettings,
-    files::{self, Destination, Existing, OutputFolder},
-    run::{RUN, Scores},
+    files::{self, Destination, Existing, OutputFolder, State},
+    run::{FolderLock, RUN, Scores},
 };
 use tempfile::{TempDir, tempdir};
 
@@ -49,9 +49,10 @@ fn earlier_result_is_refused_resumed_or_replaced() {
     let path = folder.path();
     let error = at(path, Existing::Refuse).unwrap_err();
     assert!(
-        matches!(&error, TrainingError::Occupied { path: occupied, is_resumable: true } if occupied == path),
+        matches!(&error, TrainingError::Occupied { path: occupied, is_resumable: true, .. } if occupied == path),
         "{error}"
     );
+    assert!(error.to_string().ends_with("already contains a result (unfinished)"), "{error}");
 
     let resume = at(path, Existing::Resume).unwrap();
     assert_eq!((resume.keeps(), resume.replaces()), (Some(path), None));
@@ -66,7 +67,7 @@ fn earlier_result_is_refused_resumed_or_replaced() {
         "nothing is removed before the folder is created"
     );
     replace.create().unwrap();
-    assert!(names(path).is_empty());
+    assert_eq!(names(path), ["lock"], "a removed lock would keep nobody out");
 }
 
 #[test]
@@ -113,11 +114,47 @@ fn folder_with_the_file_names_of_a_run_but_no_valid_configuration_is_refused() {
 }
 
 #[test]
+fn folder_without_more_than_the_traces_of_a_killed_process_is_new() {
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("lock"), "").unwrap();
+    fs::write(folder.path().join(".config.toml.a1b2c3"), "[trai").unwrap();
+    fs::create_dir(folder.path().join("checkpoints")).unwrap();
+    for existing in ALL {
+        at(folder.path(), existing).unwrap();
+    }
+    assert_eq!(RUN.state(folder.path()).unwrap(), State::New);
+}
+
+#[test]
+fn every_state_of_a_run_is_named_and_can_be_replaced() {
+    let run = unfinished_run();
+    let path = run.path();
+    assert_eq!(RUN.state(path).unwrap(), State::Unfinished);
+    fs::write(path.join("lock"), "").unwrap();
+    let lock = FolderLock::try_take(path).unwrap().unwrap();
+    assert_eq!(RUN.state(path).unwrap(), State::Running);
+    for existing in ALL {
+        let error = at(path, existing).unwrap_err();
+        assert!(matches!(error, TrainingError::InUse(_)), "{error}");
+    }
+    drop(lock);
+    fs::write(path.join("result.json"), "{}").unwrap();
+    assert_eq!(RUN.state(path).unwrap(), State::Damaged);
+    // The lock shows that this was a run.
+    fs::write(path.join("config.toml"), "seed = ").unwrap();
+    assert_eq!(RUN.state(path).unwrap(), State::Damaged);
+    let error = at(path, Existing::Refuse).unwrap_err();
+    assert!(error.to_string().ends_with("already contains a result (damaged)"), "{error}");
+    at(path, Existing::Replace).unwrap().create().unwrap();
+    assert_eq!(RUN.state(path).unwrap(), State::New);
+}
+
+#[test]
 fn temporary_file_of_a_killed_process_is_part_of_a_result() {
     let folder = unfinished_run();
     fs::write(folder.path().join(".result.json.a1b2c3"), "{").unwrap();
     at(folder.path(), Existing::Replace).unwrap().create().unwrap();
-    assert!(names(folder.path()).is_empty());
+    assert_eq!(names(folder.path()), ["lock"]);
     fs::write(folder.path().join(".other.json.a1b2c3"), "{").unwrap();
     assert!(matches!(at(folder.path(), Existing::Replace), Err(TrainingError::ForeignFile { .. })));
 }
@@ -131,13 +168,11 @@ fn written_files_read_back_and_errors_name_the_damaged_file() {
     output.write_csv("scores.csv", &rows).unwrap();
     let (json, csv) = (folder.path().join("scores.json"), folder.path().join("scores.csv"));
     assert_eq!(files::read_json::<Vec<Scores>>(&json).unwrap(), rows);
-    assert_eq!(files::read_csv::<Scores>(&csv).unwrap(), rows);
+    assert_eq!(read_csv(&csv).unwrap(), rows);
 
     output.write("scores.json", b"[{").unwrap();
     output.write("scores.csv", b"loss\n0.5\n").unwrap();
-    for error in
-        [files::read_json::<Vec<Scores>>(&json).unwrap_err(), files::read_csv::<Scores>(&csv).unwrap_err()]
-    {
+    for error in [files::read_json::<Vec<Scores>>(&json).unwrap_err(), read_csv(&csv).unwrap_err()] {
         assert!(matches!(error, TrainingError::Damaged { .. }), "{error}");
         assert!(error.to_string().contains("scores."), "{error}");
     }
@@ -145,4 +180,39 @@ fn written_files_read_back_and_errors_name_the_damaged_file() {
     output.remove("scores.json").unwrap();
     output.remove("scores.json").unwrap();
     assert_eq!(names(folder.path()), ["scores.csv"]);
+}
+
+fn read_csv(path: &Path) -> Result<Vec<Scores>, TrainingError> {
+    files::parse_csv(path, &fs::read(path).unwrap())
+}
+
+#[test]
+fn sealed_file_with_any_changed_byte_is_refused() {
+    let folder = tempdir().unwrap();
+    let output = OutputFolder::create(folder.path().to_owned()).unwrap();
+    let scores = Scores { loss: 0.1 + 0.2, accuracy: 1.0 / 3.0 };
+    output.write_sealed("scores.json", &scores).unwrap();
+    let path = folder.path().join("scores.json");
+    let read = || files::read_sealed::<Scores>(&path);
+    assert_eq!(read().unwrap(), (scores, true));
+    let honest = fs::read(&path).unwrap();
+    for position in 0..honest.len() {
+        for bit in 0..8 {
+            let mut bytes = honest.clone();
+            bytes[position] ^= 1 << bit;
+            fs::write(&path, bytes).unwrap();
+            // Without its key, the checksum is missing, which the caller refuses.
+            let is_noticed = !matches!(read(), Ok((_, true)));
+            assert!(is_noticed, "bit {bit} of byte {position}");
+        }
+    }
+}
+
+#[test]
+fn long_error_about_a_damaged_file_is_cut() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("data.json");
+    fs::write(&path, format!("\"{}\"", "a".repeat(5_000_000))).unwrap();
+    let error = files::read_json::<Vec<Scores>>(&path).unwrap_err().to_string();
+    assert!(error.len() < 400, "{} bytes", error.len());
 }

@@ -3,6 +3,7 @@
 mod checkpoint;
 mod configs;
 mod curve;
+mod damage;
 mod dataset;
 mod files;
 mod lock;

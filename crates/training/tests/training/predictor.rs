@@ -6,7 +6,7 @@ use burn::data::dataset::Dataset;
 use mnist_model::ModelConfig;
 use mnist_training::{
     Backend, Network, Prediction, Predictor, TrainingError,
-    files::read_csv,
+    files::parse_csv,
     prediction::LabelledPrediction,
     predictor::TrainedModel,
     run::{PREDICTIONS, SCALING},
@@ -37,7 +37,8 @@ fn check_predictions(network: &impl Network) {
     }
     assert_eq!(predict(&[]), []);
 
-    let rows: Vec<LabelledPrediction> = read_csv(&folder.path().join(PREDICTIONS)).unwrap();
+    let path = folder.path().join(PREDICTIONS);
+    let rows: Vec<LabelledPrediction> = parse_csv(&path, &fs::read(&path).unwrap()).unwrap();
     let classes = |predictions: &[Prediction]| -> Vec<usize> {
         predictions.iter().map(|prediction| prediction.class).collect()
     };
@@ -74,8 +75,8 @@ fn error_tells_why_a_run_cannot_be_used() {
     train(&MLP, &settings(1, 1), &run, &()).unwrap();
     TrainedModel::open(&run).unwrap();
     let scaling = fs::read_to_string(run.join(SCALING)).unwrap();
-    fs::write(run.join(SCALING), scaling + "\n").unwrap();
-    assert!(matches!(error(&run), TrainingError::ScalingChanged(path) if path == run.join(SCALING)));
+    fs::write(run.join(SCALING), scaling.replace('1', "2")).unwrap();
+    assert!(matches!(error(&run), TrainingError::Changed(path) if path == run.join(SCALING)));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Settings: defaults, precedence, errors, and the saved file.
 
-use std::{fs, num::NonZeroU32, path::Path};
+use std::{fs, num::NonZeroU32, path::Path, time::Duration};
 
 use mnist_data::{Augmentation, ColorMode, DataError, DatasetKind, Scaling};
 use mnist_training::{
@@ -15,7 +15,7 @@ fn overrides(text: &str) -> Overrides {
 }
 
 /// Every key with two values.
-const KEYS: [(&str, [&str; 2]); 21] = [
+const KEYS: [(&str, [&str; 2]); 22] = [
     ("dataset", ["'folder'", "'idx'"]),
     ("data_dir", ["'here'", "'there'"]),
     ("scaling", ["'center'", "'none'"]),
@@ -32,6 +32,7 @@ const KEYS: [(&str, [&str; 2]); 21] = [
     ("limit", ["17", "27"]),
     ("backend", ["'ndarray'", "'wgpu'"]),
     ("threads", ["18", "28"]),
+    ("checkpoint_every", ["18.5", "28.5"]),
     ("resize", ["'19x18'", "'29x28'"]),
     ("color_mode", ["'grayscale'", "'rgb'"]),
     ("network", ["'mlp'", "'vit'"]),
@@ -125,12 +126,15 @@ fn defaults_are_the_tutorials() {
         validation_split,
         backend,
         threads,
+        checkpoint_every,
         network,
         augmentation,
     } = TrainingSettings::resolve(&Overrides::default()).unwrap();
     assert_eq!((dataset.dataset, dataset.data_dir, dataset.limit), (DatasetKind::Mnist, None, None));
     assert_eq!((epochs.get(), batch_size.get(), threads), (5, 64, None));
     assert_eq!((learning_rate.get(), validation_split), (0.001, Fraction::NONE));
+    assert!(checkpoint_every.is_none());
+    assert_eq!(TrainingSettings::default().checkpoint_every(), Duration::from_mins(1));
     assert_eq!((backend, network.as_str()), (Backend::Flex, "cnn"));
     assert_eq!(augmentation, Augmentation::default());
 }

@@ -2,7 +2,7 @@
 
 use mnist_data::ImageShape;
 use mnist_report::numbers::percent;
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeSeq};
 
 use super::PredictedImage;
 use crate::layout::table;
@@ -17,43 +17,49 @@ impl PredictedImage {
     }
 }
 
-/// The pixels that the network received, before scaling: rows of bytes, or of `[red, green, blue]`.
-#[derive(Debug, Serialize)]
-pub struct Pixels(Vec<Vec<Dot>>);
-
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum Dot {
-    Gray(u8),
-    Colors(Vec<u8>),
+/// The pixels that the network received, before scaling, C×H×W. As JSON, rows of bytes, or of `[red, green, blue]`.
+#[derive(Debug)]
+pub struct Pixels {
+    bytes: Vec<u8>,
+    shape: ImageShape,
 }
 
 impl Pixels {
-    /// Converts an image, C×H×W.
     pub fn new(image: &[u8], shape: ImageShape) -> Self {
-        let ImageShape { channels, height, width } = shape;
-        let dot = |position: usize| match channels {
-            1 => Dot::Gray(image[position]),
-            _ => {
-                Dot::Colors((0..channels).map(|channel| image[channel * height * width + position]).collect())
-            }
-        };
-        Self((0..height).map(|y| (0..width).map(|x| dot(y * width + x)).collect()).collect())
+        Self { bytes: image.to_vec(), shape }
+    }
+
+    /// Returns the channels of a pixel.
+    fn channels(&self, y: usize, x: usize) -> impl ExactSizeIterator<Item = u8> {
+        let ImageShape { channels, height, width } = self.shape;
+        (0..channels).map(move |channel| self.bytes[(channel * height + y) * width + x])
     }
 
     /// Draws a line per row, with two characters per pixel, since characters are about twice as high as wide.
     fn draw(&self) -> String {
         const SHADES: [&str; 5] = ["  ", "░░", "▒▒", "▓▓", "██"];
-        let shade = |dot: &Dot| {
-            let brightness = match dot {
-                Dot::Gray(byte) => usize::from(*byte),
-                Dot::Colors(bytes) => bytes.iter().copied().map(usize::from).sum::<usize>() / bytes.len(),
-            };
+        let shade = |y, x| {
+            let brightness = self.channels(y, x).map(usize::from).sum::<usize>() / self.shape.channels;
             SHADES[(brightness * (SHADES.len() - 1)).div_ceil(255)]
         };
-        let lines: Vec<String> =
-            self.0.iter().map(|row| format!("│{}│", row.iter().map(shade).collect::<String>())).collect();
-        lines.join("\n")
+        let row = |y| format!("│{}│", (0..self.shape.width).map(|x| shade(y, x)).collect::<String>());
+        (0..self.shape.height).map(row).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Makes one row at a time, since thousands of images may be printed.
+impl Serialize for Pixels {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let columns = 0..self.shape.width;
+        let mut rows = serializer.serialize_seq(Some(self.shape.height))?;
+        for y in 0..self.shape.height {
+            let colors = |x| self.channels(y, x).collect::<Vec<u8>>();
+            match self.shape.channels {
+                1 => rows.serialize_element(&columns.clone().flat_map(colors).collect::<Vec<u8>>())?,
+                _ => rows.serialize_element(&columns.clone().map(colors).collect::<Vec<_>>())?,
+            }
+        }
+        rows.end()
     }
 }
 

@@ -2,16 +2,10 @@
 
 mod describe;
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    sync::mpsc::{RecvTimeoutError, channel},
-    thread,
-    time::Duration,
-};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
-use mnist_data::{DataError, Fit, PictureReader, pictures};
+use anyhow::Result;
+use mnist_data::{DataError, Fit, PictureReader};
 use mnist_model::ModelConfig;
 use mnist_training::{
     Observer, Prediction, TrainingError, backend::in_pool, observer::Task, predictor::TrainedModel,
@@ -20,10 +14,16 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use self::describe::{Pixels, describe};
-use crate::{cli::PredictArgs, failure::UsageError, terminal::Terminal};
+use crate::{
+    cli::PredictArgs,
+    failure::UsageError,
+    input::{self, is_standard_input, is_stream},
+    terminal::Terminal,
+};
 
-/// The argument that stands for standard input.
-const STANDARD_INPUT: &str = "-";
+/// Limit for an image from a pipe or standard input, in bytes. Its length is unknown, so the memory for it grows while
+/// it is read.
+const MOST_STREAM_BYTES: u64 = 128 << 20;
 
 #[derive(Serialize)]
 struct PredictResult {
@@ -58,16 +58,15 @@ fn predict(args: PredictArgs, terminal: &Terminal) -> Result<()> {
     let predictor = trained.load(&ModelConfig::new(), args.compute.backend.unwrap_or(settings.backend))?;
     let (shape, class_names) = (predictor.trained.fitted.shape(), predictor.trained.class_names.as_deref());
 
-    let has_input = args.images.iter().any(|image| is_standard_input(image));
-    let input = if has_input { read_standard_input(terminal)? } else { Vec::new() };
     let read = |image: &PathBuf| {
         check_interrupt(terminal)?; // A large photo takes a while.
-        let pixels = if is_standard_input(image) {
-            reader.decode(Path::new("standard input"), &input)
-        } else {
-            reader.read(image)
-        };
-        Ok(pixels?)
+        if !is_stream(image) {
+            return Ok(reader.read(image)?);
+        }
+        let name = if is_standard_input(image) { Path::new("standard input") } else { image };
+        let bytes = input::read(image, MOST_STREAM_BYTES)?;
+        let bytes = bytes.map_err(|cause| DataError::Read { path: name.to_owned(), cause })?;
+        Ok(reader.decode(name, &bytes)?)
     };
     let mut task = terminal.begin(&Task::Images { images: args.images.len() as u64 });
     let mut predictions = Vec::with_capacity(args.images.len());
@@ -101,26 +100,6 @@ fn reader(trained: &TrainedModel, prepare: bool) -> Result<PictureReader, DataEr
     PictureReader::new(trained.fitted.shape(), fit)
 }
 
-fn is_standard_input(image: &Path) -> bool {
-    image.as_os_str() == STANDARD_INPUT
-}
-
 fn check_interrupt(terminal: &Terminal) -> Result<(), TrainingError> {
     if terminal.wants_stop() { Err(TrainingError::Interrupted) } else { Ok(()) }
-}
-
-/// Reads standard input on another thread, so that ctrl-C works while no input comes.
-fn read_standard_input(terminal: &Terminal) -> Result<Vec<u8>> {
-    const BETWEEN_CHECKS: Duration = Duration::from_millis(50);
-    let (sender, receiver) = channel();
-    thread::spawn(move || {
-        sender.send(pictures::read_stream(Path::new("standard input"), io::stdin().lock()))
-    });
-    loop {
-        match receiver.recv_timeout(BETWEEN_CHECKS) {
-            Ok(bytes) => return Ok(bytes?),
-            Err(RecvTimeoutError::Timeout) => check_interrupt(terminal)?,
-            Err(RecvTimeoutError::Disconnected) => bail!("cannot read standard input"),
-        }
-    }
 }

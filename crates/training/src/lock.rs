@@ -46,13 +46,18 @@ fn open_or_create(folder: &Path) -> Result<File, TrainingError> {
     file.map_err(TrainingError::file("write", path))
 }
 
+/// Returns whether another process is training in the folder.
+///
+/// # Errors
+/// When the folder cannot be locked.
+pub fn is_locked(folder: &Path) -> Result<bool, TrainingError> {
+    Ok(folder.join(LOCK).exists() && FolderLock::try_take(folder)?.is_none())
+}
+
 /// Refuses a folder in which another process is training.
 ///
 /// # Errors
 /// When another process is training there, or the folder cannot be locked.
 pub fn check_free(folder: &Path) -> Result<(), TrainingError> {
-    if folder.join(LOCK).exists() && FolderLock::try_take(folder)?.is_none() {
-        return Err(TrainingError::InUse(folder.to_owned()));
-    }
-    Ok(())
+    if is_locked(folder)? { Err(TrainingError::InUse(folder.to_owned())) } else { Ok(()) }
 }
