@@ -152,3 +152,49 @@ fn every_configuration_is_accepted() {
     }
     assert!(configurations >= 4, "only {configurations} configurations were found");
 }
+
+/// Parses a file of this repository.
+fn manifest(path: &Path) -> toml::Table {
+    toml::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[test]
+fn every_dependency_has_a_row_with_its_version() {
+    let manifest = manifest(&root().join("Cargo.toml"));
+    let dependencies = manifest["workspace"]["dependencies"].as_table().unwrap();
+    let from_registry = dependencies.iter().filter(|(name, _)| !name.starts_with("mnist-"));
+    let expected: Vec<String> = from_registry
+        .map(|(name, value)| {
+            let version = value.get("version").unwrap_or(value).as_str().unwrap();
+            format!("| `{name}` | {version} |")
+        })
+        .collect();
+
+    let text = fs::read_to_string(root().join("docs/DEPENDENCIES.md")).unwrap();
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| `")).collect();
+    for start in &expected {
+        let count = rows.iter().filter(|row| row.starts_with(start)).count();
+        assert_eq!(count, 1, "docs/DEPENDENCIES.md: rows that start with {start}");
+    }
+    for row in rows {
+        assert!(
+            expected.iter().any(|start| row.starts_with(start)),
+            "no such dependency in Cargo.toml: {row}"
+        );
+    }
+}
+
+#[test]
+fn crates_name_only_dependencies_of_the_workspace() {
+    for folder in fs::read_dir(root().join("crates")).unwrap() {
+        let path = folder.unwrap().path().join("Cargo.toml");
+        let manifest = manifest(&path);
+        for table in ["dependencies", "dev-dependencies"] {
+            let dependencies = manifest.get(table).and_then(|value| value.as_table());
+            for (name, value) in dependencies.into_iter().flatten() {
+                let is_inherited = value.get("workspace").is_some();
+                assert!(is_inherited, "{}: {name} is not in [workspace.dependencies]", path.display());
+            }
+        }
+    }
+}
