@@ -1,11 +1,10 @@
 //! Fits tables and sentences to the width of the terminal, and escapes what could control it. In a file or a pipe they
 //! keep their full width.
 
-use std::{borrow::Cow, iter};
+use std::borrow::Cow;
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets::UTF8_FULL_CONDENSED};
 use console::{Term, measure_text_width};
-use either::Either;
 
 /// Draws a table with a header for standard output.
 pub fn table<'a, R: AsRef<[String]>>(
@@ -66,11 +65,15 @@ fn escape_if(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
     if !text.contains(&is_escaped) {
         return text.into();
     }
-    let escaped = text.chars().map(|character| match character {
-        _ if is_escaped(character) => Either::Left(character.escape_default()),
-        _ => Either::Right(iter::once(character)),
-    });
-    escaped.flatten().collect()
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_escaped(character) {
+            escaped.extend(character.escape_default());
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped.into()
 }
 
 /// Returns whether this is a control character, or a mark of the direction of text.

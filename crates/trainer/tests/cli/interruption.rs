@@ -20,10 +20,15 @@ use crate::support::{
 };
 
 /// Starts a command, sends SIGINT as soon as `ready` returns true, and waits for the command to exit.
-fn interrupt(mut command: Command, ready: impl FnMut() -> bool) -> Output {
+fn interrupt(command: Command, ready: impl FnMut() -> bool) -> Output {
+    stop(command, "INT", ready)
+}
+
+/// Starts a command, sends a signal as soon as `ready` returns true, and waits for the command to exit.
+fn stop(mut command: Command, name: &str, ready: impl FnMut() -> bool) -> Output {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_until("the command is ready to be interrupted", ready);
-    signal(&child, "INT");
+    signal(&child, name);
     child.wait_with_output().unwrap()
 }
 
@@ -74,6 +79,18 @@ fn assert_resumes_to_the_same_bits(config: &str) {
 #[test]
 fn interrupted_run_resumes_to_the_same_bits_as_an_uninterrupted_one() {
     assert_resumes_to_the_same_bits("");
+}
+
+#[test]
+fn signals_that_end_a_job_save_its_progress_as_ctrl_c_does() {
+    for name in ["TERM", "HUP"] {
+        let folder = folder_with_digits();
+        let run = folder.path().join("run");
+        let arguments = "train --scaling center --epochs 60 --batch-size 16 --out run";
+        let output = stop(trainer_on_digits(folder.path(), arguments), name, || has_checkpoint(&run));
+        assert_interrupted(&output, "--out run --resume");
+        assert!(has_checkpoint(&run), "SIG{name}");
+    }
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod mnist;
 mod pictures;
 mod predict;
 mod printed;
+mod reliability;
 mod report;
 mod scalings;
 mod sharing;
