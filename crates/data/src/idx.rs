@@ -5,7 +5,8 @@
 //! follows as a big-endian `u32`.
 
 use std::{
-    fs::File,
+    cell::{Cell, RefCell},
+    collections::TryReserveError,
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
     ops::ControlFlow,
     path::{Path, PathBuf},
@@ -15,7 +16,11 @@ use data_encoding::HEXLOWER;
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
-use crate::{DataError, Progress, memory};
+use crate::{
+    DataError, Progress,
+    input::{self, shown},
+    memory,
+};
 
 /// Kind of an IDX file in an image data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +85,7 @@ impl IdxFile {
     /// When the file cannot be read, or is shorter than when it was opened.
     pub fn read_at(&self, start: u64, values: &mut [u8]) -> Result<(), DataError> {
         let mut read = || {
-            let mut file = File::open(&self.path)?;
+            let (mut file, _) = input::open(&self.path)?;
             file.seek(SeekFrom::Start(self.header + start))?;
             file.read_exact(values)
         };
@@ -90,6 +95,9 @@ impl IdxFile {
 
 /// Number of values that are read at a time.
 const CHUNK: usize = 1 << 20;
+
+/// Largest number of values of a gzipped file. They cannot be read from disk later, so they must fit in memory.
+const MOST_GZIPPED: u64 = 1 << 30;
 
 impl Idx {
     /// Returns the length of the decompressed file in bytes.
@@ -101,21 +109,23 @@ impl Idx {
     /// disk if there are more than `in_memory`.
     ///
     /// # Errors
-    /// When the file cannot be read, has a magic number of another `kind`, is empty, does not have the length that its
-    /// header specifies, or is gzipped and too large for memory. Also when `progress` returns `Break`.
+    /// When the file cannot be read or is not a regular file, has a magic number of another `kind`, is empty, does not
+    /// have the length that its header specifies, or is gzipped with more than 1 GiB of values or than fit in memory.
+    /// Also when `progress` returns `Break`.
     pub fn read(
         path: &Path,
         kind: IdxKind,
         in_memory: usize,
         progress: &mut Progress,
     ) -> Result<Self, DataError> {
-        let file = File::open(path).map_err(|cause| DataError::Read { path: path.to_owned(), cause })?;
+        let (file, _) =
+            input::open(path).map_err(|cause| DataError::Read { path: path.to_owned(), cause })?;
         Self::read_values(path, file, kind, in_memory, progress)
     }
 
     /// Reads plain or gzipped IDX from `input`. Errors show `path` as its name.
     ///
-    /// Memory grows with the actual number of values, not with the number in the header.
+    /// Memory grows with the actual number of values, and never beyond the number in the header.
     ///
     /// # Errors
     /// The same as for [`read`](Self::read).
@@ -130,8 +140,22 @@ impl Idx {
         in_memory: usize,
         progress: &mut Progress,
     ) -> Result<Self, DataError> {
-        let unreadable = |cause| DataError::Read { path: path.to_owned(), cause };
-        let (mut reader, is_plain) = plain_or_gzip(BufReader::new(input)).map_err(unreadable)?;
+        let name = shown(path).to_string();
+        let (found, all, progress) = (Cell::new(0_u64), Cell::new(None), RefCell::new(progress));
+        let interrupted = Cell::new(false);
+        let go_on = || {
+            let stopped = progress.borrow_mut()(&name, found.get(), all.get()).is_break();
+            interrupted.set(stopped);
+            !stopped
+        };
+        let unreadable = |cause| {
+            if interrupted.get() {
+                return DataError::Interrupted;
+            }
+            DataError::Read { path: path.to_owned(), cause }
+        };
+        let input = BufReader::with_capacity(CHUNK, Interruptible { input, go_on: &go_on });
+        let (mut reader, is_plain) = plain_or_gzip(input).map_err(unreadable)?;
         let mut sum = Sha256::new();
 
         let mut read_u32 = |found: u64| -> Result<u32, DataError> {
@@ -160,33 +184,38 @@ impl Idx {
         if promised == 0 {
             return Err(DataError::Empty { path: path.to_owned(), dimensions });
         }
+        let too_large = |most| DataError::TooLarge { path: path.to_owned(), promised, most };
         let stays = is_plain && promised > in_memory as u128;
-        // While a buffer grows, there are two copies of it.
-        let free = if promised > in_memory as u128 { memory::available() / 2 } else { u64::MAX };
-        let name = path.display().to_string();
-        let (mut values, mut found) = (Vec::new(), 0_u64);
+        if !is_plain && promised > CHUNK as u128 {
+            let most = MOST_GZIPPED.min(memory::available());
+            if promised > u128::from(most) {
+                return Err(too_large(most));
+            }
+        }
+        all.set(u64::try_from(promised).ok());
+        let mut values = Vec::new();
         let mut chunk = Vec::new();
         loop {
-            if progress(&name, found, u64::try_from(promised).ok()).is_break() {
+            if !go_on() {
                 return Err(DataError::Interrupted);
             }
             chunk.clear();
             // One value too many is enough to detect a file that is too long.
-            let rest = (promised + 1 - u128::from(found)).min(CHUNK as u128) as u64;
+            let rest = (promised + 1 - u128::from(found.get())).min(CHUNK as u128) as u64;
             (&mut reader).take(rest).read_to_end(&mut chunk).map_err(unreadable)?;
-            found += chunk.len() as u64;
-            sum.update(&chunk);
-            if !stays && found > free {
-                return Err(DataError::TooLarge { path: path.to_owned(), promised });
-            }
-            if !stays {
-                values.extend_from_slice(&chunk);
-            }
-            if chunk.is_empty() || u128::from(found) > promised {
+            found.set(found.get() + chunk.len() as u64);
+            if chunk.is_empty() || u128::from(found.get()) > promised {
                 break;
             }
+            sum.update(&chunk);
+            if !stays {
+                if reserve(&mut values, chunk.len(), promised).is_err() {
+                    return Err(too_large(values.len() as u64));
+                }
+                values.extend_from_slice(&chunk);
+            }
         }
-        let header = header_bytes(rank);
+        let (header, found) = (header_bytes(rank), found.get());
         if u128::from(found) != promised {
             return Err(DataError::Length {
                 path: path.to_owned(),
@@ -208,8 +237,31 @@ fn header_bytes(rank: usize) -> u64 {
     4 + 4 * rank as u64
 }
 
+/// Makes room for more values. The capacity doubles, so that values are seldom copied, but never exceeds `promised`.
+fn reserve(values: &mut Vec<u8>, more: usize, promised: u128) -> Result<(), TryReserveError> {
+    let needed = values.len() + more;
+    if needed <= values.capacity() {
+        return Ok(());
+    }
+    let capacity = (2 * values.capacity() as u128).min(promised).max(needed as u128);
+    values.try_reserve_exact(capacity as usize - values.len())
+}
+
 /// Decompresses `input` while it is read if it starts with gzip's two magic bytes. The flag is true for plain input.
 fn plain_or_gzip<'a>(mut input: impl BufRead + 'a) -> io::Result<(Box<dyn Read + 'a>, bool)> {
     let is_gzip = input.fill_buf()?.starts_with(&[0x1f, 0x8b]);
     Ok(if is_gzip { (Box::new(MultiGzDecoder::new(input)), false) } else { (Box::new(input), true) })
+}
+
+/// Input that fails once `go_on` returns false. A gzipped file may consist of any number of empty parts, and reading
+/// one value then reads all of them.
+struct Interruptible<'a, R> {
+    input: R,
+    go_on: &'a dyn Fn() -> bool,
+}
+
+impl<R: Read> Read for Interruptible<'_, R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        if (self.go_on)() { self.input.read(bytes) } else { Err(io::Error::other("interrupted")) }
+    }
 }
