@@ -13,9 +13,12 @@ use image::{
 use super::{ColorMode, Size, jpeg};
 use crate::{DataError, input};
 
-/// Limit for the size of a file and for the memory to decode it. A picture of 100 million pixels needs less: 8 bytes
-/// per pixel and some overhead.
+/// Limit for the size of a file. A picture of 100 million pixels needs less: 8 bytes per pixel and some overhead.
 const MAX_BYTES: u64 = 1 << 30;
+
+/// Limit for what a decoder allocates besides the pixels, such as a decompressed color profile. [`Size`] limits the
+/// pixels.
+const MAX_DECODER_BYTES: u64 = 64 << 20;
 
 /// Limit for a picture from a stream. Its length is unknown, so the memory for it grows while it is read.
 const MAX_STREAM_BYTES: u64 = 128 << 20;
@@ -50,7 +53,7 @@ impl<'a> Picture<'a> {
             .with_guessed_format()
             .map_err(|cause| DataError::Read { path: path.to_owned(), cause })?;
         let mut limits = Limits::no_limits();
-        limits.max_alloc = Some(MAX_BYTES);
+        limits.max_alloc = Some(MAX_DECODER_BYTES);
         reader.limits(limits);
         let format = reader.format();
         let decoder = reader.into_decoder().map_err(|error| broken(error.to_string()))?;

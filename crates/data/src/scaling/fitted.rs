@@ -3,7 +3,10 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Scaling, Whitening, file::ScalingFile};
+use super::{
+    Scaling, Whitening,
+    file::{Fields, ScalingFile},
+};
 use crate::{
     DataError, Progress, ScalingError,
     images::{ImageShape, Images},
@@ -17,7 +20,7 @@ pub const STD_EPSILON: f64 = 1e-6;
 ///
 /// Its JSON keeps every bit of the statistics.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(into = "ScalingFile", try_from = "serde_json::Value")]
+#[serde(into = "ScalingFile", try_from = "Fields")]
 pub struct FittedScaling {
     pub(super) scaling: Scaling,
     pub(super) shape: ImageShape,

@@ -3,6 +3,7 @@
 mod augmentation;
 mod batcher;
 mod idx;
+mod mutations;
 mod pictures;
 mod preparation;
 mod scaling;

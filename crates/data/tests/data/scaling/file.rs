@@ -95,8 +95,8 @@ fn damaged_whitening_is_refused() {
     };
     for (pointer, value, words) in [
         ("/zca", serde_json::Value::Null, "zca is missing"),
-        ("/zca/eigenvalues", serde_json::json!([1.0]), "as many rows and columns"),
-        ("/zca/matrix", "what?".into(), "is not base64"),
+        ("/zca/eigenvalues", serde_json::json!([1.0]), "the list of eigenvalues has 1 values, expected 2"),
+        ("/zca/matrix", "what?".repeat(9)[1..].into(), "is not base64"),
         ("/zca/matrix", matrix(&[1.0; 3]), "as many rows and columns"),
         ("/zca/matrix", matrix(&[1.0, 0.0, 0.0, f64::NAN]), "not finite"),
         ("/description/zca_whitening", false.into(), "the description does not use"),
