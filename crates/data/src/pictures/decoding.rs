@@ -89,7 +89,7 @@ impl<'a> Picture<'a> {
         let (width, height) = decoder.dimensions();
         let size = Size::new(height as usize, width as usize).map_err(broken)?;
         if format == Some(ImageFormat::Jpeg) {
-            jpeg::check(bytes).map_err(|reason| broken(reason.to_owned()))?;
+            jpeg::check(bytes, size).map_err(|reason| broken(reason.to_owned()))?;
         }
         let color_mode = if decoder.color_type().has_color() { ColorMode::Rgb } else { ColorMode::Grayscale };
         Ok(Self { path, decoder: Box::new(decoder), size, color_mode })

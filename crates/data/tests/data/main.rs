@@ -3,6 +3,7 @@
 mod augmentation;
 mod batcher;
 mod idx;
+mod memory;
 mod mutations;
 mod pictures;
 mod preparation;

@@ -94,6 +94,18 @@ fn truncated_picture_is_refused() {
 }
 
 #[test]
+fn jpeg_too_short_for_its_size_is_refused_before_it_is_decoded() {
+    let folder = folder();
+    let mut jpeg = encoded(ImageFormat::Jpeg);
+    // The frame header: marker, length, precision, height, width.
+    let frame = jpeg.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+    jpeg[frame + 5..][..4].copy_from_slice(&[0x27, 0x10, 0x27, 0x10]);
+    let path = write(folder.path(), "train/b/0.png", &jpeg);
+    let found = pictures::open(folder.path(), resized("28x28")).unwrap();
+    assert_error(&decode(&found, 1).unwrap_err(), &path, "too short for the size in its header");
+}
+
+#[test]
 fn damaged_png_is_refused() {
     let mut bytes = encoded(ImageFormat::Png);
     let middle = bytes.len() / 2;

@@ -73,7 +73,11 @@ fn damaged_scaling_file_is_refused() {
         assert!(error.contains(words), "{pointer}: {error}");
     }
     for (field, value, words) in [
-        ("fitted_on_images", "[0,".repeat(5000) + "0" + &"]".repeat(5000), "fitted_on_images is longer than 4096 bytes"),
+        (
+            "fitted_on_images",
+            "[0,".repeat(5000) + "0" + &"]".repeat(5000),
+            "fitted_on_images is longer than 4096 bytes",
+        ),
         ("scaling", format!("\"{}\"", "x".repeat(5000)), "scaling is longer than 4096 bytes"),
         ("mean", format!("[0{}]", ",0".repeat(1 << 20)), "mean has 1048577 values, expected 1"),
         ("\u{1b}[2J", "0".into(), r"unknown field `\u{1b}[2J`"),
