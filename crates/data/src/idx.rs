@@ -140,82 +140,26 @@ impl Idx {
         in_memory: usize,
         progress: &mut Progress,
     ) -> Result<Self, DataError> {
-        let name = shown(path).to_string();
-        let (found, all, progress) = (Cell::new(0_u64), Cell::new(None), RefCell::new(progress));
-        let interrupted = Cell::new(false);
-        let go_on = || {
-            let stopped = progress.borrow_mut()(&name, found.get(), all.get()).is_break();
-            interrupted.set(stopped);
-            !stopped
-        };
-        let unreadable = |cause| {
-            if interrupted.get() {
-                return DataError::Interrupted;
-            }
-            DataError::Read { path: path.to_owned(), cause }
-        };
-        let input = BufReader::with_capacity(CHUNK, Interruptible { input, go_on: &go_on });
-        let (mut reader, is_plain) = plain_or_gzip(input).map_err(unreadable)?;
+        let watch = Watch::new(path, progress);
+        let input = BufReader::with_capacity(CHUNK, Interruptible { input, watch: &watch });
+        let (mut reader, is_plain) = plain_or_gzip(input).map_err(|cause| watch.error(cause))?;
         let mut sum = Sha256::new();
-
-        let mut read_u32 = |found: u64| -> Result<u32, DataError> {
-            let mut bytes = [0; 4];
-            reader.read_exact(&mut bytes).map_err(|cause| match cause.kind() {
-                io::ErrorKind::UnexpectedEof => {
-                    DataError::Length { path: path.to_owned(), promised: u128::from(found) + 4, found }
-                }
-                _ => unreadable(cause),
-            })?;
-            sum.update(bytes);
-            Ok(u32::from_be_bytes(bytes))
-        };
-
-        let magic = read_u32(0)?;
-        if !kind.magic().contains(&magic) {
-            let (expected, what) = (kind.magic()[0], kind.describe());
-            return Err(DataError::Magic { path: path.to_owned(), found: magic, expected, what });
-        }
-        let rank = (magic & 0xff) as usize;
-        let dimensions = (1..=rank)
-            .map(|i| read_u32(4 * i as u64).map(|dimension| dimension as usize))
-            .collect::<Result<Vec<_>, _>>()?;
+        let dimensions = read_header(&mut reader, &mut sum, kind, &watch)?;
 
         let promised: u128 = dimensions.iter().map(|&d| d as u128).product();
         if promised == 0 {
             return Err(DataError::Empty { path: path.to_owned(), dimensions });
         }
-        let too_large = |most| DataError::TooLarge { path: path.to_owned(), promised, most };
-        let stays = is_plain && promised > in_memory as u128;
         if !is_plain && promised > CHUNK as u128 {
             let most = MOST_GZIPPED.min(memory::available());
             if promised > u128::from(most) {
-                return Err(too_large(most));
+                return Err(DataError::TooLarge { path: path.to_owned(), promised, most });
             }
         }
-        all.set(u64::try_from(promised).ok());
-        let mut values = Vec::new();
-        let mut chunk = Vec::new();
-        loop {
-            if !go_on() {
-                return Err(DataError::Interrupted);
-            }
-            chunk.clear();
-            // One value too many is enough to detect a file that is too long.
-            let rest = (promised + 1 - u128::from(found.get())).min(CHUNK as u128) as u64;
-            (&mut reader).take(rest).read_to_end(&mut chunk).map_err(unreadable)?;
-            found.set(found.get() + chunk.len() as u64);
-            if chunk.is_empty() || u128::from(found.get()) > promised {
-                break;
-            }
-            sum.update(&chunk);
-            if !stays {
-                if reserve(&mut values, chunk.len(), promised).is_err() {
-                    return Err(too_large(values.len() as u64));
-                }
-                values.extend_from_slice(&chunk);
-            }
-        }
-        let (header, found) = (header_bytes(rank), found.get());
+        let stays = is_plain && promised > in_memory as u128;
+        let header = header_bytes(dimensions.len());
+        let values = read_promised(&mut reader, &mut sum, promised, stays, &watch)?;
+        let found = watch.found.get();
         if u128::from(found) != promised {
             return Err(DataError::Length {
                 path: path.to_owned(),
@@ -229,6 +173,69 @@ impl Idx {
             Values::Memory(values)
         };
         Ok(Self { path: path.to_owned(), dimensions, values, sha256: HEXLOWER.encode(&sum.finalize()) })
+    }
+}
+
+/// Reads the magic number and the dimensions, and returns the dimensions.
+fn read_header(
+    reader: &mut dyn Read,
+    sum: &mut Sha256,
+    kind: IdxKind,
+    watch: &Watch,
+) -> Result<Vec<usize>, DataError> {
+    let mut read_u32 = |found: u64| -> Result<u32, DataError> {
+        let mut bytes = [0; 4];
+        reader.read_exact(&mut bytes).map_err(|cause| match cause.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                DataError::Length { path: watch.path.to_owned(), promised: u128::from(found) + 4, found }
+            }
+            _ => watch.error(cause),
+        })?;
+        sum.update(bytes);
+        Ok(u32::from_be_bytes(bytes))
+    };
+    let magic = read_u32(0)?;
+    if !kind.magic().contains(&magic) {
+        let (expected, what) = (kind.magic()[0], kind.describe());
+        return Err(DataError::Magic { path: watch.path.to_owned(), found: magic, expected, what });
+    }
+    let rank = u64::from(magic & 0xff);
+    (1..=rank).map(|i| read_u32(4 * i).map(|dimension| dimension as usize)).collect()
+}
+
+/// Reads all values, but at most one more than `promised`, and returns them unless they stay on disk. `watch` counts
+/// them.
+fn read_promised(
+    reader: &mut dyn Read,
+    sum: &mut Sha256,
+    promised: u128,
+    stays: bool,
+    watch: &Watch,
+) -> Result<Vec<u8>, DataError> {
+    watch.all.set(u64::try_from(promised).ok());
+    let (mut values, mut chunk) = (Vec::new(), Vec::new());
+    loop {
+        if !watch.go_on() {
+            return Err(DataError::Interrupted);
+        }
+        chunk.clear();
+        let found = watch.found.get();
+        // One value too many is enough to detect a file that is too long.
+        let rest = (promised + 1 - u128::from(found)).min(CHUNK as u128) as u64;
+        reader.take(rest).read_to_end(&mut chunk).map_err(|cause| watch.error(cause))?;
+        let found = found + chunk.len() as u64;
+        watch.found.set(found);
+        if chunk.is_empty() || u128::from(found) > promised {
+            return Ok(values);
+        }
+        sum.update(&chunk);
+        if !stays {
+            if reserve(&mut values, chunk.len(), promised).is_err() {
+                let most = values.len() as u64;
+                return Err(DataError::TooLarge { path: watch.path.to_owned(), promised, most });
+            }
+            values.extend_from_slice(&chunk);
+        }
     }
 }
 
@@ -253,15 +260,55 @@ fn plain_or_gzip<'a>(mut input: impl BufRead + 'a) -> io::Result<(Box<dyn Read +
     Ok(if is_gzip { (Box::new(MultiGzDecoder::new(input)), false) } else { (Box::new(input), true) })
 }
 
-/// Input that fails once `go_on` returns false. A gzipped file may consist of any number of empty parts, and reading
-/// one value then reads all of them.
+/// The progress of reading one file. It is reported for each part of the input as well as of the values, because a
+/// gzipped file may consist of any number of empty parts.
+struct Watch<'a> {
+    path: &'a Path,
+    name: String,
+    /// Number of values so far.
+    found: Cell<u64>,
+    /// Number of values in all.
+    all: Cell<Option<u64>>,
+    progress: RefCell<&'a mut Progress<'a>>,
+    is_interrupted: Cell<bool>,
+}
+
+impl<'a> Watch<'a> {
+    fn new(path: &'a Path, progress: &'a mut Progress<'a>) -> Self {
+        Self {
+            path,
+            name: shown(path).to_string(),
+            found: Cell::new(0),
+            all: Cell::new(None),
+            progress: RefCell::new(progress),
+            is_interrupted: Cell::new(false),
+        }
+    }
+
+    /// Reports the progress, and returns whether to continue.
+    fn go_on(&self) -> bool {
+        let stopped = self.progress.borrow_mut()(&self.name, self.found.get(), self.all.get()).is_break();
+        self.is_interrupted.set(stopped);
+        !stopped
+    }
+
+    /// Returns the error for a failed read.
+    fn error(&self, cause: io::Error) -> DataError {
+        if self.is_interrupted.get() {
+            return DataError::Interrupted;
+        }
+        DataError::Read { path: self.path.to_owned(), cause }
+    }
+}
+
+/// Input that fails when it is interrupted.
 struct Interruptible<'a, R> {
     input: R,
-    go_on: &'a dyn Fn() -> bool,
+    watch: &'a Watch<'a>,
 }
 
 impl<R: Read> Read for Interruptible<'_, R> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        if (self.go_on)() { self.input.read(bytes) } else { Err(io::Error::other("interrupted")) }
+        if self.watch.go_on() { self.input.read(bytes) } else { Err(io::Error::other("interrupted")) }
     }
 }
