@@ -98,6 +98,16 @@ pub enum DataError {
         /// The dimensions in the header.
         dimensions: Vec<usize>,
     },
+    /// Images that are too large to be read one at a time.
+    #[error("{}: its images have {values} values each, but the limit is {most}", shown(path))]
+    HugeImages {
+        /// The file.
+        path: PathBuf,
+        /// Number of values of one image.
+        values: u128,
+        /// Largest number of values: 300 million.
+        most: u64,
+    },
     /// A gzipped file whose values do not fit in memory.
     #[error(
         "{}: its header specifies {promised} values, but at most {most} of a gzipped file fit in memory; decompress the file so that it can stay on disk",

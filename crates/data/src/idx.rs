@@ -99,6 +99,9 @@ const CHUNK: usize = 1 << 20;
 /// Largest number of values of a gzipped file. They cannot be read from disk later, so they must fit in memory.
 const MOST_GZIPPED: u64 = 1 << 30;
 
+/// Largest number of values of one image: 100 million pixels, as in a picture, in three colors.
+const MOST_IN_IMAGE: u64 = 300_000_000;
+
 impl Idx {
     /// Returns the length of the decompressed file in bytes.
     pub fn file_bytes(&self) -> u64 {
@@ -110,7 +113,7 @@ impl Idx {
     ///
     /// # Errors
     /// When the file cannot be read or is not a regular file, has a magic number of another `kind`, is empty, does not
-    /// have the length that its header specifies, or is gzipped with more than 1 GiB of values or than fit in memory.
+    /// have the length that its header specifies, has images of more than 300 million values, or is gzipped with more than 1 GiB of values or than fit in memory.
     /// Also when `progress` returns `Break`.
     pub fn read(
         path: &Path,
@@ -149,6 +152,10 @@ impl Idx {
         let promised: u128 = dimensions.iter().map(|&d| d as u128).product();
         if promised == 0 {
             return Err(DataError::Empty { path: path.to_owned(), dimensions });
+        }
+        let values = promised / dimensions[0] as u128;
+        if values > u128::from(MOST_IN_IMAGE) {
+            return Err(DataError::HugeImages { path: path.to_owned(), values, most: MOST_IN_IMAGE });
         }
         if !is_plain && promised > CHUNK as u128 {
             let most = MOST_GZIPPED.min(memory::available());

@@ -34,7 +34,8 @@ pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     if length > most {
         return Err(too_large(most));
     }
-    let mut bytes = Vec::with_capacity(length as usize);
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(length as usize).map_err(|_| io::ErrorKind::OutOfMemory)?;
     read_into(&mut bytes, file, most)?;
     Ok(bytes)
 }

@@ -76,10 +76,22 @@ fn bytes_after_the_last_value_are_refused() {
 
 #[test]
 fn header_with_huge_dimensions_costs_no_memory() {
-    let bytes = idx_bytes(0x803, &[u32::MAX, u32::MAX, u32::MAX], &[0; 100]);
+    let bytes = idx_bytes(0x803, &[u32::MAX, 15_000, 20_000], &[0; 100]);
     let error = parse(&bytes, IdxKind::Images).unwrap_err();
-    let promised = u128::from(u32::MAX).pow(3) + 16;
+    let promised = u128::from(u32::MAX) * 300_000_000 + 16;
     assert!(matches!(error, DataError::Length { promised: p, found: 116, .. } if p == promised), "{error}");
+}
+
+#[test]
+fn images_of_more_than_300_million_values_are_refused() {
+    for (values, shape) in [
+        (300_000_001, [1, 1, 1, 300_000_001]),
+        (u128::from(u32::MAX).pow(3), [7, u32::MAX, u32::MAX, u32::MAX]),
+    ] {
+        let error = parse(&idx_bytes(0x804, &shape, &[0; 100]), IdxKind::Images).unwrap_err();
+        let words = format!("file: its images have {values} values each, but the limit is 300000000");
+        assert_eq!(error.to_string(), words);
+    }
 }
 
 #[test]

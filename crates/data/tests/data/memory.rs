@@ -107,6 +107,26 @@ fn damaged_pictures_take_little_memory() {
 
 #[test]
 #[ignore = "measures the memory of the whole process"]
+fn preparing_a_large_photo_takes_few_copies_of_it() {
+    let reader = PictureReader::new(PREPARED, Fit::Prepare).unwrap();
+    let specks = |x: u32, y: u32| x.is_multiple_of(2) && y.is_multiple_of(2);
+    let half = |x: u32, _| x < 4000;
+    for (name, ink) in
+        [("a photo full of specks", specks as fn(u32, u32) -> bool), ("half a photo of ink", half)]
+    {
+        let is_ink = |x, y| (10..7990).contains(&x) && (10..7990).contains(&y) && ink(x, y);
+        let photo = GrayImage::from_fn(8000, 8000, |x, y| Luma([if is_ink(x, y) { 0 } else { 255 }]));
+        let mut bytes = io::Cursor::new(Vec::new());
+        photo.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+        drop(photo);
+        // One in the file's format, one of the difference to the paper, and two of the ink; and the crop as `f32`.
+        let needs = (4 + 4) * 64;
+        let _ = measured(name, needs, || reader.decode(Path::new("photo"), bytes.get_ref()));
+    }
+}
+
+#[test]
+#[ignore = "measures the memory of the whole process"]
 fn large_pictures_take_the_memory_of_one_per_thread_and_their_batch() {
     const COUNT: usize = 8;
     let folder = tempdir().unwrap();
