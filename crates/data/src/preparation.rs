@@ -10,6 +10,8 @@
 //! the border of the picture. Ink is either darker or brighter than this plane; Otsu's method chooses the threshold.
 //! Specks are dropped.
 
+use std::collections::VecDeque;
+
 use image::{
     GrayImage, ImageBuffer, Luma,
     imageops::{self, FilterType},
@@ -149,42 +151,49 @@ fn threshold(ink: &GrayImage) -> Option<f64> {
     (high - low >= LEAST_CONTRAST).then_some(f64::midpoint(low, high))
 }
 
-/// Removes the pieces of ink that are too small to be strokes.
+/// Removes the pieces of ink that are too small to be strokes. It goes through all pieces twice, because a list of their
+/// pixels could take many times the memory of the picture.
 fn drop_specks(mut ink: GrayImage) -> GrayImage {
-    let mut rest = ink.clone();
-    let mut pieces = Vec::new();
-    for y in 0..ink.height() {
-        for x in 0..ink.width() {
-            if rest.get_pixel(x, y)[0] > 0 {
-                pieces.push(take_piece(&mut rest, (x, y)));
-            }
+    let mut largest = 0;
+    for_each_piece(ink.clone(), |_, pixels| largest = largest.max(pixels));
+    for_each_piece(ink.clone(), |first, pixels| {
+        if pixels * SPECK < largest {
+            take_piece(&mut ink, first);
         }
-    }
-    let largest = pieces.iter().map(Vec::len).max().unwrap_or(0);
-    for &(x, y) in pieces.iter().filter(|piece| piece.len() * SPECK < largest).flatten() {
-        ink.put_pixel(x, y, Luma([0]));
-    }
+    });
     ink
 }
 
-/// Removes the piece of ink around a pixel and returns its pixels. Pixels that touch at a corner are connected.
-fn take_piece(ink: &mut GrayImage, first: (u32, u32)) -> Vec<(u32, u32)> {
+/// Calls `each` with the first pixel and the number of pixels of each piece of ink.
+fn for_each_piece(mut ink: GrayImage, mut each: impl FnMut((u32, u32), usize)) {
+    for y in 0..ink.height() {
+        for x in 0..ink.width() {
+            if ink.get_pixel(x, y)[0] > 0 {
+                each((x, y), take_piece(&mut ink, (x, y)));
+            }
+        }
+    }
+}
+
+/// Removes the piece of ink around a pixel and returns its number of pixels. Pixels that touch at a corner are
+/// connected.
+fn take_piece(ink: &mut GrayImage, first: (u32, u32)) -> usize {
     let (width, height) = ink.dimensions();
     ink.put_pixel(first.0, first.1, Luma([0]));
-    let mut piece = vec![first];
-    let mut visited = 0;
-    while let Some(&(x, y)) = piece.get(visited) {
-        visited += 1;
+    let mut edge = VecDeque::from([first]);
+    let mut pixels = 0;
+    while let Some((x, y)) = edge.pop_front() {
+        pixels += 1;
         for y in y.saturating_sub(1)..height.min(y + 2) {
             for x in x.saturating_sub(1)..width.min(x + 2) {
                 if ink.get_pixel(x, y)[0] > 0 {
                     ink.put_pixel(x, y, Luma([0]));
-                    piece.push((x, y));
+                    edge.push_back((x, y));
                 }
             }
         }
     }
-    piece
+    pixels
 }
 
 type Digit = ImageBuffer<Luma<f32>, Vec<f32>>;

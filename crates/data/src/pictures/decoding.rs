@@ -1,7 +1,8 @@
 //! Decodes one picture from the bytes of its file.
 
 use std::{
-    io::{Cursor, Read},
+    fs::File,
+    io::{self, BufRead, BufReader, Cursor, Read, Seek},
     path::Path,
 };
 
@@ -13,16 +14,42 @@ use image::{
 use super::{ColorMode, Size, jpeg};
 use crate::{DataError, input};
 
-/// Limit for the size of a file and for the memory to decode it. A picture of 100 million pixels needs less: 8 bytes
-/// per pixel and some overhead.
-const MAX_BYTES: u64 = 1 << 30;
+/// Limit for the size of a file, except for the pixels of files with a valid header. A JPEG file of 100 million pixels
+/// seldom needs more.
+const MAX_BYTES: u64 = 128 << 20;
 
-/// Limit for a picture from a stream. Its length is unknown, so the memory for it grows while it is read.
-const MAX_STREAM_BYTES: u64 = 128 << 20;
+/// Limit for the size of one pixel in a file: four channels of 16 bits.
+const MAX_PIXEL_BYTES: u64 = 8;
+
+/// Limit for what a decoder allocates besides the pixels, such as a decompressed color profile. [`Size`] limits the
+/// pixels.
+const MAX_DECODER_BYTES: u64 = 64 << 20;
 
 /// Reads a picture's complete file.
+///
+/// # Errors
+/// When it cannot be read, or is larger than 128 MiB and larger than its header justifies.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, DataError> {
-    input::read(path, MAX_BYTES).map_err(|cause| DataError::Read { path: path.to_owned(), cause })
+    let read = || {
+        let (file, length) = input::open(path)?;
+        let most = if length > MAX_BYTES { MAX_BYTES + most_pixel_bytes(file) } else { MAX_BYTES };
+        input::read(path, most)
+    };
+    read().map_err(|cause| DataError::Read { path: path.to_owned(), cause })
+}
+
+/// Returns the largest size of the pixels in a file that its header allows. It is 0 for a JPEG file: to find its size,
+/// the decoder would read the complete file.
+fn most_pixel_bytes(file: File) -> u64 {
+    let size = || {
+        let reader = reader(BufReader::new(file)).ok()?;
+        if reader.format() == Some(ImageFormat::Jpeg) {
+            return None;
+        }
+        let (width, height) = reader.into_dimensions().ok()?;
+        Size::new(height as usize, width as usize).ok()
+    };
+    size().map_or(0, |size| MAX_PIXEL_BYTES * (size.height() * size.width()) as u64)
 }
 
 /// Reads a picture's complete file from a stream. Errors show `name` as its name.
@@ -30,8 +57,16 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, DataError> {
 /// # Errors
 /// When it cannot be read, or is larger than 128 MiB.
 pub fn read_stream(name: &Path, stream: impl Read) -> Result<Vec<u8>, DataError> {
-    input::read_stream(stream, MAX_STREAM_BYTES)
-        .map_err(|cause| DataError::Read { path: name.to_owned(), cause })
+    input::read_stream(stream, MAX_BYTES).map_err(|cause| DataError::Read { path: name.to_owned(), cause })
+}
+
+/// Creates a reader of the format that the first bytes show, with limits.
+fn reader<R: BufRead + Seek>(file: R) -> io::Result<ImageReader<R>> {
+    let mut reader = ImageReader::new(file).with_guessed_format()?;
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(MAX_DECODER_BYTES);
+    reader.limits(limits);
+    Ok(reader)
 }
 
 /// A picture whose header is read and valid, and whose pixels are not decoded yet.
@@ -46,19 +81,15 @@ impl<'a> Picture<'a> {
     /// Reads the header in `bytes`. Errors show `path` as its name.
     pub(super) fn new(path: &'a Path, bytes: &'a [u8]) -> Result<Self, DataError> {
         let broken = |reason: String| DataError::Picture { path: path.to_owned(), reason };
-        let mut reader = ImageReader::new(Cursor::new(bytes))
-            .with_guessed_format()
-            .map_err(|cause| DataError::Read { path: path.to_owned(), cause })?;
-        let mut limits = Limits::no_limits();
-        limits.max_alloc = Some(MAX_BYTES);
-        reader.limits(limits);
+        let reader =
+            reader(Cursor::new(bytes)).map_err(|cause| DataError::Read { path: path.to_owned(), cause })?;
         let format = reader.format();
         let decoder = reader.into_decoder().map_err(|error| broken(error.to_string()))?;
 
         let (width, height) = decoder.dimensions();
         let size = Size::new(height as usize, width as usize).map_err(broken)?;
         if format == Some(ImageFormat::Jpeg) {
-            jpeg::check(bytes).map_err(|reason| broken(reason.to_owned()))?;
+            jpeg::check(bytes, size).map_err(|reason| broken(reason.to_owned()))?;
         }
         let color_mode = if decoder.color_type().has_color() { ColorMode::Rgb } else { ColorMode::Grayscale };
         Ok(Self { path, decoder: Box::new(decoder), size, color_mode })

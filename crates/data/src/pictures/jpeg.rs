@@ -1,12 +1,19 @@
 //! Detects JPEG files that the `image` crate decodes wrongly: truncated files and CMYK files.
 
-/// Checks that a JPEG file is not truncated (the decoder fills missing pixels with gray) and does not have four color
-/// channels (the decoder converts CMYK only roughly). The error is the reason in words.
+use super::Size;
+
+/// Checks that a JPEG file of a picture of `size` is not truncated (the decoder fills missing pixels with gray) and does
+/// not have four color channels (the decoder converts CMYK only roughly). The error is the reason in words.
 ///
 /// Format: ITU-T T.81, annex B. A marker is 0xFF and a code. Most markers are followed by the length of their segment,
 /// a big-endian `u16` that includes its own two bytes.
-pub(super) fn check(jpeg: &[u8]) -> Result<(), &'static str> {
+pub(super) fn check(jpeg: &[u8], size: Size) -> Result<(), &'static str> {
     const CUT_OFF: &str = "the file ends before its end-of-image marker";
+    // Each block of 8×8 pixels takes at least one bit: the shortest code of its mean.
+    let blocks = size.height().div_ceil(8) * size.width().div_ceil(8);
+    if jpeg.len() < blocks / 8 {
+        return Err("the file is too short for the size in its header");
+    }
     let mut rest = jpeg.get(2..).ok_or(CUT_OFF)?;
     loop {
         // The search also skips compressed pixels: in them, 0xFF is followed by 0 or the code of a restart marker.

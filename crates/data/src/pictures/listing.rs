@@ -7,7 +7,10 @@ use std::{
 
 use walkdir::{DirEntry, WalkDir};
 
-use crate::DataError;
+use crate::{
+    DataError,
+    input::{is_unprintable, shown},
+};
 
 /// File extensions of pictures, in lower case.
 const EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "bmp", "webp"];
@@ -24,6 +27,10 @@ pub(super) fn class_names(split: &Path) -> Result<Vec<String>, DataError> {
             return Err(DataError::BesideClasses(entry.into_path()));
         }
         match entry.file_name().to_str() {
+            // Names become text in terminals, tables and SVG files.
+            Some(name) if name.chars().any(is_unprintable) => {
+                return Err(DataError::ClassName(entry.into_path()));
+            }
             Some(name) => names.push(name.to_owned()),
             None => return Err(DataError::ClassName(entry.into_path())),
         }
@@ -106,7 +113,7 @@ fn has_picture_extension(path: &Path) -> bool {
 fn unreadable(folder: &Path, error: walkdir::Error) -> DataError {
     let path: PathBuf = error.path().unwrap_or(folder).into();
     let cause = match error.loop_ancestor() {
-        Some(ancestor) => io::Error::other(format!("it links back to {}", ancestor.display())),
+        Some(ancestor) => io::Error::other(format!("it links back to {}", shown(ancestor))),
         None => error.into_io_error().unwrap_or_else(|| io::ErrorKind::Other.into()),
     };
     DataError::Read { path, cause }

@@ -50,8 +50,8 @@ pub struct PictureFolder {
 /// `desktop.ini` are skipped.
 ///
 /// # Errors
-/// When `train` or `test` is missing; when a class is empty, exists only in `test`, or has a name that is not UTF-8;
-/// when a file is not a picture or something cannot be read; or when the first picture is broken.
+/// When `train` or `test` is missing; when a class is empty, exists only in `test`, or has a name that is not UTF-8 or
+/// that contains control characters; when a file is not a picture or something cannot be read; or when the first picture is broken.
 pub fn open(folder: &Path, options: PictureOptions) -> Result<PictureFolder, DataError> {
     if !folder.is_dir() {
         return Err(DataError::NoFolder(folder.to_owned()));

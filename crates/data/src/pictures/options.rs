@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::input::shown;
+
 /// Longest side of a picture, in pixels: the limit of JPEG and BMP.
 const MAX_SIDE: usize = 65_535;
 
@@ -69,7 +71,10 @@ impl FromStr for Size {
         let sides = text.split_once(['x', '×']).map(|(height, width)| (height.parse(), width.parse()));
         match sides {
             Some((Ok(height), Ok(width))) => Self::new(height, width),
-            _ => Err(format!("`{text}` is not a size, expected HEIGHTxWIDTH in pixels, such as 28x28")),
+            _ => Err(format!(
+                "`{}` is not a size, expected HEIGHTxWIDTH in pixels, such as 28x28",
+                shown(text)
+            )),
         }
     }
 }
@@ -124,7 +129,7 @@ impl FromStr for ColorMode {
         match name {
             "grayscale" => Ok(Self::Grayscale),
             "rgb" => Ok(Self::Rgb),
-            _ => Err(format!("unknown color mode `{name}`, expected one of: grayscale, rgb")),
+            _ => Err(format!("unknown color mode `{}`, expected one of: grayscale, rgb", shown(name))),
         }
     }
 }

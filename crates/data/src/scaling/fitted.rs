@@ -3,7 +3,10 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Scaling, Whitening, file::ScalingFile};
+use super::{
+    Scaling, Whitening,
+    file::{Fields, ScalingFile},
+};
 use crate::{
     DataError, Progress, ScalingError,
     images::{ImageShape, Images},
@@ -17,7 +20,7 @@ pub const STD_EPSILON: f64 = 1e-6;
 ///
 /// Its JSON keeps every bit of the statistics.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(into = "ScalingFile", try_from = "serde_json::Value")]
+#[serde(into = "ScalingFile", try_from = "Fields")]
 pub struct FittedScaling {
     pub(super) scaling: Scaling,
     pub(super) shape: ImageShape,
@@ -166,15 +169,24 @@ impl FittedScaling {
     ) -> Vec<O> {
         /// Number of values that are worth another thread. Waking it takes longer than scaling fewer.
         const WORTH_A_THREAD: usize = 1 << 18;
-        let size = self.shape.pixels();
-        let share = images.len().div_ceil(rayon::current_num_threads());
+        /// Number of values that a thread scales at a time, unless an image has more.
+        const MOST: usize = 1 << 22;
+        let (size, threads) = (self.shape.pixels(), rayon::current_num_threads());
+        let share = images.len().div_ceil(threads).min(MOST / size);
         let share = share.max(WORTH_A_THREAD / size).max(1);
         if images.len() <= share {
             return self.scale_share(images, round);
         }
-        let shares: Vec<Vec<O>> =
-            images.par_chunks(share).map(|images| self.scale_share(images, round)).collect();
-        shares.concat()
+        let mut scaled = Vec::with_capacity(images.len() * size);
+        // Large images would not fit in memory twice, so their values are copied to the result in several rounds.
+        for images in images.chunks(share * threads) {
+            let shares: Vec<Vec<O>> =
+                images.par_chunks(share).map(|images| self.scale_share(images, round)).collect();
+            for share in shares {
+                scaled.extend_from_slice(&share);
+            }
+        }
+        scaled
     }
 
     fn scale_share<P: Pixel, O: Copy>(&self, images: &[&[P]], round: impl Fn(f64) -> O + Copy) -> Vec<O> {

@@ -1,6 +1,10 @@
 //! IDX files: how they are found and read, and how invalid ones are refused.
 
-use std::{io::Write, path::Path};
+use std::{
+    io::{self, Read, Write},
+    ops::ControlFlow,
+    path::Path,
+};
 
 use burn::data::dataset::Dataset;
 use flate2::{Compression, write::GzEncoder};
@@ -21,13 +25,17 @@ fn fetch(folder: &Path) -> Result<mnist_data::Splits, DataError> {
     source.fetch(&mut *go_on())?.into_splits()
 }
 
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(bytes).unwrap();
+    gzip.finish().unwrap()
+}
+
 #[test]
 fn plain_and_gzipped_files_are_read_alike() {
     let plain = idx_bytes(0x803, &[2, 1, 3], &[1, 2, 3, 4, 5, 6]);
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
-    gzip.write_all(&plain).unwrap();
-    let [plain, gzipped] =
-        [plain, gzip.finish().unwrap()].map(|bytes| parse(&bytes, IdxKind::Images).unwrap());
+    let gzipped = gzip(&plain);
+    let [plain, gzipped] = [plain, gzipped].map(|bytes| parse(&bytes, IdxKind::Images).unwrap());
     assert_eq!(plain.dimensions, [2, 1, 3]);
     assert_eq!(plain.values, Values::Memory(vec![1, 2, 3, 4, 5, 6]));
     assert_eq!(gzipped.values, plain.values);
@@ -68,10 +76,22 @@ fn bytes_after_the_last_value_are_refused() {
 
 #[test]
 fn header_with_huge_dimensions_costs_no_memory() {
-    let bytes = idx_bytes(0x803, &[u32::MAX, u32::MAX, u32::MAX], &[0; 100]);
+    let bytes = idx_bytes(0x803, &[u32::MAX, 15_000, 20_000], &[0; 100]);
     let error = parse(&bytes, IdxKind::Images).unwrap_err();
-    let promised = u128::from(u32::MAX).pow(3) + 16;
+    let promised = u128::from(u32::MAX) * 300_000_000 + 16;
     assert!(matches!(error, DataError::Length { promised: p, found: 116, .. } if p == promised), "{error}");
+}
+
+#[test]
+fn images_of_more_than_300_million_values_are_refused() {
+    for (values, shape) in [
+        (300_000_001, [1, 1, 1, 300_000_001]),
+        (u128::from(u32::MAX).pow(3), [7, u32::MAX, u32::MAX, u32::MAX]),
+    ] {
+        let error = parse(&idx_bytes(0x804, &shape, &[0; 100]), IdxKind::Images).unwrap_err();
+        let words = format!("file: its images have {values} values each, but the limit is 300000000");
+        assert_eq!(error.to_string(), words);
+    }
 }
 
 #[test]
@@ -82,11 +102,75 @@ fn dimension_of_zero_is_refused() {
 
 #[test]
 fn damaged_gzip_is_refused() {
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
-    gzip.write_all(&idx_bytes(0x801, &[500], &[7; 500])).unwrap();
-    let bytes = gzip.finish().unwrap();
+    let bytes = gzip(&idx_bytes(0x801, &[500], &[7; 500]));
     let error = parse(&bytes[..bytes.len() / 2], IdxKind::Labels).unwrap_err();
     assert!(matches!(error, DataError::Read { .. } | DataError::Length { .. }), "{error}");
+}
+
+#[test]
+fn gzipped_file_of_several_parts_is_read() {
+    let plain = idx_bytes(0x803, &[2, 1, 3], &[1, 2, 3, 4, 5, 6]);
+    let parts: Vec<u8> = plain.chunks(3).flat_map(|part| [gzip(part), gzip(b"")].concat()).collect();
+    assert_eq!(parse(&parts, IdxKind::Images).unwrap().values, Values::Memory(vec![1, 2, 3, 4, 5, 6]));
+    assert!(parse(&[&parts[..], b"garbage"].concat(), IdxKind::Images).is_err());
+}
+
+#[test]
+fn gzipped_file_with_more_values_than_1_gib_is_refused_by_its_header() {
+    // Only the header is there. With this many values, the end of the file would be the first error.
+    for (count, refused) in [(1 << 20, false), ((1 << 20) + 1, true), (u32::MAX, true)] {
+        let header = gzip(&idx_bytes(0x803, &[count, 32, 32], &[]));
+        let error = parse(&header, IdxKind::Images).unwrap_err();
+        let promised = u128::from(count) * 1024;
+        if refused {
+            let words = "of a gzipped file fit in memory; decompress the file so that it can stay on disk";
+            assert!(error.to_string().ends_with(words), "{error}");
+            assert!(
+                matches!(error, DataError::TooLarge { promised: p, most, .. } if p == promised && most <= 1 << 30)
+            );
+        } else if !matches!(error, DataError::TooLarge { most, .. } if most < 1 << 30) {
+            assert!(matches!(error, DataError::Length { found: 16, .. }), "{error}");
+        }
+    }
+}
+
+/// Empty gzip parts without end.
+struct EmptyParts(io::Cursor<Vec<u8>>);
+
+impl Read for EmptyParts {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        if self.0.position() == self.0.get_ref().len() as u64 {
+            self.0.set_position(0);
+        }
+        self.0.read(bytes)
+    }
+}
+
+#[test]
+fn empty_gzip_parts_without_end_can_be_interrupted() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("file");
+    let mut file = std::fs::File::create(&path).unwrap();
+    io::copy(&mut EmptyParts(io::Cursor::new(gzip(b""))).take(20 << 20), &mut file).unwrap();
+    let mut calls = 0;
+    let error = Idx::read(&path, IdxKind::Images, usize::MAX, &mut |_, _, _| {
+        calls += 1;
+        if calls == 5 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    assert!(matches!(error, Err(DataError::Interrupted)), "{error:?}");
+    assert_eq!(calls, 5);
+}
+
+#[cfg(unix)]
+#[test]
+fn named_pipe_is_refused_without_waiting_for_its_writer() {
+    let folder = tempdir().unwrap();
+    write_idx_folder(folder.path());
+    let pipe = folder.path().join("train-labels-idx1-ubyte");
+    std::fs::remove_file(&pipe).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let error = fetch(folder.path()).err().unwrap().to_string();
+    assert_eq!(error, format!("cannot read {}: it is not a regular file", pipe.display()));
 }
 
 #[test]

@@ -3,6 +3,8 @@
 mod augmentation;
 mod batcher;
 mod idx;
+mod memory;
+mod mutations;
 mod network;
 #[cfg(unix)]
 mod npm;

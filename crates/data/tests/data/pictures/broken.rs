@@ -48,12 +48,17 @@ fn huge_picture_is_refused_by_its_header() {
 }
 
 #[test]
-fn file_larger_than_1_gib_is_not_read() {
+fn file_larger_than_its_picture_can_be_is_not_read() {
     let folder = folder();
     let path = folder.path().join("train/b/0.png");
-    // A sparse file: it takes no space on disk.
-    fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
-    assert_error(&decode(&open(&folder).unwrap(), 1).unwrap_err(), &path, "larger than 1 GiB");
+    let header = |width, height| png(width, height, 8, 0, &[], &[0]);
+    for (start, most) in [(&b""[..], 128), (&encoded(ImageFormat::Jpeg), 128), (&header(8192, 8192), 640)] {
+        // Sparse files: they take no space on disk.
+        fs::write(&path, start).unwrap();
+        fs::File::options().write(true).open(&path).unwrap().set_len(1 << 40).unwrap();
+        let words = format!("larger than {most} MiB");
+        assert_error(&decode(&open(&folder).unwrap(), 1).unwrap_err(), &path, &words);
+    }
 }
 
 #[test]
@@ -86,6 +91,18 @@ fn truncated_picture_is_refused() {
     let path = write(folder.path(), "train/a/0.jpg", &jpeg[..jpeg.len() - 1]);
     fs::remove_file(folder.path().join("train/a/0.png")).unwrap();
     assert_error(&open(&folder).unwrap_err(), &path, "ends before");
+}
+
+#[test]
+fn jpeg_too_short_for_its_size_is_refused_before_it_is_decoded() {
+    let folder = folder();
+    let mut jpeg = encoded(ImageFormat::Jpeg);
+    // The frame header: marker, length, precision, height, width.
+    let frame = jpeg.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+    jpeg[frame + 5..][..4].copy_from_slice(&[0x27, 0x10, 0x27, 0x10]);
+    let path = write(folder.path(), "train/b/0.png", &jpeg);
+    let found = pictures::open(folder.path(), resized("28x28")).unwrap();
+    assert_error(&decode(&found, 1).unwrap_err(), &path, "too short for the size in its header");
 }
 
 #[test]

@@ -133,6 +133,46 @@ fn class_name_that_is_not_utf_8_is_refused() {
 
 #[cfg(unix)]
 #[test]
+fn class_name_with_characters_that_cannot_be_shown_is_refused() {
+    for (name, shown) in [
+        ("two\nlines", r"train/two\nlines"),
+        ("\u{1b}[2Jclear", r"train/\u{1b}[2Jclear"),
+        ("abc\u{202e}fed", r"train/abc\u{202e}fed"),
+        ("\u{9b}", r"train/\u{9b}"),
+    ] {
+        let folder = folder();
+        fs::create_dir(folder.path().join("train").join(name)).unwrap();
+        let words = "class names must be UTF-8 without control characters; rename the folder";
+        assert_error(&open(&folder).unwrap_err(), &folder.path().join(shown), words);
+    }
+    let folder = folder();
+    for name in ["l'été", "日本", "👩\u{200d}🚀", "می\u{200c}خواهم"] {
+        save(folder.path(), &format!("train/{name}/x.png"), GrayImage::new(3, 2));
+    }
+    assert_eq!(open(&folder).unwrap().class_names.len(), 6);
+}
+
+#[cfg(unix)]
+#[test]
+fn file_names_are_escaped_in_errors() {
+    let folder = folder();
+    write(folder.path(), "train/a/\u{1b}]0;x\u{7}\n.txt", b"?");
+    let shown = folder.path().join(r"train/a/\u{1b}]0;x\u{7}\n.txt");
+    assert_error(&open(&folder).unwrap_err(), &shown, "is not a supported picture");
+}
+
+#[cfg(unix)]
+#[test]
+fn named_pipe_is_refused_without_waiting_for_its_writer() {
+    let folder = folder();
+    let pipe = folder.path().join("train/a/0.png");
+    fs::remove_file(&pipe).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert_error(&open(&folder).unwrap_err(), &pipe, "is not a supported picture");
+}
+
+#[cfg(unix)]
+#[test]
 fn links_are_followed_and_dangling_links_and_loops_are_refused() {
     use std::os::unix::fs::symlink;
     let folder = folder();

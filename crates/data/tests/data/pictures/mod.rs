@@ -82,7 +82,7 @@ fn assert_error(error: &DataError, path: &Path, words: &str) {
 }
 
 /// Returns a PNG file made from parts: header, chunks, compressed pixels (each row after its filter byte).
-fn png(width: u32, height: u32, depth: u8, color: u8, chunks: &[(&[u8], &[u8])], rows: &[u8]) -> Vec<u8> {
+pub fn png(width: u32, height: u32, depth: u8, color: u8, chunks: &[(&[u8], &[u8])], rows: &[u8]) -> Vec<u8> {
     let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
     let mut chunk = |name: &[u8], data: &[u8]| {
         let mut crc = Crc::new();

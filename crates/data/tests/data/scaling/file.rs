@@ -72,6 +72,25 @@ fn damaged_scaling_file_is_refused() {
         let error = damage(pointer, value);
         assert!(error.contains(words), "{pointer}: {error}");
     }
+    for (field, value, words) in [
+        (
+            "fitted_on_images",
+            "[0,".repeat(5000) + "0" + &"]".repeat(5000),
+            "fitted_on_images is longer than 4096 bytes",
+        ),
+        ("scaling", format!("\"{}\"", "x".repeat(5000)), "scaling is longer than 4096 bytes"),
+        ("mean", format!("[0{}]", ",0".repeat(1 << 20)), "mean has 1048577 values, expected 1"),
+        ("\u{1b}[2J", "0".into(), r"unknown field `\u{1b}[2J`"),
+        ("mean", "[1], \"mean\": [2]".into(), "duplicate field `mean`"),
+    ] {
+        let mut file = file.clone();
+        file.as_object_mut().unwrap().remove(field);
+        let text = file.to_string();
+        let field = serde_json::to_string(field).unwrap();
+        let text = format!("{{{field}: {value}, {}", &text[1..]);
+        let error = serde_json::from_str::<FittedScaling>(&text).unwrap_err().to_string();
+        assert!(error.contains(words), "{field}: {error}");
+    }
     let future_version = serde_json::json!({"version": 3, "palette": []});
     let error = serde_json::from_value::<FittedScaling>(future_version).unwrap_err().to_string();
     assert!(error.contains("version 3, but this program reads version 2"), "{error}");
@@ -95,8 +114,8 @@ fn damaged_whitening_is_refused() {
     };
     for (pointer, value, words) in [
         ("/zca", serde_json::Value::Null, "zca is missing"),
-        ("/zca/eigenvalues", serde_json::json!([1.0]), "as many rows and columns"),
-        ("/zca/matrix", "what?".into(), "is not base64"),
+        ("/zca/eigenvalues", serde_json::json!([1.0]), "the list of eigenvalues has 1 values, expected 2"),
+        ("/zca/matrix", "what?".repeat(9)[1..].into(), "is not base64"),
         ("/zca/matrix", matrix(&[1.0; 3]), "as many rows and columns"),
         ("/zca/matrix", matrix(&[1.0, 0.0, 0.0, f64::NAN]), "not finite"),
         ("/description/zca_whitening", false.into(), "the description does not use"),
