@@ -280,7 +280,7 @@ pub enum DataError {
         expected: u64,
     },
     /// A mirror that is not the URL of a web server.
-    #[error("the mirror `{0}` is not a URL that starts with http:// or https://")]
+    #[error("the mirror `{}` is not a URL that starts with http:// or https://", shown(.0))]
     MirrorUrl(String),
     /// A download from a mirror failed.
     #[error("cannot download {}: {}", shown(url), shown(reason))]

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets::UTF8_FULL_CONDENSED};
 use console::{Term, measure_text_width};
+use mnist_data::input::is_unprintable;
 
 /// Draws a table with a header for standard output.
 pub fn table<'a, R: AsRef<[String]>>(
@@ -53,12 +54,12 @@ fn list<R: AsRef<[String]>>(header: &[&str], rows: &[R], width: usize) -> String
 
 /// Escapes the characters with which a name from outside could control the terminal or reorder its text.
 pub fn escape(text: &str) -> Cow<'_, str> {
-    escape_if(text, is_hostile)
+    escape_if(text, is_unprintable)
 }
 
 /// Escapes like [`escape`], except line breaks and tabs.
 pub fn escape_lines(text: &str) -> Cow<'_, str> {
-    escape_if(text, |character| !matches!(character, '\n' | '\t') && is_hostile(character))
+    escape_if(text, |character| !matches!(character, '\n' | '\t') && is_unprintable(character))
 }
 
 fn escape_if(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
@@ -74,13 +75,6 @@ fn escape_if(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
         }
     }
     escaped.into()
-}
-
-/// Returns whether this is a control character, or a mark of the direction of text.
-fn is_hostile(character: char) -> bool {
-    let is_direction =
-        matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    character.is_control() || is_direction
 }
 
 /// Breaks lines between words where they are too long for standard output.

@@ -212,6 +212,9 @@ fn of_data(error: &DataError, invocation: &Invocation) -> Wording {
         DataError::NeedsFolder(kind) => {
             message(format!("--dataset {kind} needs --data-dir: the folder that contains {}", kind.content()))
         }
+        DataError::MirrorUrl(_) => {
+            hint("check the environment variable MNIST_MIRROR, or `mirror` in the configuration")
+        }
         DataError::NoSource(_) => message(format!("{error}; {WITHOUT_DOWNLOAD}")),
         DataError::NoHome => hint(WITHOUT_DOWNLOAD),
         _ => (None, None),

@@ -76,6 +76,8 @@ pub struct Overrides {
     pub dataset: Option<DatasetKind>,
     /// Folder of its files.
     pub data_dir: Option<PathBuf>,
+    /// The only mirror to download MNIST from: the URL of a folder.
+    pub mirror: Option<String>,
     /// Scaling of a single run.
     pub scaling: Option<Scaling>,
     /// Scalings of a comparison.
@@ -196,6 +198,7 @@ impl Overrides {
         Self {
             dataset: self.dataset.or(below.dataset),
             data_dir: self.data_dir.or(below.data_dir),
+            mirror: self.mirror.or(below.mirror),
             scaling: self.scaling.or(below.scaling),
             scalings: self.scalings.or(below.scalings),
             seed: self.seed.or(below.seed),
@@ -229,6 +232,10 @@ pub struct DatasetSettings {
     /// Folder of its files. By default, MNIST is in the user's cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<PathBuf>,
+    /// The only mirror to download MNIST from: the URL of a folder. It is not saved, because the checksums of the files
+    /// are known.
+    #[serde(skip)]
+    pub mirror: Option<String>,
     /// Number of images to use of the train split: the first ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<NonZeroU32>,
@@ -262,7 +269,8 @@ impl DatasetSettings {
                 return Err(TrainingError::PicturesOnly { key, kind: dataset });
             }
         }
-        Ok(Self { dataset, data_dir: data_dir.transpose()?, limit: overrides.limit, resize, color_mode })
+        let (data_dir, mirror) = (data_dir.transpose()?, overrides.mirror.clone());
+        Ok(Self { dataset, data_dir, mirror, limit: overrides.limit, resize, color_mode })
     }
 
     /// Returns these settings as overrides, without the limit. They contain the options for pictures only if
@@ -281,7 +289,11 @@ impl DatasetSettings {
     /// Returns the source of the files.
     pub fn source(&self) -> Source {
         let pictures = mnist_data::PictureOptions { resize: self.resize, color_mode: self.color_mode };
-        Source::new(self.dataset, self.data_dir.clone()).with_pictures(pictures)
+        let source = Source::new(self.dataset, self.data_dir.clone()).with_pictures(pictures);
+        match &self.mirror {
+            Some(mirror) => source.with_mirror(mirror.clone()),
+            None => source,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader, Cursor, Read, Seek},
+    io::{self, BufRead, BufReader, Cursor, Seek},
     path::Path,
 };
 
@@ -50,14 +50,6 @@ fn most_pixel_bytes(file: File) -> u64 {
         Size::new(height as usize, width as usize).ok()
     };
     size().map_or(0, |size| MAX_PIXEL_BYTES * (size.height() * size.width()) as u64)
-}
-
-/// Reads a picture's complete file from a stream. Errors show `name` as its name.
-///
-/// # Errors
-/// When it cannot be read, or is larger than 128 MiB.
-pub fn read_stream(name: &Path, stream: impl Read) -> Result<Vec<u8>, DataError> {
-    input::read_stream(stream, MAX_BYTES).map_err(|cause| DataError::Read { path: name.to_owned(), cause })
 }
 
 /// Creates a reader of the format that the first bytes show, with limits.

@@ -19,7 +19,6 @@ use sha2::{Digest, Sha256};
 
 use self::decoding::Picture;
 pub use self::{
-    decoding::read_stream,
     options::{ColorMode, PictureOptions, Size},
     reader::{Fit, PictureReader},
 };

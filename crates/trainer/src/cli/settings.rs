@@ -22,6 +22,11 @@ pub fn data_dir_variable() -> Option<PathBuf> {
     std::env::var_os("MNIST_DATA_DIR").filter(|folder| !folder.is_empty()).map(PathBuf::from)
 }
 
+/// Returns the mirror of MNIST that the environment variable `MNIST_MIRROR` names.
+fn mirror_variable() -> Option<String> {
+    std::env::var("MNIST_MIRROR").ok().filter(|mirror| !mirror.is_empty())
+}
+
 impl DatasetFlags {
     /// Merges these flags with the settings of a file. If neither names the folder of MNIST, the environment does.
     pub fn over(self, below: Overrides) -> Overrides {
@@ -35,7 +40,8 @@ impl DatasetFlags {
         let merged = flags.over(below);
         let is_mnist = merged.dataset.unwrap_or_default() == DatasetKind::Mnist;
         let from_environment = || data_dir_variable().filter(|_| is_mnist);
-        Overrides { data_dir: merged.data_dir.clone().or_else(from_environment), ..merged }
+        let data_dir = merged.data_dir.clone().or_else(from_environment);
+        Overrides { data_dir, mirror: merged.mirror.clone().or_else(mirror_variable), ..merged }
     }
 }
 

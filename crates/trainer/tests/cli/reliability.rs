@@ -4,14 +4,15 @@
 
 use std::{
     fs::{self, File},
+    net::TcpListener,
     os::unix::fs::symlink,
     path::Path,
     process::{Command, Stdio},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use tempfile::TempDir;
+use tempfile::{TempDir, tempdir};
 
 use crate::support::{
     assert_contains,
@@ -179,14 +180,46 @@ fn ctrl_c_is_heard_while_a_pipe_has_no_writer() {
         ["predict run pipe", "verdict pipe", "train --scaling center --config pipe", "predict run -"]
     {
         let mut command = trainer_in(folder.path(), arguments);
-        let child =
+        let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        // Before it waits for the pipe, the program installs its handler and loads the model.
-        thread::sleep(Duration::from_millis(500));
+        let _open = child.stdin.take();
+        // By then, the program has installed its handler.
+        thread::sleep(Duration::from_secs(1));
         signal(&child, "INT");
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(130), "{arguments}: {}", stderr(&output));
     }
+}
+
+/// Builds a command that downloads MNIST from `mirror` into an empty cache in `folder`.
+fn fetch_from(mirror: &str, folder: &Path) -> Command {
+    let mut command = trainer_in(folder, "data fetch");
+    command.env("MNIST_MIRROR", mirror).env("XDG_CACHE_HOME", folder).env("HOME", folder);
+    command
+}
+
+#[test]
+fn ctrl_c_is_heard_while_a_mirror_stays_silent() {
+    let folder = tempdir().unwrap();
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut command = fetch_from(&format!("http://{}", server.local_addr().unwrap()), folder.path());
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (_connection, _) = server.accept().unwrap();
+    signal(&child, "INT");
+    let sent = Instant::now();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    // The time-outs of the download are 30 seconds.
+    assert!(sent.elapsed() < Duration::from_secs(10), "{:?}", sent.elapsed());
+    assert!(fs::read_dir(folder.path()).unwrap().next().is_none(), "the cache must stay empty");
+}
+
+#[test]
+fn mirror_that_is_not_a_url_is_refused() {
+    let folder = tempdir().unwrap();
+    let output = fetch_from("/data/mnist", folder.path()).output().unwrap();
+    assert_refused(&output, 1, "the mirror `/data/mnist` is not a URL that starts with http:// or https://");
+    assert_contains(&stderr(&output), ["hint: check the environment variable MNIST_MIRROR"]);
 }
 
 #[test]

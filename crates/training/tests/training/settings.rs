@@ -15,9 +15,10 @@ fn overrides(text: &str) -> Overrides {
 }
 
 /// Every key with two values.
-const KEYS: [(&str, [&str; 2]); 22] = [
+const KEYS: [(&str, [&str; 2]); 23] = [
     ("dataset", ["'folder'", "'idx'"]),
     ("data_dir", ["'here'", "'there'"]),
+    ("mirror", ["'https://here'", "'https://there'"]),
     ("scaling", ["'center'", "'none'"]),
     ("scalings", ["['center']", "['none', 'zca']"]),
     ("seed", ["11", "21"]),

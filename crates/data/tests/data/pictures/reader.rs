@@ -3,7 +3,7 @@
 use std::{io::Cursor, path::Path};
 
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, RgbImage};
-use mnist_data::{DataError, Fit, ImageShape, PictureReader, pictures, preparation};
+use mnist_data::{DataError, Fit, ImageShape, PictureReader, preparation};
 
 use super::turned_in_exif;
 
@@ -107,10 +107,4 @@ fn photo_is_turned_upright_by_its_exif_orientation() {
     };
     let (as_stored, turned) = (from_upright(&lying), from_upright(&turned_in_exif(&lying)));
     assert!(as_stored > 200 && turned < 10, "{as_stored} and {turned} of 255");
-}
-
-#[test]
-fn stream_is_read_to_its_end() {
-    let bytes = vec![5; 100_000];
-    assert_eq!(pictures::read_stream(Path::new("-"), Cursor::new(&bytes)).unwrap(), bytes);
 }

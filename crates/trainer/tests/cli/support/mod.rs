@@ -17,7 +17,8 @@ use std::{
 use serde_json::Value;
 
 /// Environment variables that change what the program reads or how it prints. The tests clear them.
-const CLEARED_VARIABLES: [&str; 5] = ["MNIST_DATA_DIR", "COLUMNS", "LINES", "NO_COLOR", "CLICOLOR_FORCE"];
+const CLEARED_VARIABLES: [&str; 6] =
+    ["MNIST_DATA_DIR", "MNIST_MIRROR", "COLUMNS", "LINES", "NO_COLOR", "CLICOLOR_FORCE"];
 
 /// Builds a command that runs the program with [`CLEARED_VARIABLES`] unset and empty standard input.
 pub fn trainer() -> Command {
