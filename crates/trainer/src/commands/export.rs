@@ -41,7 +41,8 @@ fn export(args: ExportArgs, terminal: &Terminal) -> Result<()> {
     }
 
     let folder = destination.create()?;
-    for file in &files {
+    // The golden outputs come first, because they show whose folder it is, and the model last.
+    for file in files.iter().rev() {
         folder.write(file.name, &file.bytes)?;
     }
     let paths = files.iter().map(|file| folder.path().join(file.name)).collect();

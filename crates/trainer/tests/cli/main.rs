@@ -15,6 +15,7 @@ mod documentation;
 mod export;
 mod help;
 mod interruption;
+mod kills;
 mod mnist;
 mod pictures;
 mod predict;

@@ -69,7 +69,11 @@ pub const EXPORT: ResultKind = ResultKind {
     contents: &[safetensors::NAME, safetensors::SCALING, onnx::NAME, golden::NAME],
     mark: golden::NAME,
     // Other programs write files of the same names.
-    state: |folder| golden::is_golden(&folder.join(golden::NAME)).then_some(State::Finished),
+    state: |folder| {
+        let has_model = [safetensors::NAME, onnx::NAME].iter().any(|model| folder.join(model).exists());
+        let state = if has_model { State::Finished } else { State::Unfinished };
+        golden::is_golden(&folder.join(golden::NAME)).then_some(state)
+    },
     is_resumable: false,
 };
 
@@ -83,7 +87,7 @@ pub struct ExportedFile {
     pub bytes: Vec<u8>,
 }
 
-/// Returns the files of an export. The golden outputs are for the first 16 of the `images`.
+/// Returns the files of an export: the model first, the golden outputs last. The golden outputs are for the first 16 of the `images`.
 ///
 /// The same run results in the same bytes on the same kind of machine. The formats are specific to the layers of
 /// the tutorial's CNN, so another network cannot be exported.
