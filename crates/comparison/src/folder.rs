@@ -96,7 +96,6 @@ impl ComparisonFolder {
         folder.remove(RESULT)?;
         folder.write(CONFIG, settings.to_toml()?.as_bytes())?;
         folder.write_sealed(PLAN, &plan)?;
-        // Every process writes into this folder only while it holds the lock.
         folder.remove_temporary(COMPARISON.contents)?;
         let mut this = Self::new(folder, settings.clone(), plan);
         this.record_others(|_| false)?;
@@ -131,12 +130,15 @@ impl ComparisonFolder {
         Self { folder, settings, plan, arms }
     }
 
-    /// Waits until no other process writes into the folder, and locks it. Reports are written under this lock.
+    /// Waits until no other process writes into the folder, locks it, and removes the temporary files of processes that
+    /// were killed. Every file is written under this lock.
     ///
     /// # Errors
     /// When the folder cannot be locked.
     pub fn lock(&self) -> Result<FolderLock, TrainingError> {
-        FolderLock::wait_for(self.path())
+        let lock = FolderLock::wait_for(self.path())?;
+        self.folder.remove_temporary(COMPARISON.contents)?;
+        Ok(lock)
     }
 
     /// Records that somebody looks at the comparison before its planned end. From now on, it is tested at every look.

@@ -56,7 +56,8 @@ struct Readme;
 /// Writes the report into the comparison's folder and returns the paths of its files, the page last.
 ///
 /// Everything is drawn before the first file is written, and each file is written completely or not at all.
-/// Figures of an earlier report that are not part of this one are removed.
+/// Figures of an earlier report that are not part of this one are removed. Lock the folder if other processes can write
+/// a report there at the same time.
 ///
 /// # Errors
 /// When something cannot be drawn, or a file cannot be written.
@@ -86,7 +87,9 @@ fn remove_stale_figures(folder: &OutputFolder, current: &[(String, String)]) -> 
     let listing = || TrainingError::file("list the files in", &path);
     for entry in fs::read_dir(&path).map_err(listing())? {
         let name = format!("{FIGURES}/{}", entry.map_err(listing())?.file_name().to_string_lossy());
-        let is_figure = Path::new(&name).extension().is_some_and(|extension| extension == "svg");
+        let is_figure = Path::new(&name).extension().is_some_and(|extension| extension == "svg")
+            // A process that was killed while it wrote a figure leaves `.<name>.svg.<random>`.
+            || (name.starts_with(&format!("{FIGURES}/.")) && name.contains(".svg."));
         if is_figure && current.iter().all(|(current, _)| *current != name) {
             folder.remove(&name)?;
         }

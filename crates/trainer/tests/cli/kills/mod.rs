@@ -197,6 +197,13 @@ fn kill_one_of_two_comparisons(most: usize) -> usize {
         killed.wait().unwrap();
         let output = other.wait_with_output().unwrap();
         assert!(output.status.success(), "call {call} of {calls}: {}", stderr(&output));
+        assert_eq!(
+            read_json(&folder.path().join("all/result.json"))["finished"],
+            2,
+            "call {call} of {calls}"
+        );
+        // Removes the temporary file, if the killed process was the last to write.
+        succeed(trainer_on_digits(folder.path(), &format!("{COMPARE} --resume")));
         assert!(comparison(folder.path()) == expected, "call {call} of {calls}");
     }
     calls
