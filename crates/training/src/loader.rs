@@ -21,6 +21,9 @@ const AHEAD_BYTES: usize = 4 << 20;
 /// thread, so with only two of these batches in advance, both threads would sleep too often.
 const AHEAD: RangeInclusive<usize> = 2..=16;
 
+/// Batches of this size are not kept ready, in bytes.
+const LARGE_BYTES: usize = 64 << 20;
+
 /// Returns the images at the positions `order` in batches of `batch_size`. The last batch may be smaller.
 ///
 /// One thread makes the batches in order, so they do not depend on timing. The thread ends when the iterator is
@@ -34,7 +37,11 @@ pub fn batches(
 ) -> IntoIter<Result<ImageBatch, DataError>> {
     let batch_size = batch_size.max(1);
     let batch_bytes = batch_size * images.shape().pixels() * size_of::<f32>();
-    let ahead = (AHEAD_BYTES / batch_bytes).clamp(*AHEAD.start(), *AHEAD.end());
+    let ahead = match batch_bytes {
+        // While the network uses one batch, the thread prepares the next, which is already much memory.
+        LARGE_BYTES.. => 0,
+        _ => (AHEAD_BYTES / batch_bytes).clamp(*AHEAD.start(), *AHEAD.end()),
+    };
     let (sender, receiver) = sync_channel(ahead);
     let (images, order) = (images.clone(), order.to_vec());
     let (batcher, device) = (batcher.clone(), device.clone());

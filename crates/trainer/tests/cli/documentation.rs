@@ -130,6 +130,35 @@ fn linked_files_exist() {
     }
 }
 
+/// Returns the text of all Rust files below a folder.
+fn rust_sources(folder: &Path) -> String {
+    let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+    let source = |path: PathBuf| match path.extension() {
+        _ if path.is_dir() => rust_sources(&path),
+        Some(extension) if extension == "rs" => fs::read_to_string(&path).unwrap(),
+        _ => String::new(),
+    };
+    entries.map(source).collect()
+}
+
+#[test]
+fn tests_of_the_promises_exist() {
+    let crates = fs::read_dir(root().join("crates")).unwrap();
+    let sources: String = crates.map(|path| rust_sources(&path.unwrap().path().join("tests"))).collect();
+    let text = fs::read_to_string(root().join("docs/RELIABILITY.md")).unwrap();
+    let words = text.split('`').skip(1).step_by(2);
+    // The names of tests have several words; flags, files and commands have none like these.
+    let is_test = |word: &&str| {
+        word.matches('_').count() >= 2
+            && word.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit())
+    };
+    let tests: Vec<&str> = words.filter(is_test).collect();
+    assert!(tests.len() > 40, "only {} tests found", tests.len());
+    for test in tests {
+        assert!(sources.contains(&format!("fn {test}()")), "docs/RELIABILITY.md names the test `{test}`");
+    }
+}
+
 #[test]
 fn every_configuration_is_accepted() {
     let mut configurations = 0;

@@ -17,7 +17,7 @@ use tempfile::{TempDir, tempdir};
 use crate::support::{
     assert_contains,
     comparisons::{folder_with_comparison, run_of, weights_of_runs},
-    digits::{folder_with_config, folder_with_digits, trainer_on_digits},
+    digits::{folder_with_config, folder_with_digits, trainer_on_digits, write_split},
     json,
     processes::{Background, signal, wait_until},
     read_json, read_text,
@@ -262,6 +262,30 @@ fn full_disk_under_standard_output_is_named() {
     let mut command = trainer_in(folder.path(), "evaluate run");
     let output = command.stdout(File::options().write(true).open("/dev/full").unwrap()).output().unwrap();
     assert_refused(&output, 1, "error: cannot write to standard output: No space left on device");
+}
+
+#[test]
+fn extreme_data_can_be_trained_on() {
+    let black = [0; 20 * 144];
+    let one_class = [0; 20];
+    let classes: Vec<u8> = (0..20).map(|image| image % 3).collect();
+    for (images, pixels, labels) in [
+        (20, &black[..], &classes[..]),
+        (20, &black[..], &one_class[..]),
+        (1, &black[..144], &one_class[..1]),
+    ] {
+        for scaling in ["none", "standardize", "sample-standardize", "zca"] {
+            let folder = tempdir().unwrap();
+            for split in ["train", "t10k"] {
+                write_split(&folder.path().join("data"), split, [images, 12, 12], pixels, labels);
+            }
+            let train = format!("train --scaling {scaling} --epochs 1 --batch-size 1000 --out run");
+            let output = trainer_on_digits(folder.path(), &train).output().unwrap();
+            assert!(output.status.success(), "{images} images, {scaling}: {}", stderr(&output));
+            let result = read_json(&folder.path().join("run/result.json"));
+            assert!(result["test"]["loss"].as_f64().unwrap().is_finite(), "{images} images, {scaling}");
+        }
+    }
 }
 
 #[test]
