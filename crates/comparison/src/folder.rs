@@ -47,10 +47,12 @@ fn state(folder: &Path) -> Option<State> {
     let (plan, result) = (folder.join(PLAN), folder.join(RESULT));
     let is_damaged = (plan.exists() && Plan::read_any(&plan).is_err())
         || (result.exists() && files::read_sealed::<IgnoredAny>(&result).is_err());
-    Some(match result.exists() {
-        _ if is_damaged => State::Damaged,
-        true => State::Finished,
-        false => State::Unfinished,
+    Some(if is_damaged {
+        State::Damaged
+    } else if result.exists() {
+        State::Finished
+    } else {
+        State::Unfinished
     })
 }
 

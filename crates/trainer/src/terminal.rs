@@ -72,9 +72,12 @@ impl Terminal {
     /// Prints the result of a command on standard output: as JSON, or as `text` for people.
     pub fn result(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
         // JSON has its own escapes. It is not collected first, because it can be long.
-        print(|output| match self.json {
-            true => serde_json::to_writer_pretty(output, value).map_err(io::Error::from),
-            false => output.write_all(escape_lines(&text()).as_bytes()),
+        print(|output| {
+            if self.json {
+                serde_json::to_writer_pretty(output, value).map_err(io::Error::from)
+            } else {
+                output.write_all(escape_lines(&text()).as_bytes())
+            }
         })
     }
 

@@ -158,9 +158,10 @@ impl Checkpoints {
                 Err(error) => return Err(error),
             };
             remove(&newest)?;
-            let next = match list(&self.folder)?.is_empty() {
-                true => "training starts over",
-                false => "training goes on from the checkpoint before",
+            let next = if list(&self.folder)?.is_empty() {
+                "training starts over"
+            } else {
+                "training goes on from the checkpoint before"
             };
             observer.warning(&format!("{error}; {next}"));
         }

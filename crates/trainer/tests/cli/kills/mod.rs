@@ -25,6 +25,12 @@ use crate::support::{
 /// Number of calls that the default tests kill at.
 const SOME: usize = 12;
 
+/// Files with their contents, sorted by name.
+type Contents = Vec<(String, Vec<u8>)>;
+
+/// Kills a command at up to so many calls, and returns how many there are.
+type Kill = fn(usize) -> usize;
+
 /// A command that is killed, and what must be true afterwards.
 struct Scenario<'a> {
     /// Prepares a folder.
@@ -32,7 +38,7 @@ struct Scenario<'a> {
     /// Builds the command to kill.
     command: &'a dyn Fn(&Path) -> Command,
     /// Runs the next command, and returns what must be the same each time.
-    recover: &'a dyn Fn(&Path) -> Vec<(String, Vec<u8>)>,
+    recover: &'a dyn Fn(&Path) -> Contents,
 }
 
 impl Scenario<'_> {
@@ -92,7 +98,7 @@ fn succeed(mut command: Command) {
 }
 
 /// Returns the files in a folder that depend on no time. There must be no temporary file.
-fn timeless(folder: &Path) -> Vec<(String, Vec<u8>)> {
+fn timeless(folder: &Path) -> Contents {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -128,7 +134,7 @@ fn on_digits(arguments: &'static str) -> impl Fn(&Path) -> Command {
     move |folder| trainer_on_digits(folder, arguments)
 }
 
-fn resume_train(folder: &Path) -> Vec<(String, Vec<u8>)> {
+fn resume_train(folder: &Path) -> Contents {
     succeed(trainer_on_digits(folder, &format!("{TRAIN} --resume")));
     assert_eq!(read_json(&folder.join("run/result.json"))["status"], "ok");
     timeless(&folder.join("run"))
@@ -138,7 +144,9 @@ fn kill_train(most: usize) -> usize {
     Scenario { folder: &folder_with_digits, command: &on_digits(TRAIN), recover: &resume_train }.kill_at(most)
 }
 
-/// A forced run is killed, then either resumed or forced again.
+const FORCE: &str = "train --scaling center --epochs 2 --batch-size 16 --threads 1 --out run --quiet --force";
+
+/// A forced run is killed, then forced again.
 fn kill_forced_train(most: usize) -> usize {
     let other = "train --scaling normalize --epochs 2 --batch-size 16 --threads 1 --out run --quiet";
     let folder = || {
@@ -146,8 +154,6 @@ fn kill_forced_train(most: usize) -> usize {
         succeed(trainer_on_digits(folder.path(), other));
         folder
     };
-    const FORCE: &str =
-        "train --scaling center --epochs 2 --batch-size 16 --threads 1 --out run --quiet --force";
     let recover = |folder: &Path| {
         succeed(trainer_on_digits(folder, FORCE));
         timeless(&folder.join("run"))
@@ -159,7 +165,7 @@ const COMPARE: &str =
     "compare --scalings none,center --epochs 1 --batch-size 16 --threads 1 --out all --quiet";
 
 /// Returns the files of the runs and what the report says, without times.
-fn comparison(folder: &Path) -> Vec<(String, Vec<u8>)> {
+fn comparison(folder: &Path) -> Contents {
     let all = folder.join("all");
     let result = read_json(&all.join("result.json"));
     assert_eq!((&result["finished"], &result["planned"]), (&2.into(), &2.into()));
@@ -262,7 +268,7 @@ fn serve_mnist() -> String {
                     break;
                 }
             }
-            let name = request.split([' ', '/']).find(|word| word.ends_with(".gz")).unwrap();
+            let name = request.split([' ', '/']).find(|word| word.contains("ubyte")).unwrap();
             let body = gzipped(name);
             let head =
                 format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
@@ -319,7 +325,7 @@ fn report_and_export_killed_at_some_calls_can_be_repeated() {
 #[test]
 #[ignore = "takes minutes: kills at every call"]
 fn program_can_be_killed_at_every_call_that_changes_the_file_system() {
-    let scenarios: [(&str, fn(usize) -> usize); 7] = [
+    let scenarios: [(&str, Kill); 7] = [
         ("train", kill_train),
         ("train --force", kill_forced_train),
         ("compare", kill_compare),
