@@ -282,8 +282,9 @@ impl ComparisonFolder {
     /// # Errors
     /// When the settings cannot be read or the result cannot be written.
     pub fn conclude(&self, comparison: &Comparison) -> Result<(), TrainingError> {
+        // Another process could extend the comparison between the check and the result.
+        let _lock = self.lock()?;
         if self.is_current()? && self.is_finished() {
-            let _lock = self.lock()?;
             self.folder.write_sealed(RESULT, comparison)?;
         }
         Ok(())

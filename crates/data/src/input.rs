@@ -35,7 +35,8 @@ pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
         return Err(too_large(most));
     }
     let mut bytes = Vec::new();
-    bytes.try_reserve_exact(length as usize).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    // With room for one more byte, the end of the file is found without a larger buffer.
+    bytes.try_reserve_exact(length as usize + 1).map_err(|_| io::ErrorKind::OutOfMemory)?;
     read_into(&mut bytes, file, most)?;
     Ok(bytes)
 }
@@ -60,8 +61,18 @@ pub fn read_stream(stream: impl Read, most: u64) -> io::Result<Vec<u8>> {
 }
 
 fn read_into(bytes: &mut Vec<u8>, stream: impl Read, most: u64) -> io::Result<()> {
-    stream.take(most + 1).read_to_end(bytes)?;
-    if bytes.len() as u64 > most { Err(too_large(most)) } else { Ok(()) }
+    /// Memory to reserve at a time, in bytes. A buffer that doubles would take three times the length.
+    const STEP: usize = 16 << 20;
+    let mut stream = stream.take(most.saturating_add(1));
+    loop {
+        if bytes.len() == bytes.capacity() {
+            bytes.try_reserve_exact(STEP).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        }
+        let free = (bytes.capacity() - bytes.len()) as u64;
+        if stream.by_ref().take(free).read_to_end(bytes)? == 0 {
+            return if bytes.len() as u64 > most { Err(too_large(most)) } else { Ok(()) };
+        }
+    }
 }
 
 fn too_large(most: u64) -> io::Error {

@@ -69,9 +69,11 @@ impl AppendedCsv {
     pub(crate) fn append(&mut self, all: &[impl Serialize]) -> Result<(), TrainingError> {
         let is_new = self.rows == 0;
         let rows = &all[self.rows..];
-        if rows.is_empty() && !is_new {
+        let is_longer = || self.path.metadata().is_ok_and(|file| file.len() > self.bytes);
+        if rows.is_empty() && !is_new && !is_longer() {
             return Ok(());
         }
+        // Later rows of an earlier attempt are cut off.
         let text = if is_new { files::csv(rows)? } else { files::csv_without_header(rows)? };
         let write = || {
             let mut file = File::options().write(true).create(is_new).truncate(false).open(&self.path)?;

@@ -130,7 +130,8 @@ impl<'a, N: Network> Experiment<'a, N> {
             return Err(TrainingError::OtherData(path.to_owned()));
         }
         let scaling = path.join(SCALING);
-        if scaling.exists() && files::read_json::<FittedScaling>(&scaling)? != *fitted {
+        // A whitening can be longer than the limit of other JSON files.
+        if scaling.exists() && files::read_long_json::<FittedScaling>(&scaling)? != *fitted {
             // The file was edited, or comes from a CPU that rounds a whitening differently.
             return Err(TrainingError::OtherFit(scaling));
         }

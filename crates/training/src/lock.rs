@@ -42,6 +42,10 @@ impl FolderLock {
 
 fn open_or_create(folder: &Path) -> Result<File, TrainingError> {
     let path = folder.join(LOCK);
+    if path.metadata().is_ok_and(|found| !found.is_file()) {
+        // Opening a named pipe would wait for its reader.
+        return Err(TrainingError::damaged(path)("it is not a regular file"));
+    }
     let file = File::options().create(true).write(true).truncate(false).open(&path);
     file.map_err(TrainingError::file("write", path))
 }

@@ -184,7 +184,9 @@ impl Destination {
 fn clear(path: &Path, kind: &ResultKind) -> Result<(), TrainingError> {
     let lock = if kind.is_locked_kind() { FolderLock::try_take(path)?.map(Some) } else { Some(None) };
     let Some(_lock) = lock else { return Err(TrainingError::InUse(path.to_owned())) };
-    remove(&path.join(RESULT))?;
+    if kind.contents.contains(&RESULT) {
+        remove(&path.join(RESULT))?;
+    }
     for entry in entries(path)? {
         if is_part(&entry, kind.contents) && entry != kind.mark && entry != LOCK {
             remove(&path.join(entry))?;
@@ -201,8 +203,10 @@ pub(super) fn is_part(entry: &str, contents: &[&str]) -> bool {
 
 /// Returns whether this is the temporary file of a process that was killed while writing one of the `contents`.
 pub(super) fn is_temporary(entry: &str, contents: &[&str]) -> bool {
-    let unfinished = |name: &str| entry.strip_prefix('.')?.strip_prefix(name)?.strip_prefix('.');
-    contents.iter().any(|&name| unfinished(name).is_some())
+    // The crate `atomic-write-file` ends the name with six letters and digits. `.config.toml.swp` is an editor's.
+    let suffix = |name: &str| entry.strip_prefix('.')?.strip_prefix(name)?.strip_prefix('.');
+    let is_random = |suffix: &str| suffix.len() == 6 && suffix.chars().all(|c| c.is_ascii_alphanumeric());
+    contents.iter().any(|&name| suffix(name).is_some_and(is_random))
 }
 
 /// Creates `runs/<name>-<UTC time>`, followed by a number if that name is taken.

@@ -175,6 +175,15 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, TrainingError> {
     serde_json::from_slice(&read(path, MOST_TEXT)?).map_err(TrainingError::damaged(path))
 }
 
+/// Reads a value from JSON of at most 4 GiB, such as a whitening.
+///
+/// # Errors
+/// As for [`read_json`].
+pub fn read_long_json<T: DeserializeOwned>(path: &Path) -> Result<T, TrainingError> {
+    const MOST: u64 = 4 << 30;
+    serde_json::from_slice(&read(path, MOST)?).map_err(TrainingError::damaged(path))
+}
+
 /// Reads a value from JSON that [`sealed_json`] returned. The flag is false if the checksum is missing, as in files of
 /// old versions.
 ///

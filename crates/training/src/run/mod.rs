@@ -189,6 +189,10 @@ impl RunResult {
             Some("`class_names` does not have a name per class")
         } else if names.flat_map(|name| name.chars()).any(char::is_control) {
             Some("`class_names` contains a control character")
+        } else if self.files.iter().any(|sum| !RUN.contents.contains(&sum.name.as_str())) {
+            Some("`files` names a file that is not part of a run")
+        } else if classes == 0 {
+            Some("`classes` is 0")
         } else if is_usable != (self.status == Status::Ok) {
             Some("`status` contradicts the other keys")
         } else {

@@ -105,6 +105,19 @@ fn a_damaged_run_is_finished_again_with_the_same_bits_or_refused() {
 }
 
 #[test]
+fn bytes_after_the_last_row_are_cut_off() {
+    for name in ["metrics.csv", "curve.csv"] {
+        let (folder, _) = finished_run();
+        let file = folder.path().join(name);
+        let before = fs::read(&file).unwrap();
+        fs::write(&file, [&before[..], b"\n"].concat()).unwrap();
+        train(&MLP, &settings(1, 2), folder.path(), &()).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), before, "{name}");
+        assert_eq!(RUN.state(folder.path()).unwrap(), State::Finished, "{name}");
+    }
+}
+
+#[test]
 fn damaged_weights_are_never_used() {
     let (folder, _) = finished_run();
     let open = || Predictor::open(folder.path(), &MLP, Backend::Flex).err();
