@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use mnist_data::input::shown;
 use mnist_training::TrainingError;
 
 /// The reason why a comparison could not be trained, read or computed.
@@ -20,13 +21,16 @@ pub enum ComparisonError {
         threads: usize,
     },
     /// A path that is not a folder.
-    #[error("the comparison {} does not exist or is not a folder", .0.display())]
+    #[error("the comparison {} does not exist or is not a folder", shown(.0))]
     NoComparison(PathBuf),
     /// A folder without a comparison.
-    #[error("{} is not a comparison: it does not contain plan.json", .0.display())]
+    #[error("{} is not a comparison: it does not contain plan.json", shown(.0))]
     NotAComparison(PathBuf),
     /// A comparison that another version of the program has begun. Its accuracies may differ for that reason alone.
-    #[error("cannot resume a comparison of mnist-trainer {saved}: results of different versions do not mix")]
+    #[error(
+        "cannot resume a comparison of mnist-trainer {}: results of different versions do not mix",
+        shown(saved)
+    )]
     OtherVersion {
         /// The version that began the comparison.
         saved: String,

@@ -2,7 +2,7 @@
 
 use std::{fmt, io, path::PathBuf};
 
-use mnist_data::{DataError, DatasetKind, ScalingError};
+use mnist_data::{DataError, DatasetKind, ScalingError, input::shown};
 use mnist_model::NetworkError;
 
 /// The reason why something could not be trained, evaluated, saved or loaded.
@@ -10,7 +10,7 @@ use mnist_model::NetworkError;
 #[non_exhaustive]
 pub enum TrainingError {
     /// An invalid setting, or settings that contradict each other, in words.
-    #[error("{0}")]
+    #[error("{}", shown(.0))]
     Settings(String),
     /// Settings of a run without a scaling.
     #[error("`scaling` is missing, expected one of: {}", mnist_data::scaling::preset_names().join(", "))]
@@ -44,7 +44,7 @@ pub enum TrainingError {
     #[error("cannot start {0} threads")]
     Threads(usize),
     /// A file or folder that could not be read or written.
-    #[error("cannot {action} {}: {cause}", path.display())]
+    #[error("cannot {action} {}: {}", shown(path), shown(&cause.to_string()))]
     File {
         /// The action that failed, such as "read".
         action: &'static str,
@@ -54,7 +54,7 @@ pub enum TrainingError {
         cause: io::Error,
     },
     /// A file whose contents this crate cannot have written.
-    #[error("{} is damaged: {reason}", path.display())]
+    #[error("{} is damaged: {reason}", shown(path))]
     Damaged {
         /// The file or folder.
         path: PathBuf,
@@ -62,7 +62,7 @@ pub enum TrainingError {
         reason: String,
     },
     /// A checkpoint that cannot be loaded.
-    #[error("the checkpoint {} is damaged: {reason}", path.display())]
+    #[error("the checkpoint {} is damaged: {reason}", shown(path))]
     DamagedCheckpoint {
         /// The checkpoint's folder.
         path: PathBuf,
@@ -78,7 +78,7 @@ pub enum TrainingError {
         reason: String,
     },
     /// An output folder that contains an earlier result.
-    #[error("{} already contains a result ({state})", path.display())]
+    #[error("{} already contains a result ({state})", shown(path))]
     Occupied {
         /// The folder.
         path: PathBuf,
@@ -88,10 +88,10 @@ pub enum TrainingError {
         is_resumable: bool,
     },
     /// An output folder that is a file.
-    #[error("{} is a file, not a folder", .0.display())]
+    #[error("{} is a file, not a folder", shown(.0))]
     NotAFolder(PathBuf),
     /// An output folder with files that are not part of a result.
-    #[error("{} contains `{entry}`, which is not part of a result", path.display())]
+    #[error("{} contains `{}`, which is not part of a result", shown(path), shown(entry))]
     ForeignFile {
         /// The folder.
         path: PathBuf,
@@ -99,7 +99,11 @@ pub enum TrainingError {
         entry: String,
     },
     /// An output folder with the file names of a result, but without the file that identifies one.
-    #[error("{} is not the folder of a result: {mark} is missing or invalid (it contains `{entry}`)", path.display())]
+    #[error(
+        "{} is not the folder of a result: {mark} is missing or invalid (it contains `{}`)",
+        shown(path),
+        shown(entry)
+    )]
     NotAResult {
         /// The folder.
         path: PathBuf,
@@ -109,7 +113,7 @@ pub enum TrainingError {
         mark: &'static str,
     },
     /// A setting that differs from the one in the folder to be resumed.
-    #[error("`{key}` differs from the value in {}", path.display())]
+    #[error("`{}` differs from the value in {}", shown(key), shown(path))]
     OtherSettings {
         /// The setting.
         key: String,
@@ -117,31 +121,31 @@ pub enum TrainingError {
         path: PathBuf,
     },
     /// Data files that differ from those of the folder to be resumed.
-    #[error("the data files differ from those used in {}", .0.display())]
+    #[error("the data files differ from those used in {}", shown(.0))]
     OtherData(PathBuf),
     /// A fitted scaling that differs from the one of the run to be resumed.
-    #[error("{} differs from the scaling fitted on this machine", .0.display())]
+    #[error("{} differs from the scaling fitted on this machine", shown(.0))]
     OtherFit(PathBuf),
     /// A folder in which another process is training.
-    #[error("another process is training in {}", .0.display())]
+    #[error("another process is training in {}", shown(.0))]
     InUse(PathBuf),
     /// A run's folder that does not exist.
-    #[error("the run {} does not exist or is not a folder", .0.display())]
+    #[error("the run {} does not exist or is not a folder", shown(.0))]
     NoRun(PathBuf),
     /// A run without a result, so it is unfinished.
-    #[error("{} is not a finished run: it has no result.json", .0.display())]
+    #[error("{} is not a finished run: it has no result.json", shown(.0))]
     Unfinished(PathBuf),
     /// A comparison's folder instead of a run's.
-    #[error("{path} is a comparison, not a run: its runs are in {path}/runs", path = .0.display())]
+    #[error("{path} is a comparison, not a run: its runs are in {path}/runs", path = shown(.0))]
     IsComparison(PathBuf),
     /// A diverged run, which has no weights.
-    #[error("{} has no usable model: its training diverged", .0.display())]
+    #[error("{} has no usable model: its training diverged", shown(.0))]
     Diverged(PathBuf),
     /// A file of a finished run that was changed after the training.
-    #[error("{} was changed after the training", .0.display())]
+    #[error("{} was changed after the training", shown(.0))]
     Changed(PathBuf),
     /// A run that was trained with another network.
-    #[error("{} was trained with the network `{found}`, not with `{expected}`", path.display())]
+    #[error("{} was trained with the network `{}`, not with `{expected}`", shown(path), shown(found))]
     OtherNetwork {
         /// The run's folder.
         path: PathBuf,
@@ -154,7 +158,7 @@ pub enum TrainingError {
     #[error("the model takes {:.1} GB, mostly for the whitening, but an ONNX file can have at most 2 GB", *.0 as f64 / 1e9)]
     OnnxTooLarge(usize),
     /// Weights of a network with other layers.
-    #[error("the weights in {} belong to a network with other layers", .0.display())]
+    #[error("the weights in {} belong to a network with other layers", shown(.0))]
     OtherLayers(PathBuf),
     /// A network whose output is not one logit per class.
     #[error(
@@ -195,7 +199,7 @@ pub enum TrainingError {
     #[error("interrupted")]
     Interrupted,
     /// A request of the observer to stop. The progress is saved in this folder.
-    #[error("interrupted; progress saved in {}", .0.display())]
+    #[error("interrupted; progress saved in {}", shown(.0))]
     Resumable(PathBuf),
 }
 
@@ -267,12 +271,13 @@ impl TrainingError {
     }
 }
 
-/// Returns the message of an error in one line. Some libraries write several, or repeat a long part of the file.
+/// Returns the message of an error in one line that is safe to show. Some libraries write several lines, or repeat a long
+/// part of the file with its control characters.
 pub(crate) fn one_line(error: &(impl fmt::Display + ?Sized)) -> String {
     const MOST: usize = 200;
     let line = error.to_string().trim_end().replace('\n', "; ");
     match line.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
+        Some((end, _)) => format!("{}…", shown(&line[..end])),
+        None => shown(&line).to_string(),
     }
 }

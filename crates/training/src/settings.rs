@@ -489,7 +489,7 @@ pub fn first_difference(saved: &str, current: &str, may_differ: &[&str]) -> Resu
     Ok(keys
         .filter(|key| !WITHOUT_EFFECT.contains(&key.as_str()) && !may_differ.contains(&key.as_str()))
         .find(|&key| saved.get(key) != current.get(key))
-        .cloned())
+        .map(|key| shorten(key)))
 }
 
 /// Returns a text from a file, cut after 60 characters.

@@ -8,6 +8,7 @@ mod dataset;
 mod files;
 mod lock;
 mod machine;
+mod mutations;
 mod network;
 mod observer;
 mod predictor;
