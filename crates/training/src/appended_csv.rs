@@ -58,7 +58,10 @@ impl AppendedCsv {
         if this.extent() != *extent {
             return Err(TrainingError::damaged(&this.path)("its SHA-256 is not the recorded one"));
         }
-        let rows = files::parse_csv(&this.path, &bytes)?;
+        let rows = files::parse_csv::<T>(&this.path, &bytes)?;
+        if rows.len() != extent.rows {
+            return Err(TrainingError::damaged(&this.path)("it does not have the recorded number of rows"));
+        }
         Ok((this, rows))
     }
 

@@ -182,6 +182,11 @@ impl Checkpoints {
         if saved.identity != self.identity {
             return Err(damaged(&"it belongs to other settings or another version"));
         }
+        let SavedProgress { epoch, window, .. } = &saved;
+        // A window ends with its epoch at the latest.
+        if epoch.correct > epoch.images || window.correct > window.images || window.images > epoch.images {
+            return Err(damaged(&"its numbers of images contradict each other"));
+        }
         let read = |name: &str| {
             let sum = saved.files.iter().find(|sum| sum.name == name);
             let sum = sum.ok_or_else(|| damaged(&format!("it names no checksum of {name}")))?;

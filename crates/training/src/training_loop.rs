@@ -219,6 +219,13 @@ impl<'a> TrainingLoop<'a> {
                 "the checkpoint has trained on more images than the train split contains".into(),
             )
         })?;
+        let steps_per_epoch = order.len().div_ceil(batch_size);
+        let steps_before = (epoch - 1) * steps_per_epoch + state.progress.epoch.images.div_ceil(batch_size);
+        if state.progress.curve.step() != steps_before {
+            return Err(TrainingError::Mismatch(
+                "the checkpoint has trained for another number of steps than its images take".into(),
+            ));
+        }
         let batcher = self.batcher.clone().augmented(&settings.augmentation, seed, epoch);
         let mut ending = None;
         let mut clock = Instant::now();
@@ -234,7 +241,7 @@ impl<'a> TrainingLoop<'a> {
             progress.epoch.add(step);
             progress.epoch_seconds += clock.elapsed().as_secs_f64();
             clock = Instant::now();
-            progress.curve.add(step, epoch, order.len().div_ceil(batch_size), progress.seconds());
+            progress.curve.add(step, epoch, steps_per_epoch, progress.seconds());
             if !progress.epoch.loss.is_finite() {
                 ending = Some(Ending::Diverged);
             } else if watch.step(&state)?.is_break() {

@@ -12,8 +12,10 @@ use mnist_model::Model;
 use mnist_training::{
     RunSettings, TrainingError, TrainingLoop, TrainingState,
     checkpoint::Checkpoints,
+    files::sealed_json,
     training_loop::{Ending, Watch},
 };
+use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use crate::support::{CLASSES, Log, fitted, fresh, images, settings, sha256};
@@ -195,6 +197,54 @@ fn a_checkpoint_of_other_settings_is_not_loaded() {
     assert_eq!(state.progress.epochs.len(), 0);
     let warnings = log.warnings.into_inner().unwrap();
     assert!(warnings[0].contains("it belongs to other settings or another version"), "{warnings:?}");
+}
+
+/// Edits the newest `progress.json` and gives it a valid checksum, as an attacker could.
+fn edit_progress(run: &Path, edit: impl FnOnce(&mut Value)) {
+    let path = saved(run).pop().unwrap().join("progress.json");
+    let mut value: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    value.as_object_mut().unwrap().remove("sha256");
+    edit(&mut value);
+    fs::write(&path, sealed_json(&value).unwrap()).unwrap();
+}
+
+#[test]
+fn a_checkpoint_that_contradicts_itself_is_not_loaded() {
+    let settings = settings(1, 3);
+    for (part, key, reason) in [
+        ("epoch", "correct", "its numbers of images contradict each other"),
+        ("window", "correct", "its numbers of images contradict each other"),
+        ("window", "images", "its numbers of images contradict each other"),
+        ("metrics", "rows", "metrics.csv is damaged: it does not have the recorded number of rows"),
+        ("curve", "rows", "curve.csv is damaged: it does not have the recorded number of rows"),
+    ] {
+        let folder = tempdir().unwrap();
+        run_with_two_checkpoints(folder.path(), &settings);
+        edit_progress(folder.path(), |progress| progress[part][key] = json!(u64::MAX));
+        let (_, warnings) = load_with_warnings(folder.path(), &settings);
+        assert!(warnings[0].contains(reason), "{part} {key}: {warnings:?}");
+    }
+}
+
+#[test]
+fn a_checkpoint_with_another_number_of_steps_is_refused() {
+    let (settings, images) = (settings(1, 3), images(100));
+    for step in [0, u64::MAX] {
+        let folder = tempdir().unwrap();
+        run_with_two_checkpoints(folder.path(), &settings);
+        edit_progress(folder.path(), |progress| progress["step"] = json!(step));
+        let training = TrainingLoop {
+            settings: &settings,
+            train: &images,
+            validation: None,
+            classes: CLASSES,
+            batcher: ScalingBatcher::new(fitted(&settings, &images)),
+            device: Device::flex(),
+            observer: &(),
+        };
+        let error = training.run(load(folder.path(), &settings), &mut ()).err().unwrap();
+        assert!(error.to_string().contains("another number of steps"), "{error}");
+    }
 }
 
 #[test]

@@ -172,6 +172,14 @@ fn a_result_that_contradicts_itself_is_refused() {
 }
 
 #[test]
+fn names_in_a_damaged_file_cannot_control_the_terminal() {
+    let (folder, _) = finished_run();
+    edit_result(folder.path(), |result| result["epochs"][0]["\u{1b}[2J\u{202e}"] = json!(0));
+    let error = RunResult::read(folder.path()).unwrap_err().to_string();
+    assert!(error.contains(r"unknown field `\u{1b}[2J\u{202e}`"), "{error}");
+}
+
+#[test]
 fn a_result_without_a_checksum_is_refused_unless_an_old_version_wrote_it() {
     let (folder, _) = finished_run();
     let path = folder.path().join("result.json");
