@@ -45,7 +45,9 @@ pub const COMPARISON: ResultKind = ResultKind {
 fn state(folder: &Path) -> Option<State> {
     Overrides::read(&folder.join(CONFIG)).ok()?;
     let (plan, result) = (folder.join(PLAN), folder.join(RESULT));
+    let has_runs = || fs::read_dir(folder.join(RUNS)).is_ok_and(|mut runs| runs.next().is_some());
     let is_damaged = (plan.exists() && Plan::read_any(&plan).is_err())
+        || (!plan.exists() && has_runs())
         || (result.exists() && files::read_sealed::<IgnoredAny>(&result).is_err());
     Some(if is_damaged {
         State::Damaged
@@ -120,7 +122,7 @@ impl ComparisonFolder {
         let folder = OutputFolder::create(path.to_owned())?;
         let mut this = Self::new(folder, settings, plan);
         for run in this.plan.runs.clone() {
-            if let Some(finished) = FinishedRun::read(&this.path().join(RUNS).join(&run.name))? {
+            if let Some(finished) = run.read(&this.path().join(RUNS))? {
                 this.record(&run, finished);
             }
         }
@@ -177,7 +179,7 @@ impl ComparisonFolder {
             if self.run(&run).is_some() || ours(&run) {
                 continue;
             }
-            match FinishedRun::read_intact(&runs.join(&run.name)) {
+            match run.read(&runs) {
                 Ok(Some(finished)) => self.record(&run, finished),
                 Ok(None) => {}
                 Err(error) if error.is_damage() => {}

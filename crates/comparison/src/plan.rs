@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    fs,
     path::{Component, Path},
 };
 
@@ -58,6 +59,16 @@ pub struct PlannedRun {
     pub name: String,
 }
 
+impl PlannedRun {
+    /// Reads the result of this run from a comparison's folder of runs. Returns `None` if it is unfinished.
+    ///
+    /// # Errors
+    /// As for [`FinishedRun::read_intact`].
+    pub fn read(&self, runs: &Path) -> Result<Option<FinishedRun>, TrainingError> {
+        FinishedRun::read_intact(&runs.join(&self.name), self.seed)
+    }
+}
+
 impl Plan {
     /// Plans a comparison on data files with the checksums `data`.
     ///
@@ -84,8 +95,13 @@ impl Plan {
     /// Continues the comparison planned at `path`, if there is one: keeps what was planned before its first run.
     ///
     /// # Errors
-    /// When the saved plan cannot be read or was edited, or its data or versions differ.
+    /// When the saved plan cannot be read or was edited, its data or versions differ, or there are runs without a plan.
     pub fn continued(mut self, path: &Path) -> Result<Self, ComparisonError> {
+        let runs = path.with_file_name(RUNS);
+        if !path.exists() && fs::read_dir(&runs).is_ok_and(|mut runs| runs.next().is_some()) {
+            // What was planned before the first run decides what a test may claim.
+            return Err(TrainingError::damaged(path)("it is missing, but there are runs").into());
+        }
         if !path.exists() {
             return Ok(self);
         }
@@ -154,9 +170,7 @@ impl Plan {
     /// runs.
     pub fn missing(&self, comparison: Option<&Path>) -> Vec<PlannedRun> {
         let is_finished = |run: &PlannedRun| {
-            let finished =
-                comparison.map(|folder| FinishedRun::read_intact(&folder.join(RUNS).join(&run.name)));
-            matches!(finished, Some(Ok(Some(_))))
+            comparison.is_some_and(|folder| matches!(run.read(&folder.join(RUNS)), Ok(Some(_))))
         };
         self.runs.iter().filter(|run| !is_finished(run)).cloned().collect()
     }

@@ -112,9 +112,11 @@ impl Idx {
     /// disk if there are more than `in_memory`.
     ///
     /// # Errors
-    /// When the file cannot be read or is not a regular file, has a magic number of another `kind`, is empty, does not
-    /// have the length that its header specifies, has images of more than 300 million values, or is gzipped with more than 1 GiB of values or than fit in memory.
-    /// Also when `progress` returns `Break`.
+    /// - The file cannot be read, or is not a regular file.
+    /// - It has a magic number of another `kind`, is empty, or does not have the length that its header specifies.
+    /// - Its images have more than 300 million values each.
+    /// - It is gzipped, and has more than 1 GiB of values or more than fit in memory.
+    /// - `progress` returns `Break`.
     pub fn read(
         path: &Path,
         kind: IdxKind,

@@ -41,15 +41,6 @@ pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads a regular file of UTF-8 text of at most `most` bytes.
-///
-/// # Errors
-/// As for [`read`], and when the file is not UTF-8.
-pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
-    String::from_utf8(read(path, most)?)
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
-}
-
 /// Reads a stream of at most `most` bytes.
 ///
 /// # Errors

@@ -132,6 +132,9 @@ fn of_training(error: &TrainingError, invocation: &Invocation) -> Wording {
         TrainingError::OtherData(_) => {
             message(format!("{error}; use the original data set, or choose another --out"))
         }
+        TrainingError::OtherCheckpoint(_) => {
+            message(format!("{error}; use the version that saved it, or start over with --force"))
+        }
         TrainingError::OtherFit(_) => {
             message(format!("{error}; resume on the machine that fitted it, or start over with --force"))
         }

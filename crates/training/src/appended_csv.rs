@@ -1,4 +1,4 @@
-//! A CSV file to which a run appends rows while it trains. A checkpoint names how far the file is valid.
+//! A CSV file to which a run appends rows while it trains. Each checkpoint records the valid part of the file.
 
 use std::{
     fs::File,
@@ -86,13 +86,16 @@ impl AppendedCsv {
             file.sync_all()
         };
         write().map_err(TrainingError::file("write", &self.path))?;
+        if is_new {
+            files::sync_folder(self.path.parent().unwrap_or(&self.path))?;
+        }
         self.sum.update(&text);
         self.bytes += text.len() as u64;
         self.rows = all.len();
         Ok(())
     }
 
-    /// Returns how far the file is written.
+    /// Returns the part of the file that is written.
     pub(crate) fn extent(&self) -> Extent {
         Extent { rows: self.rows, bytes: self.bytes, sha256: HEXLOWER.encode(&self.sum.clone().finalize()) }
     }

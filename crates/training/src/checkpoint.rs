@@ -4,8 +4,8 @@
 //! trained on in that epoch. It is written under another name and renamed when it is complete. Burn's records
 //! keep the ids of the parameters, which the optimizer needs to find its moments.
 //!
-//! Each checkpoint names the checksums of its files, and how far the run's `metrics.csv` and `curve.csv` are valid. The
-//! last two checkpoints are kept, so that a run can go on from the first if the second is damaged.
+//! Each checkpoint records the checksums of its files, and the valid parts of the run's `metrics.csv` and `curve.csv`.
+//! The last two checkpoints are kept, so that a run can continue from the first if the second is damaged.
 
 use std::{
     fmt, fs,
@@ -60,8 +60,8 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Returns the checkpoints in the folder `run`. The `identity` stands for everything that the run's result depends
-    /// on: a checkpoint with another one is not loaded.
+    /// Returns the checkpoints in the folder `run`. The `identity` is a checksum of everything that the run's result
+    /// depends on. A checkpoint with another identity is not loaded.
     pub fn new(run: &Path, identity: String) -> Self {
         Self {
             folder: run.join(CHECKPOINTS),
@@ -145,7 +145,8 @@ impl Checkpoints {
     /// A damaged checkpoint is removed with a warning, and the one before it is loaded.
     ///
     /// # Errors
-    /// When a file cannot be read for a reason outside the file, or a damaged checkpoint cannot be removed.
+    /// When the checkpoint has another identity, a file cannot be read for a reason outside the file, or a damaged
+    /// checkpoint cannot be removed.
     pub fn load_newest<M: Classifier>(
         &mut self,
         fresh: TrainingState<M>,
@@ -161,7 +162,7 @@ impl Checkpoints {
             let next = if list(&self.folder)?.is_empty() {
                 "training starts over"
             } else {
-                "training goes on from the checkpoint before"
+                "training continues from the previous checkpoint"
             };
             observer.warning(&format!("{error}; {next}"));
         }
@@ -180,7 +181,8 @@ impl Checkpoints {
             return Err(damaged(&"its progress.json has no checksum"));
         }
         if saved.identity != self.identity {
-            return Err(damaged(&"it belongs to other settings or another version"));
+            // Not damage: the version that saved it can still use it.
+            return Err(TrainingError::OtherCheckpoint(folder.to_owned()));
         }
         let SavedProgress { epoch, window, .. } = &saved;
         // A window ends with its epoch at the latest.

@@ -69,6 +69,9 @@ pub enum TrainingError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A checkpoint of other settings or of another version.
+    #[error("the checkpoint {} belongs to other settings or another version", shown(.0))]
+    OtherCheckpoint(PathBuf),
     /// A result that could not be turned into the bytes of a file.
     #[error("cannot encode {what}: {reason}")]
     Encode {
@@ -238,6 +241,7 @@ impl TrainingError {
                 | Self::OtherSettings { .. }
                 | Self::OtherData(_)
                 | Self::OtherFit(_)
+                | Self::OtherCheckpoint(_)
                 | Self::Data(DataError::NeedsFolder(_))
         )
     }

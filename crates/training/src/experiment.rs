@@ -78,15 +78,15 @@ impl<'a, N: Network> Experiment<'a, N> {
         }
         let folder = OutputFolder::create(path.to_owned())?;
         let Some(_lock) = FolderLock::try_take(path)? else { return Ok(None) };
-        self.check_resumes(settings, fitted, path)?;
+        let records = self.records(settings, fitted)?;
+        self.check_resumes(path, &records)?;
         folder.remove_temporary(RUN.contents)?;
-        if let Some(finished) = read_finished(&folder, observer)? {
+        if let Some(finished) = read_finished(&folder, settings, observer)? {
             return Ok(Some(finished));
         }
         let device = self.device.clone().autodiff();
         let model = self.network.build(self.data.image(), self.data.classes, settings.seed, &device);
         let fresh = TrainingState::new(model.map_err(TrainingError::Network)?);
-        let records = self.records(settings, fitted)?;
         let mut checkpoints = Checkpoints::new(path, identity(settings, &records)?);
         let state = checkpoints.load_newest(fresh, observer)?;
         for (name, content) in &records {
@@ -118,20 +118,17 @@ impl<'a, N: Network> Experiment<'a, N> {
     }
 
     /// Refuses a folder whose run has other settings, other data or another fitted scaling.
-    fn check_resumes(
-        &self,
-        settings: &RunSettings,
-        fitted: &FittedScaling,
-        path: &Path,
-    ) -> Result<(), TrainingError> {
-        check_unchanged(&path.join(CONFIG), &settings.to_toml()?, &[])?;
+    fn check_resumes(&self, path: &Path, records: &[(&str, String); 3]) -> Result<(), TrainingError> {
+        let [(_, settings), _, (_, fitted)] = records;
+        check_unchanged(&path.join(CONFIG), settings, &[])?;
         let data = path.join(DATA);
         if data.exists() && files::read_json::<Vec<FileSum>>(&data)? != self.data.files {
             return Err(TrainingError::OtherData(path.to_owned()));
         }
         let scaling = path.join(SCALING);
-        // A whitening can be longer than the limit of other JSON files.
-        if scaling.exists() && files::read_long_json::<FittedScaling>(&scaling)? != *fitted {
+        let is_same =
+            || files::read(&scaling, fitted.len() as u64).is_ok_and(|saved| saved == fitted.as_bytes());
+        if scaling.exists() && !is_same() {
             // The file was edited, or comes from a CPU that rounds a whitening differently.
             return Err(TrainingError::OtherFit(scaling));
         }
@@ -176,7 +173,9 @@ impl<'a, N: Network> Experiment<'a, N> {
         }
         let scaling_sha256 = sums.iter().find(|sum| sum.name == SCALING).map(|sum| sum.sha256.clone());
         let curve = state.progress.curve;
-        let divergence = Divergence { epoch: state.progress.epochs.len().max(1), step: curve.step() };
+        // If the last weight update made the loss infinite or NaN, all epochs are finished.
+        let unfinished = usize::from(ending == Ending::Diverged);
+        let divergence = Divergence { epoch: state.progress.epochs.len() + unfinished, step: curve.step() };
         let epochs = state.progress.epochs;
         let validation = epochs.last().and_then(|epoch| {
             Some(Scores { loss: epoch.validation_loss?, accuracy: epoch.validation_accuracy? })
@@ -210,8 +209,8 @@ impl<'a, N: Network> Experiment<'a, N> {
             files: sums,
         };
         result.check_files()?;
-        folder.write_sealed(RESULT, &result)?;
         checkpoints.keep(1)?;
+        folder.write_sealed(RESULT, &result)?;
         let predictions = test.map(|test| test.predictions).unwrap_or_default();
         Ok(FinishedRun { result, curve: curve.points, predictions })
     }
@@ -221,9 +220,10 @@ impl<'a, N: Network> Experiment<'a, N> {
 /// finished again.
 fn read_finished(
     folder: &OutputFolder,
+    settings: &RunSettings,
     observer: &dyn Observer,
 ) -> Result<Option<FinishedRun>, TrainingError> {
-    match FinishedRun::read_intact(folder.path()) {
+    match FinishedRun::read_intact(folder.path(), settings.seed) {
         Err(error) if error.is_damage() => {
             observer.warning(&format!("{error}; finishing the run again from its last checkpoint"));
             folder.remove(RESULT)?;

@@ -49,6 +49,7 @@ pub mod prediction;
 pub mod predictor;
 pub mod run;
 pub mod settings;
+mod toml_message;
 pub mod training_loop;
 pub mod weights;
 

@@ -15,6 +15,7 @@ use crate::{
     evaluate,
     files::{CONFIG, sha256},
     run::{RunResult, SCALING, Status, WEIGHTS},
+    settings::Overrides,
     weights,
 };
 
@@ -55,9 +56,9 @@ impl TrainedModel {
         }
         let fitted: FittedScaling =
             serde_json::from_slice(&bytes).map_err(TrainingError::damaged(scaling))?;
-        result.read_file(CONFIG)?;
+        let settings = Overrides::from_bytes(&run.join(CONFIG), Ok(result.read_file(CONFIG)?))?;
         Ok(Self {
-            settings: RunSettings::read(&run.join(CONFIG))?,
+            settings: RunSettings::resolve(&settings)?,
             fitted: Arc::new(fitted),
             classes: result.classes,
             class_names: result.class_names.clone(),

@@ -113,6 +113,18 @@ fn finished_runs_are_not_missing() {
 }
 
 #[test]
+fn runs_without_a_plan_are_not_planned_anew() {
+    let plan = Plan::new(&settings("scalings = ['none', 'center']\nseeds = 2"), &[]).unwrap();
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("plan.json");
+    fs::create_dir(folder.path().join("runs")).unwrap();
+    assert_eq!(plan.clone().continued(&path).unwrap(), plan);
+    fs::create_dir(folder.path().join("runs/none-seed1")).unwrap();
+    let error = plan.continued(&path).unwrap_err().to_string();
+    assert!(error.ends_with("plan.json is damaged: it is missing, but there are runs"), "{error}");
+}
+
+#[test]
 fn edited_plan_and_plan_that_names_another_folder_are_refused() {
     let settings = settings("scalings = ['none', 'center']\nseeds = 2");
     let plan = Plan::new(&settings, &[]).unwrap();

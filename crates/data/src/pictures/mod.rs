@@ -49,8 +49,9 @@ pub struct PictureFolder {
 /// `desktop.ini` are skipped.
 ///
 /// # Errors
-/// When `train` or `test` is missing; when a class is empty, exists only in `test`, or has a name that is not UTF-8 or
-/// that contains control characters; when a file is not a picture or something cannot be read; or when the first picture is broken.
+/// - `train` or `test` is missing.
+/// - A class is empty, or exists only in `test`. Or its name is not UTF-8, or contains control characters.
+/// - A file is not a picture or cannot be read, or the first picture is broken.
 pub fn open(folder: &Path, options: PictureOptions) -> Result<PictureFolder, DataError> {
     if !folder.is_dir() {
         return Err(DataError::NoFolder(folder.to_owned()));

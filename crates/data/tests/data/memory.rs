@@ -1,9 +1,14 @@
 //! The memory that files from outside take, beyond what an honest file needs.
 //!
-//! These tests measure the whole process, so they run alone, on Linux:
-//! `cargo test --release -p mnist-data memory -- --ignored --test-threads=1 --nocapture`.
+//! These tests measure the whole process, so they run one after the other, and without other tests. They need Linux:
+//! `cargo test --release -p mnist-data memory -- --ignored --nocapture`.
 
-use std::{fs, io, io::Read, path::Path};
+use std::{
+    fs, io,
+    io::Read,
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use burn::{
     data::{dataloader::batcher::Batcher, dataset::Dataset},
@@ -25,6 +30,12 @@ use crate::{go_on, idx_bytes, pictures};
 
 /// Memory that a reader may use beyond what the file honestly needs, in MiB.
 const MOST: u64 = 256;
+
+/// Waits until no other of these tests runs.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Resets the peak of this process' memory, and returns the memory in use, in KiB. `None` outside Linux.
 pub fn reset_peak() -> Option<u64> {
@@ -60,6 +71,7 @@ fn write_gzip(path: &Path, dimensions: &[u32], mib: u64) {
 #[test]
 #[ignore = "measures the memory of the whole process"]
 fn gzipped_idx_files_take_the_memory_of_their_values() {
+    let _alone = alone();
     let folder = tempdir().unwrap();
     let path = folder.path().join("file");
     let read = || Idx::read(&path, IdxKind::Images, 64 << 20, &mut *go_on());
@@ -76,6 +88,7 @@ fn gzipped_idx_files_take_the_memory_of_their_values() {
 #[test]
 #[ignore = "measures the memory of the whole process"]
 fn plain_idx_files_stay_on_disk() {
+    let _alone = alone();
     let folder = tempdir().unwrap();
     let path = folder.path().join("file");
     fs::write(&path, idx_bytes(0x803, &[1024, 1024, 1024], &[])).unwrap();
@@ -87,6 +100,7 @@ fn plain_idx_files_stay_on_disk() {
 #[test]
 #[ignore = "measures the memory of the whole process"]
 fn damaged_pictures_take_little_memory() {
+    let _alone = alone();
     let folder = tempdir().unwrap();
     let path = folder.path().join("0.png");
     let reader = PictureReader::new(PREPARED, Fit::Resize).unwrap();
@@ -108,6 +122,7 @@ fn damaged_pictures_take_little_memory() {
 #[test]
 #[ignore = "measures the memory of the whole process"]
 fn preparing_a_large_photo_takes_few_copies_of_it() {
+    let _alone = alone();
     let reader = PictureReader::new(PREPARED, Fit::Prepare).unwrap();
     let specks = |x: u32, y: u32| x.is_multiple_of(2) && y.is_multiple_of(2);
     let half = |x: u32, _| x < 4000;
@@ -129,6 +144,7 @@ fn preparing_a_large_photo_takes_few_copies_of_it() {
 #[ignore = "measures the memory of the whole process"]
 fn large_pictures_take_the_memory_of_one_per_thread_and_their_batch() {
     const COUNT: usize = 8;
+    let _alone = alone();
     let folder = tempdir().unwrap();
     let picture = GrayImage::from_fn(5000, 5000, |x, y| Luma([(x * y) as u8]));
     let train = (0..COUNT).map(|i| format!("train/a/{i}.bmp"));

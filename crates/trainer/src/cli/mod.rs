@@ -151,8 +151,7 @@ pub struct CompareArgs {
     /// Train each scaling with the seeds 1 to N [default: 1]
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub seeds: Option<NonZeroU32>,
-    /// Train seed after seed until every pair of scalings is decided (one is better, or both are equivalent) or
-    /// --max-seeds is reached
+    /// Train more seeds until each pair of scalings is decided: one is better, or both are equivalent
     #[arg(long, conflicts_with = "seeds")]
     pub until_decided: bool,
     /// Difference in test images that does not matter: scalings within it are equivalent [default: 0.2% of the
@@ -313,7 +312,7 @@ pub struct TrainingFlags {
     /// Use only the first N training images, for a quick look
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub limit: Option<NonZeroU32>,
-    /// Save a checkpoint after this time, and after each epoch [default: 60]
+    /// Time between two checkpoints; each epoch ends with one too [default: 60]
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     pub checkpoint_every: Option<Positive>,
     #[command(flatten)]

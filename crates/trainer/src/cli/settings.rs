@@ -125,12 +125,7 @@ impl ConfigFlag {
     /// program trains.
     pub fn read(&self) -> Result<Overrides, TrainingError> {
         let Some(path) = &self.config else { return Ok(Overrides::default()) };
-        let unreadable = |error: &dyn std::fmt::Display| {
-            TrainingError::Settings(format!("cannot read the configuration {}: {error}", path.display()))
-        };
-        let bytes = input::read(path, MOST_SETTINGS)?.map_err(|error| unreadable(&error))?;
-        let text = String::from_utf8(bytes).map_err(|_| unreadable(&"it is not UTF-8 text"))?;
-        let file = Overrides::parse(path, &text)?;
+        let file = Overrides::from_bytes(path, input::read(path, MOST_SETTINGS)?)?;
         match &file.network {
             Some(network) if *network != ModelConfig::new().name() => {
                 Err(self.error(&format!("`network` is `{network}`; this program trains its own CNN only")))

@@ -8,7 +8,7 @@ use mnist_comparison::{
     folder::{COMPARISON, PAGE},
     plan::PlannedRun,
 };
-use mnist_data::Scaling;
+use mnist_data::{Scaling, input::shown};
 use mnist_model::ModelConfig;
 use mnist_report::{
     Findings, ReportError, SampleImages,
@@ -43,7 +43,7 @@ pub fn run(args: CompareArgs, terminal: &Terminal) -> Result<()> {
     terminal.saved_result(&comparison, || {
         let page = comparison.folder.join(PAGE);
         match live.failure {
-            None => format!("{}\nreport: {}", describe_comparison(&comparison), page.display()),
+            None => format!("{}\nreport: {}", describe_comparison(&comparison), shown(&page)),
             Some(_) => describe_comparison(&comparison),
         }
     })

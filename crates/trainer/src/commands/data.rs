@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use burn::data::dataset::Dataset;
-use mnist_data::{DatasetKind, Files, Images, PixelSums, source::FileSum};
+use mnist_data::{DatasetKind, Files, Images, PixelSums, input::shown, source::FileSum};
 use mnist_training::{
     DatasetSettings,
     dataset::{fetch, open_splits},
@@ -182,5 +182,5 @@ fn describe(list: &FileList) -> String {
         [file.sum.name.clone(), file.sum.bytes.to_string(), file.sum.sha256.clone(), verdict.to_owned()]
     });
     let files = table(["file", "bytes", "SHA-256", "verified"], rows);
-    format!("{} in {} (from {})\n{files}", list.dataset, list.folder.display(), list.source)
+    format!("{} in {} (from {})\n{files}", list.dataset, shown(&list.folder), list.source)
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Error, Result};
+use mnist_data::input::shown;
 use mnist_model::ModelConfig;
 use mnist_training::{
     TrainingError,
@@ -51,6 +52,6 @@ fn export(args: ExportArgs, terminal: &Terminal) -> Result<()> {
 }
 
 fn describe(result: &ExportResult, files: &[ExportedFile]) -> String {
-    let line = |(path, file): (&PathBuf, &ExportedFile)| format!("{}: {}", path.display(), file.about);
+    let line = |(path, file): (&PathBuf, &ExportedFile)| format!("{}: {}", shown(path), file.about);
     result.files.iter().zip(files).map(line).collect::<Vec<_>>().join("\n")
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use mnist_comparison::{Comparison, ComparisonFolder, FittedScalings, folder::PAGE};
+use mnist_data::input::shown;
 use mnist_model::ModelConfig;
 use mnist_report::{Findings, SampleImages, notes, previews, tables};
 use mnist_training::{ExperimentData, Observer};
@@ -61,7 +62,7 @@ pub fn run(args: ReportArgs, terminal: &Terminal) -> Result<()> {
     let result = ReportResult { comparison: args.comparison, files };
     terminal.result(&result, || {
         let page = result.comparison.join(PAGE);
-        format!("{}\nreport: {}", describe_comparison(&comparison), page.display())
+        format!("{}\nreport: {}", describe_comparison(&comparison), shown(&page))
     })
 }
 

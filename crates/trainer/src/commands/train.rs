@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use burn::tensor::Device;
+use mnist_data::input::shown;
 use mnist_model::ModelConfig;
 use mnist_report::numbers::{loss, percent};
 use mnist_training::{
@@ -11,7 +12,7 @@ use mnist_training::{
     backend::in_pool,
     dataset::fit,
     files::{CONFIG, Destination},
-    run::{RUN, Status, check_free},
+    run::{RUN, Status},
     settings::check_unchanged,
 };
 
@@ -42,9 +43,6 @@ fn train(
     let data = ExperimentData::open(&settings.training, scalings, &network, terminal)?;
     let fitted = Arc::new(fit(&settings.scaling, &data.train, terminal)?);
     let experiment = Experiment::new(&network, &data, device)?;
-    if let Some(path) = destination.replaces() {
-        check_free(path)?;
-    }
     let folder = destination.create()?;
     terminal.announce(describe_training(&[settings.scaling.name().to_owned()], &settings.training, 1));
     let run = experiment.run(settings, &fitted, folder.path(), terminal)?;
@@ -75,6 +73,6 @@ fn describe(result: &RunResult) -> String {
         "{}: {test} after {:.1} s of training\nrun: {}",
         result.scaling,
         result.seconds,
-        result.run.display()
+        shown(&result.run)
     )
 }

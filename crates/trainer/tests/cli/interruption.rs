@@ -93,6 +93,36 @@ fn signals_that_end_a_job_save_its_progress_as_ctrl_c_does() {
     }
 }
 
+/// Some programs send several signals to end one job.
+#[test]
+fn second_signal_that_ends_a_job_does_not_cut_off_the_checkpoint() {
+    let folder = folder_with_digits();
+    let run = folder.path().join("run");
+    let arguments = "train --scaling center --epochs 60 --batch-size 16 --out run";
+    let mut command = trainer_on_digits(folder.path(), arguments);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("the command is ready to be interrupted", || has_checkpoint(&run));
+    for name in ["TERM", "HUP", "TERM"] {
+        // The process may have ended already.
+        let _ = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).output();
+    }
+    assert_interrupted(&child.wait_with_output().unwrap(), "--out run --resume");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn run_under_nohup_survives_a_hangup() {
+    let folder = folder_with_digits();
+    let run = folder.path().join("run");
+    let program =
+        trainer_on_digits(folder.path(), "train --scaling center --epochs 60 --batch-size 16 --out run");
+    let mut command = Command::new("nohup");
+    command.arg(program.get_program()).args(program.get_args()).current_dir(folder.path());
+    let output = stop(command, "HUP", || has_checkpoint(&run));
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(run.join("result.json").exists());
+}
+
 #[test]
 fn interrupted_run_with_augmentation_resumes_to_the_same_bits_as_an_uninterrupted_one() {
     assert_resumes_to_the_same_bits(EVERY_FIELD);

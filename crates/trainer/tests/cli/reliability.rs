@@ -326,5 +326,6 @@ fn names_cannot_control_the_terminal() {
     let output = predict(folder.path());
     assert!(output.status.success(), "{}", stderr(&output));
     let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.starts_with(r"a\u{1b}[2J\u{202e}b\nc.png: "), "{printed:?}");
     assert!(!printed.contains(['\u{1b}', '\u{202e}']), "{printed:?}");
 }

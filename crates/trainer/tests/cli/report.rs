@@ -305,7 +305,7 @@ fn folder_that_is_not_a_comparison_or_is_damaged_is_refused() {
     fs::write(&predictions, half.join("\n")).unwrap();
     errors += &report("all", "predictions.csv was changed after the training");
     fs::write(&predictions, complete + "50,0,0,1,1\n").unwrap();
-    errors += &report("all", "predictions.csv is damaged: it is longer than it was");
+    errors += &report("all", "predictions.csv is damaged: it is longer than it can be");
     // A report that fails must leave all files of the earlier one as they were.
     assert_same_files(&before, &files(&folder.path().join("all")));
 

@@ -94,7 +94,7 @@ impl ResultKind {
         Err(TrainingError::NotAResult { path: path.to_owned(), entry: entry.clone(), mark: self.mark })
     }
 
-    /// Returns whether this entry is all that a process may leave before it writes the first file of a result.
+    /// Returns whether a process can create this entry before it writes the first file of a result.
     fn is_trace(&self, path: &Path, entry: &str) -> bool {
         let is_empty_folder =
             || fs::read_dir(path.join(entry)).is_ok_and(|mut inside| inside.next().is_none());

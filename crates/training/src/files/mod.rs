@@ -96,14 +96,6 @@ impl OutputFolder {
         let mut temporary = found.iter().filter(|entry| destination::is_temporary(entry, contents));
         temporary.try_for_each(|entry| self.remove(entry))
     }
-
-    /// Writes rows as CSV, with the field names as the header.
-    ///
-    /// # Errors
-    /// When CSV cannot represent a row, or the file cannot be written.
-    pub fn write_csv(&self, name: &str, rows: &[impl Serialize]) -> Result<(), TrainingError> {
-        self.write(name, &csv(rows)?)
-    }
 }
 
 /// Writes a file completely or not at all.
@@ -162,7 +154,7 @@ pub fn read(path: &Path, most: u64) -> Result<Vec<u8>, TrainingError> {
 /// Returns the error for a file that cannot be read. If the file itself is the reason, it is damaged.
 pub(crate) fn unreadable(path: &Path, cause: io::Error) -> TrainingError {
     match cause.kind() {
-        io::ErrorKind::FileTooLarge => TrainingError::damaged(path)("it is longer than it was"),
+        io::ErrorKind::FileTooLarge => TrainingError::damaged(path)("it is longer than it can be"),
         _ => TrainingError::file("read", path)(cause),
     }
 }
@@ -173,15 +165,6 @@ pub(crate) fn unreadable(path: &Path, cause: io::Error) -> TrainingError {
 /// When the file cannot be read, or does not contain such a value.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, TrainingError> {
     serde_json::from_slice(&read(path, MOST_TEXT)?).map_err(TrainingError::damaged(path))
-}
-
-/// Reads a value from JSON of at most 4 GiB, such as a whitening.
-///
-/// # Errors
-/// As for [`read_json`].
-pub fn read_long_json<T: DeserializeOwned>(path: &Path) -> Result<T, TrainingError> {
-    const MOST: u64 = 4 << 30;
-    serde_json::from_slice(&read(path, MOST)?).map_err(TrainingError::damaged(path))
 }
 
 /// Reads a value from JSON that [`sealed_json`] returned. The flag is false if the checksum is missing, as in files of

@@ -15,7 +15,7 @@ use crate::{
     files::{self, CONFIG, RESULT, ResultKind, State, sha256},
     lock::is_locked,
     prediction::LabelledPrediction,
-    settings::Overrides,
+    settings::{Overrides, RunSettings},
     training_loop::EpochMetrics,
     weights,
 };
@@ -54,11 +54,14 @@ pub const RUN: ResultKind = ResultKind {
 };
 
 fn state(folder: &Path) -> Option<State> {
-    if is_locked(folder).ok()? {
+    // A lock that cannot be opened, as on a read-only disk, is not held.
+    if is_locked(folder).unwrap_or(false) {
         return Some(State::Running);
     }
     Overrides::read(&folder.join(CONFIG)).ok()?;
-    Some(match FinishedRun::read_intact(folder) {
+    let finished = RunSettings::read(&folder.join(CONFIG))
+        .and_then(|settings| FinishedRun::read_intact(folder, settings.seed));
+    Some(match finished {
         Ok(None) => State::Unfinished,
         Ok(Some(_)) => State::Finished,
         Err(_) => State::Damaged,
@@ -152,7 +155,7 @@ pub struct Divergence {
     pub step: usize,
 }
 
-/// Limit for a file that a result of an old version names no checksum of, in bytes.
+/// Limit for the size of a file without a recorded checksum, in bytes. Results of old versions record none.
 const MOST_UNRECORDED: u64 = 1 << 30;
 
 impl RunResult {
@@ -173,7 +176,7 @@ impl RunResult {
         }
     }
 
-    /// Returns what is wrong with a result that was not written by this program.
+    /// Returns what this program would not have written.
     fn contradiction(&self, is_sealed: bool) -> Option<&'static str> {
         let classes = self.classes;
         let is_square = |confusion: &Vec<Vec<usize>>| {
@@ -249,16 +252,17 @@ impl FinishedRun {
         Ok(Some(Self { result, curve, predictions }))
     }
 
-    /// Reads a run's folder, and checks the files that it does not read as well.
+    /// Reads the folder of a run with this seed, and checks the files that it does not read as well.
     ///
     /// # Errors
-    /// As for [`read`](Self::read).
-    pub fn read_intact(folder: &Path) -> Result<Option<Self>, TrainingError> {
-        let finished = Self::read(folder)?;
-        if let Some(finished) = &finished {
-            finished.result.check_files()?;
+    /// As for [`read`](Self::read), and when the run has another seed.
+    pub fn read_intact(folder: &Path, seed: u64) -> Result<Option<Self>, TrainingError> {
+        let Some(finished) = Self::read(folder)? else { return Ok(None) };
+        finished.result.check_files()?;
+        if finished.result.seed != seed {
+            return Err(TrainingError::damaged(folder.join(RESULT))("it is the result of another seed"));
         }
-        Ok(finished)
+        Ok(Some(finished))
     }
 
     /// Returns whether the run has a usable model.

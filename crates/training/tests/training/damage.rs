@@ -9,9 +9,9 @@ use std::{
 use mnist_model::ModelConfig;
 use mnist_training::{
     Backend, FinishedRun, Observer, Predictor, RunResult, TrainingError,
-    files::{Destination, Existing, OutputFolder, State, sealed_json, sum},
+    files::{State, sealed_json, sum},
     predictor::TrainedModel,
-    run::{METRICS, RUN, Status, WEIGHTS},
+    run::{Divergence, METRICS, RUN, Status, WEIGHTS},
 };
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
@@ -252,13 +252,24 @@ fn temporary_files_of_a_killed_process_are_removed() {
 }
 
 #[test]
-fn a_run_that_is_replaced_loses_its_result_first() {
+fn a_result_of_another_seed_is_replaced() {
     let (folder, _) = finished_run();
-    // A file that cannot be removed stops the removal like a kill.
-    let obstacle = OutputFolder::create(folder.path().join("checkpoints/epoch-obstacle")).unwrap();
-    drop(obstacle);
-    Destination::at(folder.path().to_owned(), Existing::Replace, &RUN).unwrap().create().unwrap();
-    assert_eq!(RUN.state(folder.path()).unwrap(), State::New);
+    let other = tempdir().unwrap();
+    train(&MLP, &settings(2, 2), other.path(), &()).unwrap();
+    for name in FILES.into_iter().filter(|name| *name != "config.toml" && *name != "scaling.json") {
+        fs::copy(other.path().join(name), folder.path().join(name)).unwrap();
+    }
+    edit_result(folder.path(), |result| {
+        let recorded = result["files"].as_array_mut().unwrap();
+        let recorded = recorded.iter_mut().find(|sum| sum["name"] == "config.toml").unwrap();
+        let bytes = fs::read(folder.path().join("config.toml")).unwrap();
+        *recorded = serde_json::to_value(sum("config.toml", &bytes)).unwrap();
+    });
+    let log = Log::default();
+    let run = train(&MLP, &settings(1, 2), folder.path(), &log).unwrap();
+    assert_eq!(run.result.seed, 1);
+    let warnings = log.warnings.into_inner().unwrap();
+    assert!(warnings[0].contains("it is the result of another seed"), "{warnings:?}");
 }
 
 #[test]
@@ -266,10 +277,12 @@ fn a_diverged_run_tells_the_step_and_keeps_its_last_good_checkpoint() {
     let folder = tempdir().unwrap();
     let mut settings = settings(1, 50);
     settings.training.learning_rate = 1e30.try_into().unwrap();
+    // An epoch has one step, and the loss is infinite or NaN after the first weight update.
+    settings.training.batch_size = 100.try_into().unwrap();
     settings.scaling = "none".parse().unwrap();
     let run = train(&ModelConfig::new(), &settings, folder.path(), &()).unwrap();
     assert_eq!(run.result.status, Status::Diverged);
-    let at = run.result.diverged.unwrap();
-    assert!(at.step >= 1 && at.epoch >= 1, "{at:?}");
+    assert_eq!(run.result.diverged.unwrap(), Divergence { epoch: 2, step: 2 });
+    assert!(folder.path().join("checkpoints/epoch-0000000002-images-0000000000/model.bpk").exists());
     assert_eq!(RUN.state(folder.path()).unwrap(), State::Finished);
 }

@@ -165,7 +165,7 @@ fn written_files_read_back_and_errors_name_the_damaged_file() {
     let output = OutputFolder::create(folder.path().to_owned()).unwrap();
     let rows = vec![Scores { loss: 0.1 + 0.2, accuracy: 1.0 / 3.0 }, Scores { loss: 5e-324, accuracy: 1.0 }];
     output.write_json("scores.json", &rows).unwrap();
-    output.write_csv("scores.csv", &rows).unwrap();
+    output.write("scores.csv", &files::csv(&rows).unwrap()).unwrap();
     let (json, csv) = (folder.path().join("scores.json"), folder.path().join("scores.csv"));
     assert_eq!(files::read_json::<Vec<Scores>>(&json).unwrap(), rows);
     assert_eq!(read_csv(&csv).unwrap(), rows);

@@ -278,7 +278,7 @@ fn damaged_finished_runs_are_read() {
         400,
         &[finished_run()],
         |file| !file.contains('/'),
-        |run| FinishedRun::read_intact(run).map(outcome),
+        |run| FinishedRun::read_intact(run, 1).map(outcome),
     );
 }
 

@@ -1,6 +1,6 @@
 //! Formats predictions as text: tables, bars and pixels.
 
-use mnist_data::ImageShape;
+use mnist_data::{ImageShape, input::shown};
 use mnist_report::numbers::percent;
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 
@@ -8,6 +8,11 @@ use super::PredictedImage;
 use crate::layout::table;
 
 impl PredictedImage {
+    /// Returns the name on one line.
+    fn name(&self) -> String {
+        shown(&self.image).to_string()
+    }
+
     fn class(&self) -> String {
         self.class_name.clone().unwrap_or_else(|| self.answer.class.to_string())
     }
@@ -76,13 +81,12 @@ pub fn describe(predictions: &[PredictedImage], class_names: Option<&[String]>) 
                 .join("\n\n");
         }
         _ if predictions.len() <= FEW => {
-            let rows =
-                predictions.iter().map(|image| [image.image.clone(), image.class(), image.probability()]);
+            let rows = predictions.iter().map(|image| [image.name(), image.class(), image.probability()]);
             return table(["image", "class", "probability"], rows);
         }
         _ => predictions
             .iter()
-            .map(|image| format!("{}\t{}\t{}", image.image, image.class(), image.probability()))
+            .map(|image| format!("{}\t{}\t{}", image.name(), image.class(), image.probability()))
             .collect(),
     };
     lines.join("\n")
@@ -91,7 +95,7 @@ pub fn describe(predictions: &[PredictedImage], class_names: Option<&[String]>) 
 fn describe_one(prediction: &PredictedImage, class_names: Option<&[String]>) -> String {
     const LONGEST_BAR: f64 = 40.0;
     let mut lines =
-        vec![format!("{}: {} ({})", prediction.image, prediction.class(), prediction.probability())];
+        vec![format!("{}: {} ({})", prediction.name(), prediction.class(), prediction.probability())];
     lines.extend(prediction.pixels.as_ref().map(Pixels::draw));
     let name = |class: usize| class_names.map_or_else(|| class.to_string(), |names| names[class].clone());
     let names: Vec<String> = (0..prediction.answer.probabilities.len()).map(name).collect();

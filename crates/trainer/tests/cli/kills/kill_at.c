@@ -53,32 +53,20 @@ ssize_t write(int fd, const void *bytes, size_t length) {
     return REAL(write)(fd, bytes, length);
 }
 
-int open64(const char *path, int flags, ...) {
-    va_list rest;
-    va_start(rest, flags);
-    mode_t mode = va_arg(rest, mode_t);
-    va_end(rest);
-    if (flags & (O_CREAT | O_TRUNC)) count();
-    return REAL(open64)(path, flags, mode);
-}
+// Calls that open a file count if they can create or empty it.
+#define OPENED(name, parameters, arguments) \
+    int name parameters { \
+        va_list rest; \
+        va_start(rest, flags); \
+        mode_t mode = va_arg(rest, mode_t); \
+        va_end(rest); \
+        if (flags & (O_CREAT | O_TRUNC)) count(); \
+        return REAL(name) arguments; \
+    }
 
-int openat64(int folder, const char *path, int flags, ...) {
-    va_list rest;
-    va_start(rest, flags);
-    mode_t mode = va_arg(rest, mode_t);
-    va_end(rest);
-    if (flags & (O_CREAT | O_TRUNC)) count();
-    return REAL(openat64)(folder, path, flags, mode);
-}
-
-int openat(int folder, const char *path, int flags, ...) {
-    va_list rest;
-    va_start(rest, flags);
-    mode_t mode = va_arg(rest, mode_t);
-    va_end(rest);
-    if (flags & (O_CREAT | O_TRUNC)) count();
-    return REAL(openat)(folder, path, flags, mode);
-}
+OPENED(open64, (const char *path, int flags, ...), (path, flags, mode))
+OPENED(openat, (int folder, const char *path, int flags, ...), (folder, path, flags, mode))
+OPENED(openat64, (int folder, const char *path, int flags, ...), (folder, path, flags, mode))
 
 // Every other call is counted and passed on.
 #define COUNTED(name, parameters, arguments) \

@@ -5,7 +5,7 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -14,6 +14,7 @@ use std::{
 };
 
 use flate2::{Compression, write::GzEncoder};
+use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
 use crate::support::{
@@ -97,7 +98,23 @@ fn succeed(mut command: Command) {
     assert!(output.status.success(), "{command:?}: {}", stderr(&output));
 }
 
-/// Returns the files in a folder that depend on no time. There must be no temporary file.
+fn names(folder: &Path) -> Vec<String> {
+    let name = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+    fs::read_dir(folder).unwrap().map(name).collect()
+}
+
+/// Removes the times from a result, and the checksums of files with times.
+fn without_times(mut result: Value) -> Value {
+    for key in ["seconds", "sha256", "files"] {
+        result[key] = Value::Null;
+    }
+    for epoch in result["epochs"].as_array_mut().unwrap() {
+        epoch["seconds"] = Value::Null;
+    }
+    result
+}
+
+/// Returns the files in a folder without what depends on a time. There must be no temporary file.
 fn timeless(folder: &Path) -> Contents {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -105,7 +122,9 @@ fn timeless(folder: &Path) -> Contents {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         assert!(!name.starts_with('.'), "the temporary file {} is left", path.display());
         match name.as_str() {
-            "lock" | "result.json" | "checkpoints" => {}
+            // A checkpoint contains the times of the epochs so far.
+            "checkpoints" => files.extend(names(&path).into_iter().map(|name| (name, Vec::new()))),
+            "result.json" => files.push((name, without_times(read_json(&path)).to_string().into_bytes())),
             // The last column is the time.
             "metrics.csv" | "curve.csv" => {
                 let text = read_text(&path);
@@ -155,6 +174,10 @@ fn kill_forced_train(most: usize) -> usize {
         folder
     };
     let recover = |folder: &Path| {
+        if folder.join("run/result.json").exists() {
+            // The removal starts with the result, so a run with a result is complete.
+            succeed(trainer_in(folder, "evaluate run --quiet"));
+        }
         succeed(trainer_on_digits(folder, FORCE));
         timeless(&folder.join("run"))
     };
