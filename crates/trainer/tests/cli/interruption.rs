@@ -60,7 +60,7 @@ fn has_checkpoint(run: &Path) -> bool {
 fn assert_resumes_to_the_same_bits(config: &str) {
     let folder = folder_with_config(config);
     let run = folder.path().join("run");
-    let arguments = "train --config c.toml --scaling center --epochs 60 --batch-size 16 --out";
+    let arguments = "train --config c.toml --scaling center --epochs 200 --batch-size 16 --out";
 
     let command = trainer_on_digits(folder.path(), &format!("{arguments} run"));
     let output = interrupt(command, || has_checkpoint(&run));
@@ -73,7 +73,7 @@ fn assert_resumes_to_the_same_bits(config: &str) {
     assert_eq!(weights_of(&resumed), weights_of(&uninterrupted));
     assert_same_number(&resumed["test"]["loss"], &uninterrupted["test"]["loss"]);
     assert_eq!(resumed["test"], uninterrupted["test"]);
-    assert_eq!(resumed["epochs"].as_array().unwrap().len(), 60);
+    assert_eq!(resumed["epochs"].as_array().unwrap().len(), 200);
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn signals_that_end_a_job_save_its_progress_as_ctrl_c_does() {
     for name in ["TERM", "HUP"] {
         let folder = folder_with_digits();
         let run = folder.path().join("run");
-        let arguments = "train --scaling center --epochs 60 --batch-size 16 --out run";
+        let arguments = "train --scaling center --epochs 100000 --batch-size 16 --out run";
         let output = stop(trainer_on_digits(folder.path(), arguments), name, || has_checkpoint(&run));
         assert_interrupted(&output, "--out run --resume");
         assert!(has_checkpoint(&run), "SIG{name}");
@@ -98,7 +98,7 @@ fn signals_that_end_a_job_save_its_progress_as_ctrl_c_does() {
 fn second_signal_that_ends_a_job_does_not_cut_off_the_checkpoint() {
     let folder = folder_with_digits();
     let run = folder.path().join("run");
-    let arguments = "train --scaling center --epochs 60 --batch-size 16 --out run";
+    let arguments = "train --scaling center --epochs 100000 --batch-size 16 --out run";
     let mut command = trainer_on_digits(folder.path(), arguments);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_until("the command is ready to be interrupted", || has_checkpoint(&run));
@@ -115,7 +115,7 @@ fn run_under_nohup_survives_a_hangup() {
     let folder = folder_with_digits();
     let run = folder.path().join("run");
     let program =
-        trainer_on_digits(folder.path(), "train --scaling center --epochs 60 --batch-size 16 --out run");
+        trainer_on_digits(folder.path(), "train --scaling center --epochs 400 --batch-size 16 --out run");
     let mut command = Command::new("nohup");
     command.arg(program.get_program()).args(program.get_args()).current_dir(folder.path());
     let output = stop(command, "HUP", || has_checkpoint(&run));
