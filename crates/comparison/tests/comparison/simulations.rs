@@ -187,10 +187,10 @@ struct Misled {
 }
 
 impl Watched {
-    /// Returns arms with the means 9,850 + `distance`·(position mod 2).
+    /// Returns arms with the means 9,500 + `distance`·(position mod 2).
     fn new(arms: usize, equal_stds: bool, distance: f64) -> Self {
         let std = |arm: usize| if equal_stds { 18.0 } else { STDS[arm % 3] };
-        let arms = (0..arms).map(|arm| (9850.0 + distance * (arm % 2) as f64, std(arm))).collect();
+        let arms = (0..arms).map(|arm| (9500.0 + distance * (arm % 2) as f64, std(arm))).collect();
         Self { arms, most_seeds: 50 }
     }
 
