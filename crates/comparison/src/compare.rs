@@ -95,7 +95,7 @@ fn compare_in_pool<N: Network>(
     let plan = Plan::new(settings, &data.files)?;
     let missing = plan.missing(destination.keeps());
     let mut fitted = FittedScalings::fit(settings, &missing, &data.train, observer)?;
-    let mut folder = ComparisonFolder::begin(destination, settings, plan)?;
+    let mut folder = ComparisonFolder::begin(destination, settings, plan, observer)?;
     if folder.finished() > 0 {
         let (finished, missing) = (folder.finished(), folder.next_runs().len());
         observer.note(&match settings.seeds {
@@ -134,6 +134,6 @@ fn compare_in_pool<N: Network>(
 
     let comparison = folder.comparison();
     reporter.conclude(&folder, &comparison);
-    folder.conclude(&comparison)?;
+    folder.conclude(&comparison, observer).map_err(|error| error.resumable(path))?;
     Ok(comparison)
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use mnist_training::{
-    FinishedRun, TrainingError,
+    FinishedRun, Observer, TrainingError,
     files::{self, CONFIG, Destination, Existing, OutputFolder, RESULT, ResultKind, State},
     run::{FolderLock, LOCK, check_free},
     settings::{Overrides, Positive, first_difference, read_saved},
@@ -79,12 +79,13 @@ impl ComparisonFolder {
     /// Begins a comparison, resumes one, or joins one that another process is training.
     ///
     /// # Errors
-    /// When the destination contains a comparison with other settings or data, or another process is training
-    /// in a folder that should be replaced.
+    /// When the destination contains a comparison with other settings or data, another process is training in a
+    /// folder that should be replaced, or the observer asks to stop while this waits for another process.
     pub fn begin(
         destination: Destination,
         settings: &ComparisonSettings,
         plan: Plan,
+        observer: &dyn Observer,
     ) -> Result<Self, ComparisonError> {
         if let Some(path) = destination.replaces() {
             for run in fs::read_dir(path.join(RUNS)).into_iter().flatten() {
@@ -93,7 +94,7 @@ impl ComparisonFolder {
         }
         let folder = destination.create()?;
         // Another process may begin the same comparison at the same time, perhaps with more seeds.
-        let _lock = FolderLock::wait_for(folder.path())?;
+        let _lock = FolderLock::wait_for(folder.path(), observer)?;
         settings.check_resumes(&folder.path().join(CONFIG))?;
         let plan = plan.continued(&folder.path().join(PLAN))?;
         // An earlier result, with fewer runs, must not be mistaken for the result of these settings.
@@ -138,9 +139,9 @@ impl ComparisonFolder {
     /// were killed. Every file is written under this lock.
     ///
     /// # Errors
-    /// When the folder cannot be locked.
-    pub fn lock(&self) -> Result<FolderLock, TrainingError> {
-        let lock = FolderLock::wait_for(self.path())?;
+    /// When the folder cannot be locked, or the observer asks to stop while this waits.
+    pub fn lock(&self, observer: &dyn Observer) -> Result<FolderLock, TrainingError> {
+        let lock = FolderLock::wait_for(self.path(), observer)?;
         self.folder.remove_temporary(COMPARISON.contents)?;
         Ok(lock)
     }
@@ -149,13 +150,13 @@ impl ComparisonFolder {
     /// Returns whether this is the first such look. With too few seeds for a test, nothing is recorded.
     ///
     /// # Errors
-    /// When the plan cannot be read or written.
-    pub fn record_look(&mut self) -> Result<bool, ComparisonError> {
+    /// When the plan cannot be read or written, or the observer asks to stop while this waits for another process.
+    pub fn record_look(&mut self, observer: &dyn Observer) -> Result<bool, ComparisonError> {
         let usable = |arm: &&ArmRuns| arm.usable().count() >= FIRST_LOOK;
         if !matches!(self.basis(), Basis::Pending { .. }) || self.arms.iter().filter(usable).count() < 2 {
             return Ok(false);
         }
-        let _lock = self.lock()?;
+        let _lock = self.lock(observer)?;
         // Another process may have extended the plan.
         let saved = Plan { looked_at_early: true, ..Plan::read_any(&self.folder.path().join(PLAN))? };
         self.folder.write_sealed(PLAN, &saved)?;
@@ -282,10 +283,11 @@ impl ComparisonFolder {
     /// Writes `result.json` if all runs are finished and the settings are [current](Self::is_current).
     ///
     /// # Errors
-    /// When the settings cannot be read or the result cannot be written.
-    pub fn conclude(&self, comparison: &Comparison) -> Result<(), TrainingError> {
+    /// When the settings cannot be read, the result cannot be written, or the observer asks to stop while this waits
+    /// for another process.
+    pub fn conclude(&self, comparison: &Comparison, observer: &dyn Observer) -> Result<(), TrainingError> {
         // Another process could extend the comparison between the check and the result.
-        let _lock = self.lock()?;
+        let _lock = self.lock(observer)?;
         if self.is_current()? && self.is_finished() {
             self.folder.write_sealed(RESULT, comparison)?;
         }

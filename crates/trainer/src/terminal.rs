@@ -15,7 +15,7 @@ use console::Term;
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mnist_training::{
     Observer,
-    files::sealed_json,
+    files::{escape_json, sealed_json},
     observer::{Task, TaskProgress},
 };
 use serde::Serialize;
@@ -71,10 +71,10 @@ impl Terminal {
 
     /// Prints the result of a command on standard output: as JSON, or as `text` for people.
     pub fn result(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
-        // JSON has its own escapes. It is not collected first, because it can be long.
+        // JSON is not collected first, because it can be long.
         print(|output| {
             if self.json {
-                serde_json::to_writer_pretty(output, value).map_err(io::Error::from)
+                serde_json::to_writer_pretty(EscapedJson(output), value).map_err(io::Error::from)
             } else {
                 output.write_all(escape_lines(&text()).as_bytes())
             }
@@ -116,6 +116,22 @@ fn print(write: impl FnOnce(&mut BufWriter<StdoutLock>) -> io::Result<()>) -> Re
         // A pipe was closed early, as by `mnist-trainer … | head`.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other.context("cannot write to standard output"),
+    }
+}
+
+/// Escapes the characters of JSON that could control the terminal.
+struct EscapedJson<W>(W);
+
+impl<W: Write> Write for EscapedJson<W> {
+    /// Writes all bytes. `serde_json` splits text only between characters.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let json = str::from_utf8(bytes).map_err(io::Error::other)?;
+        self.0.write_all(escape_json(json).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 

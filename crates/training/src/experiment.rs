@@ -155,21 +155,19 @@ impl<'a, N: Network> Experiment<'a, N> {
         let test = test.filter(|evaluation| evaluation.loss.is_finite());
         let seconds = state.progress.seconds();
         checkpoints.append_rows(&state.progress)?;
-        let mut sums = checkpoints.csv_sums().to_vec();
-        let mut write = |name: &str, bytes: &[u8]| {
-            sums.push(files::sum(name, bytes));
-            folder.write(name, bytes)
-        };
-        for (name, content) in records {
-            // Written again, in case somebody has removed the files meanwhile.
-            write(name, content.as_bytes())?;
-        }
+        // Written again, in case somebody has removed the files meanwhile.
+        let mut outputs: Vec<(&str, Vec<u8>)> =
+            records.iter().map(|(name, content)| (*name, content.clone().into_bytes())).collect();
         let mut weights_sha256 = None;
         if let Some(test) = &test {
-            write(PREDICTIONS, &files::csv(&test.predictions)?)?;
             let weights = weights::to_safetensors(&model)?;
-            write(WEIGHTS, &weights)?;
             weights_sha256 = Some(weights::sha256(&weights)?);
+            outputs.extend([(PREDICTIONS, files::csv(&test.predictions)?), (WEIGHTS, weights)]);
+        }
+        let mut sums = checkpoints.csv_sums().to_vec();
+        for (name, bytes) in outputs {
+            folder.write(name, &bytes)?;
+            sums.push(files::sum(name, &bytes));
         }
         let scaling_sha256 = sums.iter().find(|sum| sum.name == SCALING).map(|sum| sum.sha256.clone());
         let curve = state.progress.curve;

@@ -3,12 +3,17 @@
 use std::{
     fs::{File, TryLockError},
     path::Path,
+    thread,
+    time::Duration,
 };
 
-use crate::TrainingError;
+use crate::{Observer, TrainingError};
 
 /// The locked file. It stays when the lock is released, because locking a removed file would keep nobody out.
 pub const LOCK: &str = "lock";
+
+/// Pause between two attempts to lock a folder.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The lock of a process that works in a folder. The operating system releases it when the process ends, even if
 /// the process is killed.
@@ -32,11 +37,17 @@ impl FolderLock {
     /// Locks an existing folder. Waits while another process holds the lock.
     ///
     /// # Errors
-    /// When the folder cannot be locked.
-    pub fn wait_for(folder: &Path) -> Result<Self, TrainingError> {
-        let file = open_or_create(folder)?;
-        file.lock().map_err(TrainingError::file("lock", folder.join(LOCK)))?;
-        Ok(Self(file))
+    /// When the folder cannot be locked, or the observer asks to stop while this waits.
+    pub fn wait_for(folder: &Path, observer: &dyn Observer) -> Result<Self, TrainingError> {
+        loop {
+            if let Some(lock) = Self::try_take(folder)? {
+                return Ok(lock);
+            }
+            if observer.wants_stop() {
+                return Err(TrainingError::Interrupted);
+            }
+            thread::sleep(PAUSE);
+        }
     }
 }
 

@@ -333,7 +333,8 @@ fn runs_finished_by_another_process_are_recorded() {
     let mut begun = {
         let plan = Plan::new(&settings.for_network(&MLP.name()).unwrap(), &sums(&settings)).unwrap();
         let destination = ComparisonFolder::destination(bench.path("shared"), Existing::Refuse).unwrap();
-        ComparisonFolder::begin(destination, &settings.for_network(&MLP.name()).unwrap(), plan).unwrap()
+        let settings = settings.for_network(&MLP.name()).unwrap();
+        ComparisonFolder::begin(destination, &settings, plan, &()).unwrap()
     };
     assert_eq!(begun.finished(), 0);
     bench.compare_in("shared", &settings, &(), &mut ()).unwrap();

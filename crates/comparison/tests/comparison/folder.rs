@@ -13,7 +13,7 @@ fn run_recorded_twice_counts_once_and_seeds_are_sorted() {
     let plan = Plan::new(&settings, &[]).unwrap();
     let path = folder.path().join("all");
     let destination = ComparisonFolder::destination(path, Existing::Refuse).unwrap();
-    let mut folder = ComparisonFolder::begin(destination, &settings, plan.clone()).unwrap();
+    let mut folder = ComparisonFolder::begin(destination, &settings, plan.clone(), &()).unwrap();
 
     let of_none = |seed: u64| plan.runs.iter().find(|run| (run.arm_index, run.seed) == (0, seed)).unwrap();
     for (seed, accuracy) in [(3, 0.3), (1, 0.1), (2, 0.2), (1, 0.9)] {

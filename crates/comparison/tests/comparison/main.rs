@@ -6,6 +6,7 @@ mod configs;
 mod folder;
 mod headline;
 mod looks;
+mod mutations;
 mod new_images;
 mod plan;
 mod properties;

@@ -61,13 +61,14 @@ impl LiveReport<'_> {
     /// Writes the report. If that fails, warns once for each cause, and the training continues.
     fn write(&mut self, folder: &ComparisonFolder, comparison: &Comparison) {
         let written = || -> Result<(), ReportError> {
-            let _lock = folder.lock()?;
+            let _lock = folder.lock(self.terminal)?;
             if folder.is_current()? {
                 mnist_report::write(&Findings::new(folder, comparison, self.samples.as_ref())?)?;
             }
             Ok(())
         };
-        let failure = written().err().map(|error| error.to_string());
+        // After a stop, `compare` says how to resume.
+        let failure = written().err().filter(|error| !error.is_interrupt()).map(|error| error.to_string());
         if let Some(failure) = &failure
             && self.failure.as_ref() != Some(failure)
         {

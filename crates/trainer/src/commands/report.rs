@@ -50,15 +50,17 @@ pub fn run(args: ReportArgs, terminal: &Terminal) -> Result<()> {
         }
         None => None,
     };
-    if folder.record_look()? {
+    if folder.record_look(terminal)? {
         terminal.warning(
             "this report comes before the planned end, so the comparison is tested at every look from now on, \
              which needs larger differences",
         );
     }
     let comparison = folder.comparison();
-    let _lock = folder.lock()?;
-    let files = mnist_report::write(&Findings::new(&folder, &comparison, samples.as_ref())?)?;
+    let files = {
+        let _lock = folder.lock(terminal)?;
+        mnist_report::write(&Findings::new(&folder, &comparison, samples.as_ref())?)?
+    };
     let result = ReportResult { comparison: args.comparison, files };
     terminal.result(&result, || {
         let page = result.comparison.join(PAGE);

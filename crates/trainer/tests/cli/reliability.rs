@@ -7,7 +7,7 @@ use std::{
     net::TcpListener,
     os::unix::fs::symlink,
     path::Path,
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -328,4 +328,56 @@ fn names_cannot_control_the_terminal() {
     let printed = String::from_utf8(output.stdout).unwrap();
     assert!(printed.starts_with(r"a\u{1b}[2J\u{202e}b\nc.png: "), "{printed:?}");
     assert!(!printed.contains(['\u{1b}', '\u{202e}']), "{printed:?}");
+
+    let result = json(trainer_in(folder.path(), "predict run").arg(hostile));
+    assert_eq!(result["predictions"][0]["image"], hostile);
+    let output = trainer_in(folder.path(), "predict run --format json").arg(hostile).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.contains(r"a\u001b[2J\u202eb\nc.png"), "{printed:?}");
+    assert!(!printed.contains('\u{202e}'), "{printed:?}");
+}
+
+/// Runs a command that cannot write more than a number of blocks into a file, as on a full disk.
+fn with_small_files(folder: &Path, blocks: u32, arguments: &str) -> Output {
+    let mut command = Command::new("sh");
+    let script = format!(
+        "trap '' XFSZ; ulimit -f {blocks}; exec {} {arguments} --quiet",
+        env!("CARGO_BIN_EXE_mnist-trainer")
+    );
+    command.current_dir(folder).args(["-c", &script]).output().unwrap()
+}
+
+#[test]
+fn full_disk_under_a_run_is_named_and_the_run_can_be_finished() {
+    let folder = folder_with_run();
+    let path = |name: &str| folder.path().join(name);
+    // In blocks of 512 or 1,024 bytes: too little for a configuration, a checkpoint, and the weights.
+    for (blocks, fails_on) in [(0, "config.toml"), (40, "checkpoint")] {
+        let arguments = format!("{TRAIN} --dataset idx --data-dir data").replace("--out run", "--out full");
+        let output = with_small_files(folder.path(), blocks, &arguments);
+        let error = stderr(&output);
+        assert_refused(&output, 1, fails_on);
+        assert!(error.contains("File too large"), "{error}");
+        assert!(!path("full/result.json").exists());
+    }
+    let resume = format!("{TRAIN} --resume").replace("--out run", "--out full");
+    json(&mut trainer_on_digits(folder.path(), &resume));
+    for file in ["model.safetensors", "predictions.csv", "scaling.json"] {
+        assert_eq!(
+            fs::read(path("full").join(file)).unwrap(),
+            fs::read(path("run").join(file)).unwrap(),
+            "{file}"
+        );
+    }
+}
+
+#[test]
+fn full_disk_under_a_report_is_named() {
+    let folder = folder_with_comparison("--scalings none,center");
+    let all = folder.path().join("all");
+    let before = read_text(&all.join("report.html"));
+    let output = with_small_files(folder.path(), 1, "report all");
+    assert_refused(&output, 1, "all/");
+    assert!(stderr(&output).contains("File too large"), "{}", stderr(&output));
+    assert_eq!(read_text(&all.join("report.html")), before);
 }

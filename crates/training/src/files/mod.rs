@@ -6,6 +6,7 @@
 mod destination;
 
 use std::{
+    borrow::Cow,
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
@@ -13,7 +14,10 @@ use std::{
 
 use atomic_write_file::AtomicWriteFile;
 use data_encoding::HEXLOWER;
-use mnist_data::{input, source::FileSum};
+use mnist_data::{
+    input::{self, is_unprintable},
+    source::FileSum,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
@@ -211,7 +215,33 @@ pub fn parse_csv<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<Vec<T
 /// # Errors
 /// When JSON cannot represent the value.
 pub fn json(value: &impl Serialize) -> Result<String, TrainingError> {
-    Ok(serde_json::to_string_pretty(value).map_err(TrainingError::encode("JSON"))? + "\n")
+    let text = serde_json::to_string_pretty(value).map_err(TrainingError::encode("JSON"))?;
+    Ok(escape_json(&text).into_owned() + "\n")
+}
+
+/// Escapes the characters in JSON that are [unprintable](is_unprintable), except line breaks. JSON itself escapes only those of ASCII.
+///
+/// # Example
+/// ```
+/// use mnist_training::files::escape_json;
+///
+/// assert_eq!(escape_json("{\"name\": \"a\u{202e}b\"}"), r#"{"name": "a\u202eb"}"#);
+/// ```
+pub fn escape_json(json: &str) -> Cow<'_, str> {
+    let is_escaped = |character: char| character != '\n' && is_unprintable(character);
+    if !json.contains(is_escaped) {
+        return json.into();
+    }
+    let mut escaped = String::with_capacity(json.len());
+    for character in json.chars() {
+        if is_escaped(character) {
+            // All of them have at most four hexadecimal digits.
+            escaped += &format!("\\u{:04x}", character as u32);
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped.into()
 }
 
 /// Returns rows as CSV, with the field names as the header.

@@ -8,7 +8,7 @@ use mnist_training::{
 };
 use tempfile::tempdir;
 
-use crate::support::{MlpNetwork, data, fitted, settings};
+use crate::support::{MlpNetwork, StopAfter, data, fitted, settings};
 
 #[test]
 fn second_handle_cannot_take_the_lock_until_the_first_is_dropped() {
@@ -29,13 +29,21 @@ fn waiting_ends_when_the_lock_is_released() {
     let folder = tempdir().unwrap();
     let lock = FolderLock::try_take(folder.path()).unwrap().unwrap();
     thread::scope(|scope| {
-        let waiting = scope.spawn(|| FolderLock::wait_for(folder.path()).unwrap());
+        let waiting = scope.spawn(|| FolderLock::wait_for(folder.path(), &()).unwrap());
         thread::sleep(Duration::from_millis(50));
         assert!(!waiting.is_finished());
         drop(lock);
         let _lock = waiting.join().unwrap();
         assert!(FolderLock::try_take(folder.path()).unwrap().is_none(), "the other thread holds the lock");
     });
+}
+
+#[test]
+fn waiting_ends_when_the_observer_asks_to_stop() {
+    let folder = tempdir().unwrap();
+    let _lock = FolderLock::try_take(folder.path()).unwrap().unwrap();
+    let error = FolderLock::wait_for(folder.path(), &StopAfter::steps(1)).unwrap_err();
+    assert!(matches!(error, TrainingError::Interrupted), "{error}");
 }
 
 #[test]
