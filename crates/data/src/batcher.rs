@@ -23,7 +23,20 @@ pub struct ImageBatch {
     pub targets: Tensor<1, Int>,
 }
 
+/// Scaled images and their classes in host memory.
+#[derive(Debug, Clone, Default)]
+pub struct ScaledImages {
+    /// Scaled pixels, image by image, each C×H×W.
+    pub values: Vec<f32>,
+    /// Class of each image.
+    pub labels: Vec<i32>,
+}
+
 /// Batcher that scales images with one fitted scaling and copies them to a device.
+///
+/// [`batch`](Batcher::batch) does both. A thread that prepares batches for a GPU calls only
+/// [`scale_images`](Self::scale_images): the tensors belong on the thread that uses them, which calls
+/// [`place`](Self::place).
 ///
 /// Training, validation and test batches come from the same batcher, so all splits are scaled the same way.
 ///
@@ -92,11 +105,33 @@ impl ScalingBatcher {
     /// # Panics
     /// When an image does not have the shape that the scaling was fitted on.
     pub fn batch_unlabelled(&self, images: &[&[u8]], device: &Device) -> Tensor<4> {
-        self.scale(images, device)
+        self.place_values(self.values(images), device)
     }
 
-    fn scale<P: Pixel>(&self, images: &[&[P]], device: &Device) -> Tensor<4> {
-        self.place(self.values(images), device)
+    /// Augments and scales images in host memory. Whitening that the device computes is left to
+    /// [`place`](Self::place).
+    ///
+    /// # Panics
+    /// When an image does not have the shape that the scaling was fitted on.
+    pub fn scale_images(&self, items: &[LabelledImage]) -> ScaledImages {
+        let values = match &self.augmentation {
+            None => {
+                let images: Vec<&[u8]> = items.iter().map(LabelledImage::pixels).collect();
+                self.values(&images)
+            }
+            Some(epoch) => self.augmented_values(epoch, items),
+        };
+        ScaledImages { values, labels: items.iter().map(|item| item.label() as i32).collect() }
+    }
+
+    /// Copies scaled images to a device, and whitens them if that was left to it.
+    pub fn place(&self, images: ScaledImages, device: &Device) -> ImageBatch {
+        let ScaledImages { values, labels } = images;
+        let count = labels.len();
+        ImageBatch {
+            images: self.place_values(values, device),
+            targets: Tensor::from_data(TensorData::new(labels, [count]), device),
+        }
     }
 
     /// Scales images, except for whitening that the device computes.
@@ -130,8 +165,7 @@ impl ScalingBatcher {
         values
     }
 
-    /// Copies the values of images to a device, and whitens them if that was left to it.
-    fn place(&self, values: Vec<f32>, device: &Device) -> Tensor<4> {
+    fn place_values(&self, values: Vec<f32>, device: &Device) -> Tensor<4> {
         let ImageShape { channels, height, width } = self.scaling.shape();
         let shape = [values.len() / self.scaling.shape().pixels(), channels, height, width];
         let images = Tensor::from_data(TensorData::new(values, shape), device);
@@ -159,14 +193,6 @@ impl Batcher<LabelledImage, ImageBatch> for ScalingBatcher {
     /// # Panics
     /// When an image does not have the shape that the scaling was fitted on.
     fn batch(&self, items: Vec<LabelledImage>, device: &Device) -> ImageBatch {
-        let images = match &self.augmentation {
-            None => {
-                let images: Vec<&[u8]> = items.iter().map(LabelledImage::pixels).collect();
-                self.scale(&images, device)
-            }
-            Some(epoch) => self.place(self.augmented_values(epoch, &items), device),
-        };
-        let labels: Vec<i32> = items.iter().map(|item| item.label() as i32).collect();
-        ImageBatch { images, targets: Tensor::from_data(TensorData::new(labels, [items.len()]), device) }
+        self.place(self.scale_images(&items), device)
     }
 }

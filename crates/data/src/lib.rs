@@ -21,7 +21,7 @@ pub mod source;
 pub mod statistics;
 
 pub use augmentation::{Augmentation, FillMode, Transform};
-pub use batcher::{ImageBatch, ScalingBatcher};
+pub use batcher::{ImageBatch, ScaledImages, ScalingBatcher};
 pub use error::{AugmentationError, DataError, ScalingError};
 pub use images::{ImageShape, Images, LabelledImage};
 pub use pictures::{ColorMode, Fit, PictureFolder, PictureOptions, PictureReader, Pictures, Size};

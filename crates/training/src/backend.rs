@@ -87,6 +87,15 @@ pub fn describe(device: &Device) -> String {
     debug.strip_prefix("Device<").and_then(|rest| rest.strip_suffix('>')).unwrap_or(&debug).to_owned()
 }
 
+/// Returns whether a device of any backend is a GPU. It then computes while the CPU goes on.
+pub fn is_gpu(device: &Device) -> bool {
+    let device = device.clone().without_autodiff();
+    let is_cpu = |backend: Backend| {
+        !backend.is_gpu() && backend.devices().is_some_and(|devices| devices.contains(&device))
+    };
+    !Backend::ALL.into_iter().any(is_cpu)
+}
+
 /// Returns the CPU backend to use as Burn's default device, if this build has one.
 ///
 /// Burn loads optimizer records onto its default device. In a build with `wgpu` that is a GPU, so resuming on the

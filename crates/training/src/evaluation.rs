@@ -1,14 +1,18 @@
 //! Evaluation of a model on a split.
 
-use burn::{
-    data::dataset::Dataset,
-    tensor::{Device, activation::softmax},
-};
+use burn::{data::dataset::Dataset, tensor::Device};
 use mnist_data::{Images, ScalingBatcher};
 use mnist_model::Classifier;
 use serde::{Deserialize, Serialize};
 
-use crate::{Observer, TrainingError, loader, prediction::LabelledPrediction};
+use crate::{
+    Observer, TrainingError, backend, loader,
+    prediction::{LabelledPrediction, Prediction, cross_entropy},
+    transfers::{ReadEvery, read},
+};
+
+/// Values of the images in a GPU's batch: 1,024 MNIST images. Smaller batches do not keep it busy.
+const GPU_BATCH_VALUES: usize = 1024 * 28 * 28;
 
 /// Loss, accuracy, confusion matrix and predictions on one split.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,8 +30,9 @@ pub struct Evaluation {
     pub predictions: Vec<LabelledPrediction>,
 }
 
-/// Classifies all images in file order. `model` must be on `device` and without autodiff, as
-/// [`valid`](burn::module::Module::valid) returns it.
+/// Classifies all images in file order, in batches of `batch_size`, or larger ones on a GPU. `model` must be on `device`
+/// and without autodiff, as [`valid`](burn::module::Module::valid) returns it. The device computes the logits; the host
+/// computes everything else, so it is the same for all backends.
 ///
 /// # Errors
 /// When images cannot be read, the device fails, or the observer asks to stop.
@@ -43,28 +48,38 @@ pub fn evaluate<M: Classifier>(
     let mut loss_sum = 0.0;
     let mut predictions: Vec<LabelledPrediction> = Vec::with_capacity(images.len());
     let order: Vec<usize> = (0..images.len()).collect();
-    for batch in loader::batches(images, &order, batch_size, batcher, device) {
+    let batch_size = if backend::is_gpu(device) {
+        batch_size.max(GPU_BATCH_VALUES / images.shape().pixels())
+    } else {
+        batch_size
+    };
+    let mut read_every = ReadEvery::for_device(device);
+    let mut unread = Vec::new();
+    let mut batches = loader::batches(images, &order, batch_size, batcher, device).peekable();
+    while let Some(batch) = batches.next() {
         if observer.wants_stop() {
             return Err(TrainingError::Interrupted);
         }
-        let batch = batch?;
-        let (logits, loss) = model.forward_classification(batch.images, batch.targets);
-        let [batch_images, classes] = logits.dims();
-        loss_sum += f64::from(loss.into_scalar::<f32>()) * batch_images as f64;
-        let probabilities =
-            softmax(logits.clone(), 1).try_into_vec_as::<f32>().map_err(TrainingError::device)?;
-        let predicted = logits.argmax(1).try_into_vec_as::<i64>().map_err(TrainingError::device)?;
-        for (of_image, predicted) in probabilities.chunks(classes).zip(predicted) {
-            let image = predictions.len();
-            let (label, predicted) = (images.labels()[image] as usize, predicted as usize);
-            predictions.push(LabelledPrediction {
-                image,
-                label,
-                predicted,
-                probability: of_image[predicted],
-                label_probability: of_image[label],
-            });
+        unread.push(model.forward(batch?.batch.images).flatten::<1>(0, 1));
+        if !read_every.is_due(unread.len()) && batches.peek().is_some() {
+            continue;
         }
+        for logits in read(std::mem::take(&mut unread))? {
+            for logits in logits.chunks(classes) {
+                let image = predictions.len();
+                let label = images.labels()[image] as usize;
+                let Prediction { class: predicted, probabilities, .. } = Prediction::from_logits(logits);
+                loss_sum += cross_entropy(logits, label);
+                predictions.push(LabelledPrediction {
+                    image,
+                    label,
+                    predicted,
+                    probability: probabilities[predicted] as f32,
+                    label_probability: probabilities[label] as f32,
+                });
+            }
+        }
+        read_every.adapt();
     }
     loader::check_all_arrived(predictions.len(), images.len())?;
 

@@ -47,10 +47,12 @@ mod monitor;
 pub mod observer;
 pub mod prediction;
 pub mod predictor;
+
 pub mod run;
 pub mod settings;
 mod toml_message;
 pub mod training_loop;
+pub mod transfers;
 pub mod weights;
 
 pub use backend::Backend;

@@ -24,8 +24,8 @@ impl Prediction {
     /// assert!((prediction.probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-12);
     /// ```
     pub fn from_logits(logits: &[f32]) -> Self {
-        let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let class = logits.iter().position(|&logit| logit >= largest).unwrap_or(0);
+        let largest = largest(logits);
+        let class = class(logits);
         let powers: Vec<f64> = logits.iter().map(|&logit| f64::from(logit - largest).exp()).collect();
         let sum: f64 = powers.iter().sum();
         Self {
@@ -34,6 +34,23 @@ impl Prediction {
             logits: logits.to_vec(),
         }
     }
+}
+
+/// Returns the class with the largest logit; the first one if several are equal.
+pub(crate) fn class(logits: &[f32]) -> usize {
+    let largest = largest(logits);
+    logits.iter().position(|&logit| logit >= largest).unwrap_or(0)
+}
+
+/// Returns the softmax cross-entropy of logits with the true class: `log(Σⱼ exp(logitsⱼ)) − logits[label]`.
+pub(crate) fn cross_entropy(logits: &[f32], label: usize) -> f64 {
+    let largest = largest(logits);
+    let sum: f64 = logits.iter().map(|&logit| f64::from(logit - largest).exp()).sum();
+    sum.ln() - f64::from(logits[label] - largest)
+}
+
+fn largest(logits: &[f32]) -> f32 {
+    logits.iter().copied().fold(f32::NEG_INFINITY, f32::max)
 }
 
 /// A model's prediction for one labelled image of a split: a row of `predictions.csv`.

@@ -1,11 +1,11 @@
 //! The training loop: Adam steps over shuffled batches, epoch by epoch.
 
-use std::{ops::ControlFlow, sync::Arc, time::Instant};
+use std::{mem, ops::ControlFlow, sync::Arc, time::Instant};
 
 use burn::{
     data::dataset::Dataset,
     optim::{AdamConfig, GradientsParams, ModuleOptimizer},
-    tensor::{Device, Int, Tensor},
+    tensor::{Device, Tensor},
 };
 use mnist_data::{FittedScaling, ImageBatch, Images, ScalingBatcher};
 use mnist_kernels::Adam;
@@ -18,7 +18,9 @@ use crate::{
     ExperimentData, Observer, RunSettings, TrainingError,
     curve::{CurveBuilder, Sums},
     evaluation::{Evaluation, evaluate},
-    loader,
+    loader::{self, LoadedBatch},
+    prediction::class,
+    transfers::{ReadEvery, read},
 };
 
 /// The settings, images and device of one run.
@@ -37,6 +39,9 @@ pub struct TrainingLoop<'a> {
     pub device: Device,
     /// The observer, which may stop the run during validation.
     pub observer: &'a dyn Observer,
+    /// Most steps after which to read the losses. By default, one on a CPU and more on a GPU. It affects only how late
+    /// an interruption and a diverged loss are noticed.
+    pub steps_per_read: Option<usize>,
 }
 
 /// The state of a run between two steps. The remaining steps depend on no other state.
@@ -94,7 +99,7 @@ pub enum Ending {
 
 /// Callbacks after each step and each epoch. `()` does nothing.
 pub trait Watch<M> {
-    /// Called after each step. Returns whether to continue.
+    /// Called after each step, or on a GPU after each few steps. Returns whether to continue.
     ///
     /// # Errors
     /// Any error; it ends the run.
@@ -165,6 +170,7 @@ impl<'a> TrainingLoop<'a> {
             batcher: ScalingBatcher::new(fitted).whitening_on_device(on_device),
             device,
             observer,
+            steps_per_read: None,
         }
     }
 
@@ -227,31 +233,40 @@ impl<'a> TrainingLoop<'a> {
             ));
         }
         let batcher = self.batcher.clone().augmented(&settings.augmentation, seed, epoch);
-        let mut ending = None;
-        let mut clock = Instant::now();
-        for batch in loader::batches(self.train, rest, batch_size, &batcher, &device) {
-            let batch = batch?;
-            let targets = batch.targets.clone();
+        let mut read_every = self.read_every();
+        let mut unread = UnreadSteps::default();
+        let mut batches = loader::batches(self.train, rest, batch_size, &batcher, &device).peekable();
+        while let Some(loaded) = batches.next() {
+            let LoadedBatch { batch, labels } = loaded?;
             let learning_rate = settings.learning_rate.get();
             let (trained, logits, loss) = step(state.model, &mut state.optimizer, learning_rate, batch);
             state.model = trained;
-
-            let step = step_sums(logits, &loss, targets);
-            let progress = &mut state.progress;
-            progress.epoch.add(step);
-            progress.epoch_seconds += clock.elapsed().as_secs_f64();
-            clock = Instant::now();
-            progress.curve.add(step, epoch, steps_per_epoch, progress.seconds());
-            if !progress.epoch.loss.is_finite() {
-                ending = Some(Ending::Diverged);
-            } else if watch.step(&state)?.is_break() {
-                ending = Some(Ending::Stopped);
+            unread.push(logits, loss, labels);
+            if !read_every.is_due(unread.labels.len()) && batches.peek().is_some() {
+                continue;
             }
-            if ending.is_some() {
-                break;
+
+            let steps = unread.read()?;
+            let seconds_per_step = read_every.adapt().as_secs_f64() / steps.len() as f64;
+            let progress = &mut state.progress;
+            for step in steps {
+                progress.epoch.add(step);
+                progress.epoch_seconds += seconds_per_step;
+                progress.curve.add(step, epoch, steps_per_epoch, progress.seconds());
+                if !progress.epoch.loss.is_finite() {
+                    // Later steps learned from infinite or NaN gradients, so they do not count.
+                    return Ok((Some(Ending::Diverged), state));
+                }
+            }
+            if watch.step(&state)?.is_break() {
+                return Ok((Some(Ending::Stopped), state));
             }
         }
-        Ok((ending, state))
+        Ok((None, state))
+    }
+
+    fn read_every(&self) -> ReadEvery {
+        self.steps_per_read.map_or_else(|| ReadEvery::for_device(&self.device), ReadEvery::at_most)
     }
 
     /// Validates after an epoch's last step, and records the epoch's metrics.
@@ -293,14 +308,32 @@ impl TrainingProgress {
     }
 }
 
-/// Returns the sums over a batch, for the predictions before the weight update.
-fn step_sums(logits: Tensor<2>, loss: &Tensor<1>, targets: Tensor<1, Int>) -> Sums {
-    let [images, _] = logits.dims();
-    let correct = logits.argmax(1).flatten::<1>(0, 1).equal(targets).int().sum();
-    Sums {
-        images,
-        loss: f64::from(loss.clone().into_scalar::<f32>()) * images as f64,
-        correct: correct.into_scalar::<i64>() as usize,
+/// Steps whose results are still on the device.
+#[derive(Default)]
+struct UnreadSteps {
+    /// The logits and the loss of each step.
+    tensors: Vec<Tensor<1>>,
+    /// The classes of each step's images.
+    labels: Vec<Vec<i32>>,
+}
+
+impl UnreadSteps {
+    fn push(&mut self, logits: Tensor<2>, loss: Tensor<1>, labels: Vec<i32>) {
+        self.tensors.extend([logits.inner().flatten::<1>(0, 1), loss.inner()]);
+        self.labels.push(labels);
+    }
+
+    /// Returns the sums over the images of each step, for the predictions before the weight update.
+    fn read(&mut self) -> Result<Vec<Sums>, TrainingError> {
+        let values = read(mem::take(&mut self.tensors))?;
+        let sums = |(values, labels): (&[Vec<f32>], Vec<i32>)| {
+            let (logits, loss) = (&values[0], f64::from(values[1][0]));
+            let images = labels.len();
+            let of_image = logits.chunks(logits.len() / images).zip(labels);
+            let correct = of_image.filter(|(logits, label)| class(logits) == *label as usize).count();
+            Sums { images, loss: loss * images as f64, correct }
+        };
+        Ok(values.chunks(2).zip(mem::take(&mut self.labels)).map(sums).collect())
     }
 }
 

@@ -61,7 +61,7 @@ pub fn throughput(
     let batching = repeat(terminal, || {
         for batch in loader::batches(&images, &order, batch_size, &batcher, device) {
             check(terminal)?;
-            black_box(batch?);
+            black_box(batch?.batch);
         }
         Ok(())
     })?;

@@ -82,6 +82,7 @@ fn run(
         batcher: ScalingBatcher::new(fitted(settings, images)),
         device: Device::flex(),
         observer: &(),
+        steps_per_read: None,
     };
     training.run(state, watch).unwrap()
 }
@@ -240,6 +241,7 @@ fn a_checkpoint_with_another_number_of_steps_is_refused() {
             batcher: ScalingBatcher::new(fitted(&settings, &images)),
             device: Device::flex(),
             observer: &(),
+            steps_per_read: None,
         };
         let error = training.run(load(folder.path(), &settings), &mut ()).err().unwrap();
         assert!(error.to_string().contains("another number of steps"), "{error}");

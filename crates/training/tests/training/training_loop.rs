@@ -21,6 +21,7 @@ fn training<'a>(settings: &'a RunSettings, images: &'a Images) -> TrainingLoop<'
         batcher: ScalingBatcher::new(fitted(settings, images)),
         device: Device::flex(),
         observer: &(),
+        steps_per_read: None,
     }
 }
 
@@ -106,6 +107,27 @@ fn diverging_run_ends_as_diverged() {
     settings.scaling = Scaling::default();
     let (ending, _) = training(&settings, &images(100)).run(fresh(&settings), &mut ()).unwrap();
     assert_eq!(ending, Ending::Diverged);
+}
+
+#[test]
+fn reading_several_steps_at_once_changes_nothing_but_times() {
+    let images = images(100);
+    let mut settings = settings(1, 2);
+    let outcome = |settings: &RunSettings, steps_per_read| {
+        let training = TrainingLoop { steps_per_read, ..training(settings, &images) };
+        let (ending, state) = training.run(fresh(settings), &mut ()).unwrap();
+        let epochs = state.progress.epochs.iter().map(|epoch| (epoch.train_loss, epoch.train_accuracy));
+        let curve = state.progress.curve.points.iter().map(|point| (point.step, point.loss, point.accuracy));
+        (ending, sha256(&state), epochs.collect::<Vec<_>>(), curve.collect::<Vec<_>>())
+    };
+    assert_eq!(outcome(&settings, Some(1)), outcome(&settings, Some(64)));
+
+    // A diverged run ends at the same step, though later weights are computed.
+    settings.training.learning_rate = 1e30.try_into().unwrap();
+    settings.scaling = Scaling::default();
+    let [(ending, _, epochs, curve), late] = [1, 64].map(|steps| outcome(&settings, Some(steps)));
+    assert_eq!((ending, &epochs, &curve), (Ending::Diverged, &late.2, &late.3));
+    assert_eq!(late.0, Ending::Diverged);
 }
 
 #[test]

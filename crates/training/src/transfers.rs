@@ -1,0 +1,94 @@
+//! Copies between the host and a device. Each read waits until the device has finished its work, so training reads the
+//! results of several steps at once.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+use burn::tensor::{Device, Tensor, Transaction};
+
+use mnist_data::{ImageBatch, ScaledImages, ScalingBatcher};
+
+use crate::{TrainingError, backend};
+
+static READS: AtomicUsize = AtomicUsize::new(0);
+static UPLOADS: AtomicUsize = AtomicUsize::new(0);
+
+/// Number of copies that this process has made so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transfers {
+    /// Copies to the host: calls of [`read`].
+    pub reads: usize,
+    /// Tensors of images and classes copied to a device.
+    pub uploads: usize,
+}
+
+/// Returns the number of copies so far.
+pub fn transfers() -> Transfers {
+    Transfers { reads: READS.load(Ordering::Relaxed), uploads: UPLOADS.load(Ordering::Relaxed) }
+}
+
+/// Copies scaled images and their classes to a device.
+pub(crate) fn upload(batcher: &ScalingBatcher, images: ScaledImages, device: &Device) -> ImageBatch {
+    UPLOADS.fetch_add(2, Ordering::Relaxed);
+    batcher.place(images, device)
+}
+
+/// Copies tensors of `f32` to the host, in one transaction that waits once for the device.
+///
+/// # Errors
+/// When the device fails.
+pub fn read(tensors: Vec<Tensor<1>>) -> Result<Vec<Vec<f32>>, TrainingError> {
+    READS.fetch_add(1, Ordering::Relaxed);
+    let transaction = tensors.into_iter().fold(Transaction::default(), Transaction::register);
+    let data = transaction.try_execute().map_err(TrainingError::device)?;
+    data.into_iter().map(|data| data.try_into_vec::<f32>().map_err(TrainingError::device)).collect()
+}
+
+/// How many steps to read back at once.
+///
+/// On a CPU it is always one. On a GPU, more steps mean that the CPU waits less often; but the program hears ctrl-C and
+/// shows progress only between two reads, so the number is limited by time.
+#[derive(Debug)]
+pub struct ReadEvery {
+    steps: usize,
+    most: usize,
+    last: Instant,
+}
+
+impl ReadEvery {
+    /// Most steps per read.
+    pub const MOST: usize = 64;
+
+    /// Times between two reads to aim for.
+    const SHORTEST: Duration = Duration::from_millis(50);
+    const LONGEST: Duration = Duration::from_millis(200);
+
+    /// Returns the number for a device: up to [`MOST`](Self::MOST) on a GPU, one on a CPU.
+    pub fn for_device(device: &Device) -> Self {
+        Self::at_most(if backend::is_gpu(device) { Self::MOST } else { 1 })
+    }
+
+    /// Starts with one step per read and goes up to `most`.
+    pub fn at_most(most: usize) -> Self {
+        Self { steps: 1, most, last: Instant::now() }
+    }
+
+    /// Returns whether to read now, with this many unread steps.
+    pub fn is_due(&self, unread: usize) -> bool {
+        unread >= self.steps
+    }
+
+    /// Adapts the number of steps to the time since the last read. Returns that time.
+    pub fn adapt(&mut self) -> Duration {
+        let elapsed = self.last.elapsed();
+        self.last = Instant::now();
+        if elapsed < Self::SHORTEST {
+            self.steps = (2 * self.steps).min(self.most);
+        } else if elapsed > Self::LONGEST {
+            self.steps = (self.steps / 2).max(1);
+        }
+        elapsed
+    }
+}
