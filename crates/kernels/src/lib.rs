@@ -22,6 +22,7 @@ mod dense;
 mod flex;
 mod forward;
 mod instruction_set;
+pub mod launches;
 mod matmul;
 pub mod operation;
 mod peak;

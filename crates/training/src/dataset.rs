@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The images of an experiment.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ExperimentData {
     /// The training images. The scaling is fitted on them too.
     pub train: Images,

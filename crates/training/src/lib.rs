@@ -45,6 +45,7 @@ pub mod loader;
 mod lock;
 mod monitor;
 pub mod observer;
+pub mod parity;
 pub mod prediction;
 pub mod predictor;
 

@@ -39,8 +39,8 @@ pub struct TrainingLoop<'a> {
     pub device: Device,
     /// The observer, which may stop the run during validation.
     pub observer: &'a dyn Observer,
-    /// Most steps after which to read the losses. By default, one on a CPU and more on a GPU. It affects only how late
-    /// an interruption and a diverged loss are noticed.
+    /// Number of steps after which to read the losses. By default, one on a CPU and more on a GPU. It affects only how
+    /// late an interruption and a diverged loss are noticed.
     pub steps_per_read: Option<usize>,
 }
 
@@ -266,7 +266,7 @@ impl<'a> TrainingLoop<'a> {
     }
 
     fn read_every(&self) -> ReadEvery {
-        self.steps_per_read.map_or_else(|| ReadEvery::for_device(&self.device), ReadEvery::at_most)
+        self.steps_per_read.map_or_else(|| ReadEvery::for_device(&self.device), ReadEvery::fixed)
     }
 
     /// Validates after an epoch's last step, and records the epoch's metrics.

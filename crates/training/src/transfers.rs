@@ -2,6 +2,7 @@
 //! results of several steps at once.
 
 use std::{
+    ops::RangeInclusive,
     sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
@@ -53,7 +54,7 @@ pub fn read(tensors: Vec<Tensor<1>>) -> Result<Vec<Vec<f32>>, TrainingError> {
 #[derive(Debug)]
 pub struct ReadEvery {
     steps: usize,
-    most: usize,
+    limits: RangeInclusive<usize>,
     last: Instant,
 }
 
@@ -67,12 +68,13 @@ impl ReadEvery {
 
     /// Returns the number for a device: up to [`MOST`](Self::MOST) on a GPU, one on a CPU.
     pub fn for_device(device: &Device) -> Self {
-        Self::at_most(if backend::is_gpu(device) { Self::MOST } else { 1 })
+        let most = if backend::is_gpu(device) { Self::MOST } else { 1 };
+        Self { steps: 1, limits: 1..=most, last: Instant::now() }
     }
 
-    /// Starts with one step per read and goes up to `most`.
-    pub fn at_most(most: usize) -> Self {
-        Self { steps: 1, most, last: Instant::now() }
+    /// Returns a fixed number of steps.
+    pub fn fixed(steps: usize) -> Self {
+        Self { steps, limits: steps..=steps, last: Instant::now() }
     }
 
     /// Returns whether to read now, with this many unread steps.
@@ -84,11 +86,12 @@ impl ReadEvery {
     pub fn adapt(&mut self) -> Duration {
         let elapsed = self.last.elapsed();
         self.last = Instant::now();
-        if elapsed < Self::SHORTEST {
-            self.steps = (2 * self.steps).min(self.most);
-        } else if elapsed > Self::LONGEST {
-            self.steps = (self.steps / 2).max(1);
-        }
+        let steps = match elapsed {
+            _ if elapsed < Self::SHORTEST => 2 * self.steps,
+            _ if elapsed > Self::LONGEST => self.steps / 2,
+            _ => self.steps,
+        };
+        self.steps = steps.clamp(*self.limits.start(), *self.limits.end());
         elapsed
     }
 }

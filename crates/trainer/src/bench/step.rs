@@ -1,7 +1,9 @@
 //! Times the training step and inference on real images.
 
 use std::{
-    fs,
+    collections::BTreeMap,
+    fs, mem,
+    num::NonZeroU32,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,13 +12,15 @@ use anyhow::Result;
 use burn::{
     data::{dataloader::batcher::Batcher, dataset::Dataset},
     module::Module,
-    tensor::Device,
+    tensor::{Device, Tensor},
 };
 use mnist_data::{FittedScaling, ImageBatch, ScalingBatcher};
+use mnist_kernels::launches::count_launches;
 use mnist_model::{Classifier, Kernels, ModelConfig};
 use mnist_training::{
-    Backend, ExperimentData, TrainingError,
-    training_loop::{adam, step},
+    Backend, ExperimentData, RunSettings, TrainingError, TrainingLoop, TrainingSettings, TrainingState,
+    training_loop::{TrainingProgress, adam, step},
+    transfers::{ReadEvery, Transfers, read, transfers},
 };
 use serde::Serialize;
 
@@ -30,6 +34,10 @@ const WARM_UP_STEPS: usize = 50;
 /// Longest time for the steps of a part, unless they are fewer than [`LEAST_STEPS`].
 const TIME_LIMIT: Duration = Duration::from_secs(20);
 const LEAST_STEPS: usize = 3;
+/// Time of the steps after which to wait for a GPU.
+const GROUP_SECONDS: f64 = 0.1;
+/// Number of steps over which to count what a GPU does.
+const COUNTED_STEPS: usize = ReadEvery::MOST;
 /// Number of images in the batches: few enough that their memory does not hide the program's.
 const IMAGES: usize = 1 << 14;
 
@@ -57,6 +65,16 @@ pub struct Measurement {
     pub train_images_per_second: f64,
     /// Number of timed steps.
     pub steps: usize,
+    /// Kernels that a training step launches on a GPU. `None` on a CPU.
+    pub launches_per_step: Option<f64>,
+    /// Times that a training step waits for results of a GPU. `None` on a CPU.
+    pub readbacks_per_step: Option<f64>,
+    /// Tensors that a training step copies to a GPU. `None` on a CPU.
+    pub uploads_per_step: Option<f64>,
+    /// CPU time of the training thread per step on a GPU, in milliseconds, if the system reports it.
+    pub host_ms_per_step: Option<f64>,
+    /// Number of launches per step of each kernel. Empty on a CPU.
+    pub kernel_launches: BTreeMap<String, f64>,
     /// Speed of the forward pass without gradients.
     pub inference_images_per_second: Spread,
     /// Speed of the training step in GFLOP/s, see [`mnist_model::ModelConfig::flops`].
@@ -84,23 +102,23 @@ impl Benchmark {
         let mut optimizer = adam(self.kernels);
         let mut model = Some(config.init(1, &device.clone().autodiff())?);
         let mut batch = batches.iter().cycle().cloned();
-        let train_seconds = time(self.steps, terminal, || {
+        let train_seconds = time(self.steps, backend, terminal, || {
             let untrained = model.take().expect("put back by every step");
             let batch = batch.next().expect("a cycle");
             let (trained, _, loss) = step(untrained, &mut optimizer, LEARNING_RATE, batch);
             model = Some(trained);
-            // A GPU computes asynchronously; reading the loss waits for it.
-            loss.into_scalar::<f32>();
+            loss.inner()
         })?;
         let peak_memory_mb = peak_is_known.then(peak_memory_mb).flatten();
 
         let model = model.expect("put back by every step").valid();
         let mut batch = batches.iter().cycle().map(|batch| batch.images.clone().inner());
-        let inference = time(self.steps, terminal, || {
-            model.forward(batch.next().expect("a cycle")).into_data();
+        let inference = time(self.steps, backend, terminal, || {
+            model.forward(batch.next().expect("a cycle")).flatten(0, 1)
         })?;
+        let counts = if backend.is_gpu() { Some(self.count(device, data, &config, terminal)?) } else { None };
 
-        let steps = train_seconds.len();
+        let timed = train_seconds.len();
         let train_step = Spread::of(train_seconds);
         let per_second = |seconds: &f64| self.batch_size as f64 / seconds;
         Ok(Measurement {
@@ -108,16 +126,63 @@ impl Benchmark {
             threads: rayon::current_num_threads(),
             batch_size: self.batch_size,
             kernels: self.kernels,
-            steps,
+            steps: timed,
             train_step_ms: Spread {
                 median: 1e3 * train_step.median,
                 min: 1e3 * train_step.min,
                 max: 1e3 * train_step.max,
             },
             train_images_per_second: per_second(&train_step.median),
+            launches_per_step: counts.as_ref().map(|counts| counts.launches),
+            readbacks_per_step: counts.as_ref().map(|counts| counts.readbacks),
+            uploads_per_step: counts.as_ref().map(|counts| counts.uploads),
+            host_ms_per_step: counts.as_ref().and_then(|counts| counts.host_ms),
+            kernel_launches: counts.map(|counts| counts.kernels).unwrap_or_default(),
             inference_images_per_second: Spread::of(inference.iter().map(per_second).collect()),
             gflops: flops / train_step.median / 1e9,
             peak_memory_mb,
+        })
+    }
+
+    /// Counts what a training on the first images launches and copies on a GPU, per step.
+    fn count(
+        &self,
+        device: &Device,
+        data: &ExperimentData,
+        config: &ModelConfig,
+        terminal: &Terminal,
+    ) -> Result<Counts> {
+        let mut settings = RunSettings {
+            seed: 1,
+            training: TrainingSettings::default(),
+            scaling: self.scaling.scaling().clone(),
+        };
+        settings.training.epochs = NonZeroU32::MIN;
+        settings.training.batch_size = u32::try_from(self.batch_size)?.try_into()?;
+        settings.training.backend = Backend::Wgpu;
+        let data =
+            ExperimentData { train: data.train.first(COUNTED_STEPS * self.batch_size), ..data.clone() };
+        let steps = data.train.len().div_ceil(self.batch_size);
+        let mut training =
+            TrainingLoop::new(&settings, &data, self.scaling.clone(), device.clone(), terminal);
+        // As on a GPU that takes less than 2 ms for a step.
+        training.steps_per_read = Some(ReadEvery::MOST);
+        let state = TrainingState {
+            model: config.init(1, &device.clone().autodiff())?,
+            optimizer: adam(self.kernels),
+            progress: TrainingProgress::default(),
+        };
+        let (before, clock) = (transfers(), thread_seconds());
+        let (trained, launches) = count_launches(|| training.run(state, &mut ()));
+        trained?;
+        let (Transfers { reads, uploads }, seconds) = (transfers(), thread_seconds());
+        let per_step = |count: usize| count as f64 / steps as f64;
+        Ok(Counts {
+            launches: per_step(launches.values().sum()),
+            readbacks: per_step(reads - before.reads),
+            uploads: per_step(uploads - before.uploads),
+            host_ms: seconds.zip(clock).map(|(end, start)| 1e3 * (end - start) / steps as f64),
+            kernels: launches.into_iter().map(|(name, count)| (name, per_step(count))).collect(),
         })
     }
 
@@ -143,22 +208,58 @@ impl Benchmark {
     }
 }
 
-/// Returns the seconds of each call of `work` after the warm-up.
-fn time(steps: usize, terminal: &Terminal, mut work: impl FnMut()) -> Result<Vec<f64>, TrainingError> {
-    repeat(WARM_UP_STEPS, terminal, &mut work)?;
-    repeat(steps, terminal, &mut work)
+/// What a GPU does in a training step.
+struct Counts {
+    launches: f64,
+    readbacks: f64,
+    uploads: f64,
+    host_ms: Option<f64>,
+    /// Launches by the name of the kernel.
+    kernels: BTreeMap<String, f64>,
 }
 
-fn repeat(steps: usize, terminal: &Terminal, work: &mut impl FnMut()) -> Result<Vec<f64>, TrainingError> {
+/// Returns the seconds of each step after the warm-up. `step` returns a result to wait for. A GPU computes while the
+/// CPU goes on, so its steps are timed in groups that end with reading their results.
+fn time(
+    steps: usize,
+    backend: Backend,
+    terminal: &Terminal,
+    mut step: impl FnMut() -> Tensor<1>,
+) -> Result<Vec<f64>, TrainingError> {
+    let mut run = |group: usize, unread: &mut Vec<Tensor<1>>| {
+        unread.extend((0..group).map(|_| step()));
+        read(mem::take(unread)).map(drop)
+    };
+    let mut unread = Vec::new();
+    let warm_up = repeat(WARM_UP_STEPS, terminal, || run(1, &mut unread))?;
+    let group = match backend.is_gpu() {
+        true => (GROUP_SECONDS / Spread::of(warm_up).median).clamp(1.0, ReadEvery::MOST as f64) as usize,
+        false => 1,
+    };
+    let groups = repeat(steps.div_ceil(group), terminal, || run(group, &mut unread))?;
+    Ok(groups.into_iter().map(|seconds| seconds / group as f64).collect())
+}
+
+fn repeat(
+    steps: usize,
+    terminal: &Terminal,
+    mut work: impl FnMut() -> Result<(), TrainingError>,
+) -> Result<Vec<f64>, TrainingError> {
     let start = Instant::now();
     let mut seconds = Vec::new();
     while seconds.len() < steps && (seconds.len() < LEAST_STEPS || start.elapsed() < TIME_LIMIT) {
         check(terminal)?;
         let clock = Instant::now();
-        work();
+        work()?;
         seconds.push(clock.elapsed().as_secs_f64());
     }
     Ok(seconds)
+}
+
+/// Returns the CPU time of this thread in seconds, if the system reports it. See proc(5), schedstat.
+fn thread_seconds() -> Option<f64> {
+    let nanoseconds = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(nanoseconds.split(' ').next()?.parse::<f64>().ok()? / 1e9)
 }
 
 /// Resets the peak memory of the process; returns false if the system cannot. See proc_pid_clear_refs(5).

@@ -59,6 +59,8 @@ pub enum Command {
     Export(ExportArgs),
     /// Measure the speed of training, inference and data preparation on this machine
     Bench(BenchArgs),
+    /// Check that every backend computes the same as Flex, up to rounding
+    Parity(ParityArgs),
     /// Print a shell completion script
     #[command(
         after_help = "Example: mnist-trainer completions bash > ~/.local/share/bash-completion/completions/mnist-trainer"
@@ -289,6 +291,28 @@ pub struct BenchArgs {
     /// Time only this backend [default: every backend in this build that has a device]
     #[arg(long, value_name = "BACKEND", value_parser = values::backend())]
     pub backend: Option<Backend>,
+    /// Number of CPU threads [default: all cores]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    pub threads: Option<NonZeroU32>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Each kernel gets the same random values on both backends. Then both train the tutorial's network.
+
+Examples:
+  mnist-trainer parity
+  mnist-trainer parity --backend wgpu --format json"
+)]
+pub struct ParityArgs {
+    /// Check only this backend [default: every backend in this build that has a device]
+    #[arg(long, value_name = "BACKEND", value_parser = values::backend())]
+    pub backend: Option<Backend>,
+    /// Number of images to train on
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value = "6400")]
+    pub limit: NonZeroU32,
+    #[command(flatten)]
+    pub dataset: DatasetFlags,
     /// Number of CPU threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub threads: Option<NonZeroU32>,

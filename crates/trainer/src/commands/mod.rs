@@ -7,6 +7,7 @@ mod data;
 mod devices;
 mod evaluate;
 mod export;
+mod parity;
 mod predict;
 mod report;
 mod scale;
@@ -39,6 +40,7 @@ pub fn run(command: Option<Command>, terminal: &Terminal) -> Result<()> {
         Command::Export(args) => export::run(args, terminal),
         Command::Predict(args) => predict::run(args, terminal),
         Command::Bench(args) => bench::run(args, terminal),
+        Command::Parity(args) => parity::run(args, terminal),
         Command::Devices => devices::run(terminal),
     }
 }

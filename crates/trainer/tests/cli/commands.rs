@@ -314,6 +314,24 @@ fn bench_times_training_steps_inference_and_data() {
 }
 
 #[test]
+fn parity_compares_each_backend_with_flex() {
+    let folder = folder_with_digits();
+    let result = json(&mut trainer_on_digits(folder.path(), "parity --limit 128"));
+    let backends = result["backends"].as_array().unwrap();
+    assert_eq!(backends[0]["backend"], "flex");
+    for backend in backends {
+        assert_eq!(backend["ok"], true, "{backend}");
+        assert!(backend["device"].is_string());
+        let checks = backend["checks"].as_array().unwrap();
+        assert!(checks.len() >= 27, "{backend}");
+        for check in checks {
+            assert_has_keys(check, &["name", "error", "tolerance", "ok"]);
+            assert!(number(&check["error"]) <= number(&check["tolerance"]), "{check}");
+        }
+    }
+}
+
+#[test]
 fn verify_names_a_file_that_is_not_mnist() {
     let folder = folder_with_digits();
     let output = trainer()
