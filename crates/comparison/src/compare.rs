@@ -85,7 +85,7 @@ fn compare_in_pool<N: Network>(
     reporter: &mut (dyn Reporter + Send),
 ) -> Result<Comparison, ComparisonError> {
     let backend = settings.training.backend;
-    let device = backend.open()?;
+    let device = settings.training.open_device()?;
     let shares = Shares::new(jobs, backend.is_gpu())?;
     let data = ExperimentData::open(&settings.training, &settings.scalings, network, observer)?;
     let experiment = Experiment::new(network, &data, device)?;

@@ -24,7 +24,7 @@ mod counting {
         sync::{Mutex, PoisonError},
     };
 
-    use cubecl::{config::type_name_format, logging::LaunchObserver};
+    use cubecl::logging::LaunchObserver;
 
     #[derive(Default)]
     pub(super) struct Launches(Mutex<BTreeMap<&'static str, usize>>);

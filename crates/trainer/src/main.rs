@@ -8,6 +8,8 @@ mod bench;
 mod cli;
 mod commands;
 mod failure;
+#[cfg(feature = "wgpu")]
+mod gpu_faults;
 mod input;
 mod interrupt;
 mod layout;
@@ -35,7 +37,10 @@ fn main() -> ExitCode {
     if let Err(error) = interrupt::install() {
         terminal::warn(format!("ctrl-C will stop the program without saving its progress: {error}"));
     }
-    match commands::run(cli.command, &terminal) {
+    let work = || commands::run(cli.command, &terminal);
+    #[cfg(feature = "wgpu")]
+    let work = || gpu_faults::guarded(work);
+    match work() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure::report(&error, &invocation),
     }

@@ -110,7 +110,14 @@ fn of_training(error: &TrainingError, invocation: &Invocation) -> Wording {
         TrainingError::BackendNotBuilt(name) => {
             hint(format!("build the program with `cargo run --release --features {name}`"))
         }
-        TrainingError::NoDevice(_) => hint("install a Vulkan driver, or use --backend flex"),
+        TrainingError::NoDevice { number: 0, .. } => {
+            hint("install a Vulkan driver (Debian: mesa-vulkan-drivers), or use --backend flex")
+        }
+        TrainingError::NoDevice { .. } => hint("`mnist-trainer devices` lists them"),
+        TrainingError::Device(_) => hint(
+            "a run keeps its last checkpoint: repeat the command with --resume; if the memory was too small, use a \
+             smaller --batch-size",
+        ),
         TrainingError::TooManyThreads { most, .. } => hint(format!("use --threads {most} or fewer")),
         TrainingError::Threads(_) => hint("use a smaller --threads"),
         TrainingError::Damaged { .. } | TrainingError::Changed(_) => {

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::TrainingError;
 
 /// A backend, which computes the tensors. Each one is a feature of this crate with the same name.
+///
+/// Text names it as `flex`, `ndarray` or `wgpu`. `auto` is [`best`](Self::best).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", try_from = "String")]
 pub enum Backend {
     /// Burn's CPU backend.
     #[default]
@@ -38,28 +40,72 @@ impl Backend {
         self == Self::Wgpu
     }
 
-    /// Returns this machine's devices for the backend, or `None` if this build does not include it.
-    pub fn devices(self) -> Option<Vec<Device>> {
+    /// Returns whether this build includes the backend.
+    pub fn is_built(self) -> bool {
         match self {
-            #[cfg(feature = "flex")]
-            Self::Flex => Some(vec![Device::flex()]),
-            #[cfg(feature = "ndarray")]
-            #[allow(deprecated)] // Burn deprecates the whole backend, but still ships it.
-            Self::Ndarray => Some(vec![Device::ndarray()]),
+            Self::Flex => cfg!(feature = "flex"),
+            Self::Ndarray => cfg!(feature = "ndarray"),
+            Self::Wgpu => cfg!(feature = "wgpu"),
+        }
+    }
+
+    /// Returns the fastest backend of this build on this machine: a GPU if there is one, else the CPU. A program that
+    /// draws on the CPU does not count as a GPU.
+    pub fn best() -> Self {
+        #[cfg(feature = "wgpu")]
+        if adapters::adapter(0).is_ok_and(|adapter| adapter.is_hardware) {
+            return Self::Wgpu;
+        }
+        default_cpu().unwrap_or_default()
+    }
+
+    /// Describes this machine's devices for the backend, in the order of their numbers: GPUs with their own memory come
+    /// first, software that imitates a GPU last. A GPU is opened to find out. The list is empty if this build does not
+    /// include the backend.
+    pub fn devices(self) -> Vec<String> {
+        match self {
             #[cfg(feature = "wgpu")]
-            Self::Wgpu => Some(Device::enumerate(burn::tensor::DeviceType::Wgpu).into_vec()),
-            #[allow(unreachable_patterns)] // Reachable when a backend is left out.
-            _ => None,
+            Self::Wgpu => {
+                (0..).map_while(|number| Some(adapters::adapter(number).ok()?.describe())).collect()
+            }
+            _ => self.open().iter().map(describe).collect(),
         }
     }
 
     /// Opens the first device.
     ///
     /// # Errors
-    /// When the backend is not in this build, or finds no device.
+    /// As for [`open_device`](Self::open_device).
     pub fn open(self) -> Result<Device, TrainingError> {
-        let devices = self.devices().ok_or(TrainingError::BackendNotBuilt(self.name()))?;
-        devices.into_iter().next().ok_or(TrainingError::NoDevice(self.name()))
+        self.open_device(0)
+    }
+
+    /// Opens a device by its number, counted from 0.
+    ///
+    /// # Errors
+    /// When the backend is not in this build, or finds no device of that number.
+    pub fn open_device(self, number: usize) -> Result<Device, TrainingError> {
+        let cpu = |device| match number {
+            0 => Ok(device),
+            _ => Err(TrainingError::NoDevice { backend: self.name(), number, reason: String::new() }),
+        };
+        match self {
+            #[cfg(feature = "flex")]
+            Self::Flex => cpu(Device::flex()),
+            #[cfg(feature = "ndarray")]
+            #[allow(deprecated)] // Burn deprecates the whole backend, but still ships it.
+            Self::Ndarray => cpu(Device::ndarray()),
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu => match adapters::adapter(number) {
+                Ok(adapter) => Ok(adapter.device),
+                Err(reason) => Err(TrainingError::NoDevice { backend: self.name(), number, reason }),
+            },
+            #[allow(unreachable_patterns)] // Reachable when a backend is left out.
+            _ => {
+                let _ = cpu;
+                Err(TrainingError::BackendNotBuilt(self.name()))
+            }
+        }
     }
 }
 
@@ -73,16 +119,34 @@ impl FromStr for Backend {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
+        if name == AUTO {
+            return Ok(Self::best());
+        }
         let names = Self::ALL.map(Self::name).join(", ");
         Self::ALL
             .into_iter()
             .find(|backend| backend.name() == name)
-            .ok_or_else(|| format!("unknown backend `{name}`, expected one of: {names}"))
+            .ok_or_else(|| format!("unknown backend `{name}`, expected one of: {names}, {AUTO}"))
+    }
+}
+
+/// What text calls the [best](Backend::best) backend.
+pub const AUTO: &str = "auto";
+
+impl TryFrom<String> for Backend {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        name.parse()
     }
 }
 
 /// Returns the readable name of a device.
 pub fn describe(device: &Device) -> String {
+    #[cfg(feature = "wgpu")]
+    if let Some(adapter) = adapters::opened(device) {
+        return adapter.describe();
+    }
     let debug = format!("{device:?}");
     debug.strip_prefix("Device<").and_then(|rest| rest.strip_suffix('>')).unwrap_or(&debug).to_owned()
 }
@@ -90,9 +154,7 @@ pub fn describe(device: &Device) -> String {
 /// Returns whether a device of any backend is a GPU. It then computes while the CPU goes on.
 pub fn is_gpu(device: &Device) -> bool {
     let device = device.clone().without_autodiff();
-    let is_cpu = |backend: Backend| {
-        !backend.is_gpu() && backend.devices().is_some_and(|devices| devices.contains(&device))
-    };
+    let is_cpu = |backend: Backend| !backend.is_gpu() && backend.open().is_ok_and(|cpu| cpu == device);
     !Backend::ALL.into_iter().any(is_cpu)
 }
 
@@ -135,4 +197,92 @@ pub fn in_pool<T: Send, E: From<TrainingError> + Send>(
     // Another caller may have built the global pool already.
     let _ = pool().build_global();
     pool().build().map_err(|_| TrainingError::Threads(count))?.install(work)
+}
+
+/// Returns whether this process has opened a GPU.
+pub fn is_gpu_open() -> bool {
+    #[cfg(feature = "wgpu")]
+    return adapters::is_any_open();
+    #[cfg(not(feature = "wgpu"))]
+    false
+}
+
+/// The graphics adapters that wgpu finds.
+#[cfg(feature = "wgpu")]
+mod adapters {
+    use std::sync::{Mutex, PoisonError};
+
+    use burn::tensor::{Device, DeviceKind, wgpu::wgpu};
+
+    /// Adapters that this process has opened, in the order of their numbers. Burn opens each only once.
+    static OPENED: Mutex<Vec<Adapter>> = Mutex::new(Vec::new());
+
+    /// An opened adapter.
+    #[derive(Debug, Clone)]
+    pub(super) struct Adapter {
+        pub(super) device: Device,
+        kind: DeviceKind,
+        /// Whether it is a GPU, and not software that imitates one.
+        pub(super) is_hardware: bool,
+        info: wgpu::AdapterInfo,
+    }
+
+    impl Adapter {
+        /// Returns its name, kind, driver and graphics interface.
+        pub(super) fn describe(&self) -> String {
+            let kind = match self.info.device_type {
+                wgpu::DeviceType::DiscreteGpu => "discrete GPU",
+                wgpu::DeviceType::IntegratedGpu => "integrated GPU",
+                wgpu::DeviceType::VirtualGpu => "virtual GPU",
+                wgpu::DeviceType::Cpu => "software on the CPU",
+                wgpu::DeviceType::Other => "other kind",
+            };
+            let wgpu::AdapterInfo { name, driver, driver_info, backend, .. } = &self.info;
+            let driver = [driver.as_str(), driver_info.as_str()].join(" ");
+            let driver = if driver.trim().is_empty() { "unknown driver" } else { driver.trim() };
+            format!("{name} ({kind}, {driver}, {backend:?})")
+        }
+    }
+
+    /// Returns the adapter with this number. Opens all before it, too.
+    pub(super) fn adapter(number: usize) -> Result<Adapter, String> {
+        let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reason = String::new();
+        let mut kinds = kinds().into_iter().peekable();
+        while opened.len() <= number {
+            let Some(kind) = kinds.next() else { return Err(reason) };
+            if opened.iter().any(|adapter| adapter.kind == kind) {
+                continue;
+            }
+            match Device::wgpu_options().device_kind(kind.clone()).init_with_setup() {
+                Ok((device, setup)) => {
+                    let info = setup.adapter.get_info();
+                    let is_hardware = info.device_type != wgpu::DeviceType::Cpu;
+                    opened.push(Adapter { device, kind, is_hardware, info });
+                }
+                Err(error) => reason = error.to_string(),
+            }
+        }
+        Ok(opened[number].clone())
+    }
+
+    pub(super) fn is_any_open() -> bool {
+        !OPENED.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Returns the opened adapter of a device.
+    pub(super) fn opened(device: &Device) -> Option<Adapter> {
+        let device = device.clone().without_autodiff();
+        let opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.iter().find(|adapter| adapter.device == device).cloned()
+    }
+
+    /// Kinds of adapters, the fastest first, as many as a machine may have.
+    fn kinds() -> Vec<DeviceKind> {
+        /// Most adapters of a kind.
+        const MOST: usize = 16;
+        let each = |kind: fn(usize) -> DeviceKind| (0..MOST).map(kind);
+        let gpus = each(DeviceKind::DiscreteGpu).chain(each(DeviceKind::IntegratedGpu));
+        gpus.chain(each(DeviceKind::VirtualGpu)).chain([DeviceKind::Cpu]).collect()
+    }
 }

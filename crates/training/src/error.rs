@@ -29,9 +29,16 @@ pub enum TrainingError {
     /// A backend that this build does not include.
     #[error("backend `{0}` is not in this build")]
     BackendNotBuilt(&'static str),
-    /// A backend without a device.
-    #[error("backend `{0}` found no graphics adapter")]
-    NoDevice(&'static str),
+    /// A backend without a device of this number.
+    #[error("{}", no_device(backend, *number, reason))]
+    NoDevice {
+        /// The backend.
+        backend: &'static str,
+        /// The number of the device, counted from 0.
+        number: usize,
+        /// Why the last device could not be opened, in the words of its driver; may be empty.
+        reason: String,
+    },
     /// More CPU threads than a process should start.
     #[error("{asked_for} threads are too many; the maximum is {most}")]
     TooManyThreads {
@@ -195,8 +202,8 @@ pub enum TrainingError {
     /// A scaling that does not fit the images.
     #[error(transparent)]
     Scaling(#[from] ScalingError),
-    /// A tensor that Burn could not read from the device.
-    #[error("the device returned no values: {0}")]
+    /// A device that failed, such as a GPU without enough memory.
+    #[error("the device failed: {0}")]
     Device(String),
     /// A request of the observer to stop, before there was progress to save.
     #[error("interrupted")]
@@ -272,6 +279,14 @@ impl TrainingError {
     /// Wraps an error of Burn; for `map_err` where Burn reads values from a device.
     pub fn device<E: fmt::Debug>(error: E) -> Self {
         Self::Device(one_line(&format!("{error:?}")))
+    }
+}
+
+fn no_device(backend: &str, number: usize, reason: &str) -> String {
+    let reason = if reason.is_empty() { String::new() } else { format!(": {}", one_line(&reason)) };
+    match number {
+        0 => format!("backend `{backend}` cannot open a graphics adapter{reason}"),
+        _ => format!("backend `{backend}` has no device {number}, counted from 0{reason}"),
     }
 }
 

@@ -10,7 +10,7 @@ use mnist_data::{FittedScaling, Images, ScalingBatcher};
 use mnist_model::{Classifier, Network};
 
 use crate::{
-    Backend, DatasetSettings, Evaluation, Observer, Prediction, RunSettings, TrainingError,
+    Backend, DatasetSettings, Evaluation, Observer, Prediction, RunSettings, TrainingError, backend,
     dataset::{dimensions, open_splits},
     evaluate,
     files::{CONFIG, sha256},
@@ -66,15 +66,11 @@ impl TrainedModel {
         })
     }
 
-    /// Loads the weights onto the first device of `backend`. `network` must be the one that was trained.
+    /// Loads the weights onto a device without autodiff. `network` must be the one that was trained.
     ///
     /// # Errors
-    /// When the run trained another network, its weights cannot be read, or the backend has no device.
-    pub fn load<N: Network>(
-        self,
-        network: &N,
-        backend: Backend,
-    ) -> Result<Predictor<N::Model>, TrainingError> {
+    /// When the run trained another network, or its weights cannot be read.
+    pub fn load<N: Network>(self, network: &N, device: Device) -> Result<Predictor<N::Model>, TrainingError> {
         let (found, expected) = (&self.settings.training.network, network.name());
         if *found != expected {
             let found = found.clone();
@@ -86,11 +82,10 @@ impl TrainedModel {
         {
             return Err(TrainingError::Changed(path));
         }
-        let device = backend.open()?;
         let image = dimensions(self.fitted.shape());
         let fresh = network.build(image, self.classes, self.settings.seed, &device);
         let model = weights::load(&path, bytes, fresh.map_err(TrainingError::Network)?)?;
-        let batcher = ScalingBatcher::new(self.fitted.clone()).whitening_on_device(backend.is_gpu());
+        let batcher = ScalingBatcher::new(self.fitted.clone()).whitening_on_device(backend::is_gpu(&device));
         Ok(Predictor { trained: self, model, batcher, device })
     }
 
@@ -154,7 +149,7 @@ impl<M: Classifier> Predictor<M> {
         network: &N,
         backend: Backend,
     ) -> Result<Self, TrainingError> {
-        TrainedModel::open(run)?.load(network, backend)
+        TrainedModel::open(run)?.load(network, backend.open()?)
     }
 
     /// Classifies images. Each image is channels × height × width bytes, 0..=255. Its prediction does not depend on

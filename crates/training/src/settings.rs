@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use burn::tensor::Device;
 use mnist_data::{Augmentation, ColorMode, DataError, DatasetKind, Scaling, Size, Source, input};
 use serde::{Deserialize, Serialize};
 
@@ -106,6 +107,8 @@ pub struct Overrides {
     pub limit: Option<NonZeroU32>,
     /// The backend that computes.
     pub backend: Option<Backend>,
+    /// Number of the backend's device, counted from 0.
+    pub device: Option<u32>,
     /// CPU threads; by default one per core.
     pub threads: Option<NonZeroU32>,
     /// Seconds between two checkpoints of a run.
@@ -203,6 +206,7 @@ impl Overrides {
             validation_split: self.validation_split.or(below.validation_split),
             limit: self.limit.or(below.limit),
             backend: self.backend.or(below.backend),
+            device: self.device.or(below.device),
             threads: self.threads.or(below.threads),
             checkpoint_every: self.checkpoint_every.or(below.checkpoint_every),
             resize: self.resize.or(below.resize),
@@ -303,6 +307,9 @@ pub struct TrainingSettings {
     pub validation_split: Fraction,
     /// The backend that computes.
     pub backend: Backend,
+    /// Number of the backend's device, counted from 0; see [`Backend::devices`].
+    #[serde(skip_serializing_if = "is_first")]
+    pub device: u32,
     /// CPU threads; by default one per core. The number does not change the results. A comparison starts this many
     /// threads. An [`Experiment`](crate::Experiment) ignores it and uses the pool that it is called in, see
     /// [`in_pool`](crate::backend::in_pool).
@@ -326,6 +333,10 @@ pub const BATCH_SIZE: NonZeroU32 = NonZeroU32::new(64).unwrap();
 /// Name of the tutorial's network. Saved settings leave it out.
 const NETWORK: &str = "cnn";
 
+fn is_first(device: &u32) -> bool {
+    *device == 0
+}
+
 fn is_tutorials_network(name: &str) -> bool {
     name == NETWORK
 }
@@ -340,6 +351,7 @@ impl Default for TrainingSettings {
             learning_rate: Positive(0.001),
             validation_split: Fraction::NONE,
             backend: Backend::default(),
+            device: 0,
             threads: None,
             checkpoint_every: None,
             network: NETWORK.to_owned(),
@@ -362,11 +374,20 @@ impl TrainingSettings {
             learning_rate: overrides.learning_rate.unwrap_or(tutorial.learning_rate),
             validation_split: overrides.validation_split.unwrap_or(tutorial.validation_split),
             backend: overrides.backend.unwrap_or_default(),
+            device: overrides.device.unwrap_or(tutorial.device),
             threads: overrides.threads,
             checkpoint_every: overrides.checkpoint_every,
             network: overrides.network.clone().unwrap_or(tutorial.network),
             augmentation: overrides.augmentation.clone().unwrap_or_default(),
         })
+    }
+
+    /// Opens the device that computes.
+    ///
+    /// # Errors
+    /// As for [`Backend::open_device`].
+    pub fn open_device(&self) -> Result<Device, TrainingError> {
+        self.backend.open_device(self.device as usize)
     }
 
     /// Returns the time between two checkpoints.
@@ -442,7 +463,7 @@ impl RunSettings {
 }
 
 /// Keys that do not change the result.
-const WITHOUT_EFFECT: [&str; 3] = ["threads", "data_dir", "checkpoint_every"];
+const WITHOUT_EFFECT: [&str; 4] = ["device", "threads", "data_dir", "checkpoint_every"];
 
 /// Refuses settings that differ from those saved at `path`, if that file exists. Ignores the keys in `may_differ`
 /// and the keys that do not change the result.

@@ -384,6 +384,9 @@ pub struct ComputeFlags {
     /// Backend to compute with [default: flex]
     #[arg(long, value_name = "BACKEND", value_parser = values::backend())]
     pub backend: Option<Backend>,
+    /// Number of the device, as `devices` lists them [default: 0]
+    #[arg(long, value_name = "N")]
+    pub device: Option<u32>,
     /// Number of CPU threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub threads: Option<NonZeroU32>,
@@ -395,6 +398,9 @@ pub struct RunComputeFlags {
     /// Backend to compute with [default: the run's]
     #[arg(long, value_name = "BACKEND", value_parser = values::backend())]
     pub backend: Option<Backend>,
+    /// Number of the device, as `devices` lists them [default: 0]
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
+    pub device: u32,
     /// Number of CPU threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub threads: Option<NonZeroU32>,

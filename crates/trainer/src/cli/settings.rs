@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use burn::tensor::Device;
 use mnist_comparison::ComparisonSettings;
 use mnist_data::DatasetKind;
 use mnist_model::{ModelConfig, Network};
 use mnist_training::{
-    DatasetSettings, TrainingError,
+    DatasetSettings, TrainingError, TrainingSettings,
     files::{Destination, Existing, MOST_SETTINGS, ResultKind},
     settings::Overrides,
 };
@@ -14,7 +15,8 @@ use mnist_training::{
 use crate::input;
 
 use super::{
-    CompareArgs, ConfigFlag, DatasetFlags, FinalOutFlags, OutFlags, RunDatasetFlags, TrainArgs, TrainingFlags,
+    CompareArgs, ConfigFlag, DatasetFlags, FinalOutFlags, OutFlags, RunComputeFlags, RunDatasetFlags,
+    TrainArgs, TrainingFlags,
 };
 
 /// Returns the folder of MNIST that the environment variable `MNIST_DATA_DIR` names.
@@ -45,6 +47,13 @@ impl DatasetFlags {
     }
 }
 
+impl RunComputeFlags {
+    /// Opens the device to compute with, by default on the run's backend.
+    pub fn open_device(&self, run: &TrainingSettings) -> Result<Device, TrainingError> {
+        self.backend.unwrap_or(run.backend).open_device(self.device as usize)
+    }
+}
+
 impl RunDatasetFlags {
     /// Returns the data set of a run, with the changes that these flags ask for.
     pub fn over(self, run: &DatasetSettings) -> Result<DatasetSettings, TrainingError> {
@@ -64,6 +73,7 @@ impl TrainingFlags {
             validation_split: self.validation_split,
             limit: self.limit,
             backend: self.compute.backend,
+            device: self.compute.device,
             threads: self.compute.threads,
             checkpoint_every: self.checkpoint_every,
             ..Overrides::default()

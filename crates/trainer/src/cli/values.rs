@@ -4,7 +4,7 @@ use std::{error::Error, num::NonZeroU32, str::FromStr};
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use mnist_data::{ColorMode, DatasetKind, Scaling, scaling::preset_names};
-use mnist_training::{Backend, export::ExportFormat};
+use mnist_training::{Backend, backend::AUTO, export::ExportFormat};
 
 /// Parses a count, such as a number of epochs.
 pub fn count(text: &str) -> Result<NonZeroU32, String> {
@@ -35,7 +35,8 @@ pub fn color_mode() -> impl TypedValueParser<Value = ColorMode> {
 }
 
 pub fn backend() -> impl TypedValueParser<Value = Backend> {
-    one_of(Backend::ALL.map(|backend| PossibleValue::new(backend.name())))
+    let names = Backend::ALL.map(|backend| PossibleValue::new(backend.name()));
+    one_of(names.into_iter().chain([PossibleValue::new(AUTO).help("A GPU if there is one, else the CPU")]))
 }
 
 pub fn export_format() -> impl TypedValueParser<Value = ExportFormat> {

@@ -35,10 +35,7 @@ pub fn run(args: BenchArgs, terminal: &Terminal) -> Result<()> {
 fn measure(args: BenchArgs, terminal: &Terminal) -> Result<()> {
     let backends = match args.backend {
         Some(backend) => vec![backend],
-        None => Backend::ALL
-            .into_iter()
-            .filter(|backend| backend.devices().is_some_and(|devices| !devices.is_empty()))
-            .collect(),
+        None => Backend::ALL.into_iter().filter(|backend| backend.open().is_ok()).collect(),
     };
     let devices = backends.iter().map(|backend| backend.open()).collect::<Result<Vec<_>, TrainingError>>()?;
     let dataset = DatasetSettings::resolve(&args.dataset.over(Overrides::default()))?;

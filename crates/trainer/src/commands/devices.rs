@@ -1,7 +1,7 @@
 //! `devices`: lists the backends of this build and their devices on this machine.
 
 use anyhow::Result;
-use mnist_training::backend::{Backend, describe};
+use mnist_training::Backend;
 use serde::Serialize;
 
 use crate::{layout::table, terminal::Terminal};
@@ -19,13 +19,10 @@ struct BackendEntry {
 }
 
 pub fn run(terminal: &Terminal) -> Result<()> {
-    let entry = |backend: Backend| {
-        let devices = backend.devices();
-        BackendEntry {
-            name: backend.name(),
-            compiled: devices.is_some(),
-            devices: devices.iter().flatten().map(describe).collect(),
-        }
+    let entry = |backend: Backend| BackendEntry {
+        name: backend.name(),
+        compiled: backend.is_built(),
+        devices: backend.devices(),
     };
     let list = DeviceList { backends: Backend::ALL.map(entry).into() };
     terminal.result(&list, || {
@@ -33,7 +30,11 @@ pub fn run(terminal: &Terminal) -> Result<()> {
             let devices = match (backend.compiled, backend.devices.as_slice()) {
                 (false, _) => format!("not in this build: add --features {}", backend.name),
                 (true, []) => "no device found".to_owned(),
-                (true, devices) => devices.join(", "),
+                (true, [device]) => device.clone(),
+                (true, devices) => {
+                    let number = |(number, device)| format!("{number}: {device}");
+                    devices.iter().enumerate().map(number).collect::<Vec<_>>().join("\n")
+                }
             };
             [backend.name.to_owned(), devices]
         };

@@ -25,7 +25,7 @@ fn evaluate(args: EvaluateArgs, terminal: &Terminal) -> Result<()> {
     let trained = TrainedModel::open(&args.run)?;
     let settings = trained.settings.training.clone();
     let dataset = args.dataset.over(&settings.dataset)?;
-    let predictor = trained.load(&ModelConfig::new(), args.compute.backend.unwrap_or(settings.backend))?;
+    let predictor = trained.load(&ModelConfig::new(), args.compute.open_device(&settings)?)?;
     let test = predictor.trained.test_images(&dataset, terminal)?;
     let batch_size = args.batch_size.unwrap_or(settings.batch_size).get() as usize;
     let evaluation = predictor.evaluate(&test, batch_size, terminal)?;

@@ -30,7 +30,7 @@ fn export(args: ExportArgs, terminal: &Terminal) -> Result<()> {
     let destination = args.out.destination(format!("export-{}", args.to), &EXPORT)?;
     let settings = trained.settings.training.clone();
     let dataset = args.dataset.over(&settings.dataset)?;
-    let predictor = trained.load(&ModelConfig::new(), args.compute.backend.unwrap_or(settings.backend))?;
+    let predictor = trained.load(&ModelConfig::new(), args.compute.open_device(&settings)?)?;
     let test = predictor.trained.test_images(&dataset, terminal).map_err(|error| {
         let is_interrupt = error.is_interrupt();
         let error = Error::from(error);

@@ -22,7 +22,7 @@ use crate::{cli::TrainArgs, terminal::Terminal};
 pub fn run(args: TrainArgs, terminal: &Terminal) -> Result<()> {
     let out = args.out.clone();
     let settings = RunSettings::resolve(&args.overrides()?)?;
-    let device = settings.training.backend.open()?;
+    let device = settings.training.open_device()?;
     let name = format!("train-{}-seed{}", settings.scaling.name(), settings.seed);
     let destination = out.destination(name, &RUN)?;
     if let Some(path) = destination.keeps() {

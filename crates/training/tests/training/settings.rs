@@ -32,6 +32,7 @@ const KEYS: [(&str, [&str; 2]); 23] = [
     ("validation_split", ["0.16", "0.26"]),
     ("limit", ["17", "27"]),
     ("backend", ["'ndarray'", "'wgpu'"]),
+    ("device", ["1", "2"]),
     ("threads", ["18", "28"]),
     ("checkpoint_every", ["18.5", "28.5"]),
     ("resize", ["'19x18'", "'29x28'"]),

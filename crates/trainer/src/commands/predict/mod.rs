@@ -55,7 +55,7 @@ fn predict(args: PredictArgs, terminal: &Terminal) -> Result<()> {
     let trained = TrainedModel::open(&args.run)?;
     let reader = reader(&trained, args.prepare)?;
     let settings = trained.settings.training.clone();
-    let predictor = trained.load(&ModelConfig::new(), args.compute.backend.unwrap_or(settings.backend))?;
+    let predictor = trained.load(&ModelConfig::new(), args.compute.open_device(&settings)?)?;
     let (shape, class_names) = (predictor.trained.fitted.shape(), predictor.trained.class_names.as_deref());
 
     let read = |image: &PathBuf| {
