@@ -248,22 +248,29 @@ mod adapters {
     pub(super) fn adapter(number: usize) -> Result<Adapter, String> {
         let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
         let mut reason = String::new();
-        let mut kinds = kinds().into_iter().peekable();
-        while opened.len() <= number {
-            let Some(kind) = kinds.next() else { return Err(reason) };
-            if opened.iter().any(|adapter| adapter.kind == kind) {
-                continue;
-            }
-            match Device::wgpu_options().device_kind(kind.clone()).init_with_setup() {
-                Ok((device, setup)) => {
-                    let info = setup.adapter.get_info();
-                    let is_hardware = info.device_type != wgpu::DeviceType::Cpu;
-                    opened.push(Adapter { device, kind, is_hardware, info });
+        for kinds in KINDS {
+            for kind in (0..).map_while(kinds) {
+                if opened.len() > number {
+                    break;
                 }
-                Err(error) => reason = error.to_string(),
+                if opened.iter().any(|adapter| adapter.kind == kind) {
+                    continue;
+                }
+                match Device::wgpu_options().device_kind(kind.clone()).init_with_setup() {
+                    Ok((device, setup)) => {
+                        let info = setup.adapter.get_info();
+                        let is_hardware = info.device_type != wgpu::DeviceType::Cpu;
+                        opened.push(Adapter { device, kind, is_hardware, info });
+                    }
+                    Err(error) => {
+                        reason = error.to_string();
+                        // There are no more adapters of this kind.
+                        break;
+                    }
+                }
             }
         }
-        Ok(opened[number].clone())
+        opened.get(number).cloned().ok_or(reason)
     }
 
     pub(super) fn is_any_open() -> bool {
@@ -277,12 +284,11 @@ mod adapters {
         opened.iter().find(|adapter| adapter.device == device).cloned()
     }
 
-    /// Kinds of adapters, the fastest first, as many as a machine may have.
-    fn kinds() -> Vec<DeviceKind> {
-        /// Most adapters of a kind.
-        const MOST: usize = 16;
-        let each = |kind: fn(usize) -> DeviceKind| (0..MOST).map(kind);
-        let gpus = each(DeviceKind::DiscreteGpu).chain(each(DeviceKind::IntegratedGpu));
-        gpus.chain(each(DeviceKind::VirtualGpu)).chain([DeviceKind::Cpu]).collect()
-    }
+    /// Kinds of adapters, the fastest first. Each function returns the adapter of a number within its kind.
+    const KINDS: [fn(usize) -> Option<DeviceKind>; 4] = [
+        |number| Some(DeviceKind::DiscreteGpu(number)),
+        |number| Some(DeviceKind::IntegratedGpu(number)),
+        |number| Some(DeviceKind::VirtualGpu(number)),
+        |number| (number == 0).then_some(DeviceKind::Cpu),
+    ];
 }
