@@ -286,7 +286,7 @@ fn no_device(backend: &str, number: usize, reason: &str) -> String {
     let reason = if reason.is_empty() { String::new() } else { format!(": {}", one_line(&reason)) };
     match number {
         0 => format!("backend `{backend}` cannot open a graphics adapter{reason}"),
-        _ => format!("backend `{backend}` has no device {number}, counted from 0{reason}"),
+        _ => format!("backend `{backend}` has no device {number}, counted from 0"),
     }
 }
 

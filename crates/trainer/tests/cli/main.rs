@@ -13,6 +13,8 @@ mod contact_sheet;
 mod data_folder;
 mod documentation;
 mod export;
+#[cfg(all(feature = "flex", feature = "wgpu"))]
+mod gpu;
 mod help;
 mod interruption;
 mod kills;
