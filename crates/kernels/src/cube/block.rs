@@ -138,7 +138,7 @@ fn window(
 
 /// Returns the largest value of a window after ReLU, and its place. Of equal values the first wins; NaN wins.
 #[cube]
-fn pool(sums: &Array<f32>, #[comptime] out: usize) -> (f32, u32) {
+fn pool(sums: Array<f32>, #[comptime] out: usize) -> (f32, u32) {
     let mut largest = sums[comptime!(out * 4)];
     let mut winner = 0u32;
     #[unroll]
@@ -181,7 +181,7 @@ fn training_forward(
     let sums = window(input, weight, bias, image, group * channels, y, x, geometry, channels);
     #[unroll]
     for out in 0..channels {
-        let (value, winner) = pool(&sums, out);
+        let (value, winner) = pool(sums, out);
         let at = (image * comptime!(geometry.channels_out) + group * channels + out) * len + position;
         output[at] = value;
         winners[at] = winner;
@@ -212,7 +212,7 @@ fn inference_forward(
     let sums = window(input, weight, bias, image, group * channels, y, x, geometry, channels);
     #[unroll]
     for out in 0..channels {
-        let (value, _winner) = pool(&sums, out);
+        let (value, _winner) = pool(sums, out);
         let at = (image * comptime!(geometry.channels_out) + group * channels + out) * len + position;
         output[at] = value;
     }
@@ -237,12 +237,12 @@ fn input_gradient(
     let Geometry { channels_in, channels_out, height, width, rows, columns } = comptime!(geometry);
     let output_height = comptime!(geometry.output_height());
     let output_width = comptime!(geometry.output_width());
-    let squares_x = comptime!(width.div_ceil(2));
-    let squares_y = comptime!(height.div_ceil(2));
-    let square_x = ABSOLUTE_POS % squares_x;
-    let square_y = ABSOLUTE_POS / squares_x % squares_y;
-    let channel = ABSOLUTE_POS / comptime!(squares_x * squares_y) % channels_in;
-    let image = ABSOLUTE_POS / comptime!(squares_x * squares_y * channels_in);
+    let square_columns = comptime!(width.div_ceil(2));
+    let square_rows = comptime!(height.div_ceil(2));
+    let square_x = ABSOLUTE_POS % square_columns;
+    let square_y = ABSOLUTE_POS / square_columns % square_rows;
+    let channel = ABSOLUTE_POS / comptime!(square_columns * square_rows) % channels_in;
+    let image = ABSOLUTE_POS / comptime!(square_columns * square_rows * channels_in);
 
     let mut sums = Array::<f32>::new(4usize);
     #[unroll]

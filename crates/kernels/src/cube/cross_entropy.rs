@@ -45,7 +45,7 @@ fn loss_and_probabilities(
             sum += exponential;
         }
         for class in 0..classes {
-            probabilities[first + class] = probabilities[first + class] / sum;
+            probabilities[first + class] /= sum;
         }
         let target = targets[row];
         if target >= 0 && target < comptime!(classes as i32) {
