@@ -1,6 +1,9 @@
 //! Adam: one launch per parameter, in place.
 
-use burn::{backend::Cube, tensor::{DType, Tensor}};
+use burn::{
+    backend::Cube,
+    tensor::{DType, Tensor},
+};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
@@ -45,8 +48,7 @@ pub(crate) fn holds<const D: usize>(tensors: [&Tensor<D>; 2]) -> bool {
     supported(&[&parameter, &gradient]) && parameter.meta.shape() == gradient.meta.shape()
 }
 
-/// Returns the new parameter and its moments. `tensors` are the parameter, its gradient and its moments. Burn's
-/// first step has no moments yet; then they start from zero.
+/// Returns the new parameter and its moments.
 ///
 /// # Panics
 /// If the tensors are not on this backend: see [`holds`].
@@ -68,17 +70,10 @@ pub(crate) fn step<const D: usize>(
     let len = parameter.meta.shape().num_elements();
     let (count, dim) = cubes_for(&parameter, len, THREADS);
     let client = parameter.client.clone();
-    let [new_parameter, new_moment_1, new_moment_2] = [&parameter, &moment_1, &moment_2].map(output);
-    let (arguments, outputs) = ([parameter, moment_1, moment_2], [new_parameter, new_moment_1, new_moment_2]);
-    let [parameter_out, moment_1_out, moment_2_out] = [0, 2, 3];
-    let written = |index: usize, position: usize| match &outputs[index] {
-        Some(tensor) => tensor.clone().into_buffer_arg(),
-        None => BufferArg::alias(position, len),
-    };
-    let writes = [written(0, parameter_out), written(1, moment_1_out), written(2, moment_2_out)];
-    let results = [0, 1, 2].map(|index| outputs[index].clone().unwrap_or_else(|| arguments[index].clone()));
-    let [parameter, moment_1, moment_2] = arguments;
-    let [new_parameter, new_moment_1, new_moment_2] = writes;
+    // The numbers are the positions of the arguments of the kernel.
+    let (parameter_argument, new_parameter) = output(&parameter, 0);
+    let (moment_1_argument, new_moment_1) = output(&moment_1, 2);
+    let (moment_2_argument, new_moment_2) = output(&moment_2, 3);
     update::launch(
         &client,
         count,
@@ -87,9 +82,9 @@ pub(crate) fn step<const D: usize>(
         gradient.into_buffer_arg(),
         moment_1.into_buffer_arg(),
         moment_2.into_buffer_arg(),
-        new_parameter,
-        new_moment_1,
-        new_moment_2,
+        parameter_argument,
+        moment_1_argument,
+        moment_2_argument,
         len,
         step.beta_1,
         step.beta_2,
@@ -97,10 +92,15 @@ pub(crate) fn step<const D: usize>(
         step.epsilon,
         step.learning_rate,
     );
-    results.map(Tensor::from_primitive::<Cube>)
+    [new_parameter, new_moment_1, new_moment_2].map(Tensor::from_primitive::<Cube>)
 }
 
-/// Returns memory for the result, or `None` if the kernel can write in place, because nobody else holds the tensor.
-fn output(input: &CubeTensor) -> Option<CubeTensor> {
-    (!input.can_mut()).then(|| empty(input, input.meta.shape().clone(), DType::F32))
+/// Returns the argument that the kernel writes, and the tensor that it becomes. This is the memory of the input at
+/// `position`, unless another tensor still uses it.
+fn output(input: &CubeTensor, position: usize) -> (BufferArg, CubeTensor) {
+    if input.can_mut() {
+        return (BufferArg::alias(position, input.meta.shape().num_elements()), input.clone());
+    }
+    let output = empty(input, input.meta.shape().clone(), DType::F32);
+    (output.clone().into_buffer_arg(), output)
 }

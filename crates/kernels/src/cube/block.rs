@@ -19,10 +19,14 @@ use crate::{
 };
 
 /// The winner of a window that ReLU makes zero. The others are 0 to 3: the place in the window, row by row.
-const NONE: i32 = 4;
+const NONE: u32 = 4;
 
 /// Largest number of weights per pair of channels: the loops over the weights are unrolled.
 const LARGEST_KERNEL: usize = 64;
+
+/// Largest number of columns of a kernel. The gradient of the weights keeps `f32` values for each column and thread
+/// in shared memory, and some GPUs have only 16 KiB.
+const MOST_COLUMNS: usize = 16;
 
 /// Type of the winners of these kernels. The primitives' winners have another type, so the type shows which ran.
 const WINNERS: DType = DType::U32;
@@ -48,6 +52,7 @@ impl Geometry {
             && weight_channels == channels_in
             && bias.meta.shape().num_elements() == channels_out
             && rows * columns <= LARGEST_KERNEL
+            && columns <= MOST_COLUMNS
             && height > rows
             && width > columns
             && batch * channels_out * geometry.output_len() < super::LARGEST;
@@ -151,7 +156,7 @@ fn pool(sums: Array<f32>, #[comptime] out: usize) -> (f32, u32) {
     }
     if largest <= 0.0 && !largest.is_nan() {
         largest = 0.0;
-        winner = comptime!(NONE as u32);
+        winner = comptime!(NONE);
     }
     (largest, winner)
 }

@@ -200,9 +200,7 @@ fn backward_fits(layer: &Layer<Cube>, gradient: &CubeTensor) -> bool {
         let shape: [usize; 2] = tensor.meta.shape().dims();
         supported(&[tensor]) && shape == [batch, outputs]
     };
-    fits(&layer.input, &layer.weight)
-        && of_batch(gradient)
-        && layer.after_relu.as_ref().is_none_or(of_batch)
+    fits(&layer.input, &layer.weight) && of_batch(gradient) && layer.after_relu.as_ref().is_none_or(of_batch)
 }
 
 /// Returns a launch of a cube of [`TILE`]² threads for each tile of a matrix.
@@ -213,12 +211,7 @@ fn tiles(of: &CubeTensor, rows: usize, columns: usize) -> (CubeCount, CubeDim) {
 }
 
 impl DenseBackend for Cube {
-    fn dense(
-        input: CubeTensor,
-        weight: CubeTensor,
-        bias: CubeTensor,
-        activation: Activation,
-    ) -> CubeTensor {
+    fn dense(input: CubeTensor, weight: CubeTensor, bias: CubeTensor, activation: Activation) -> CubeTensor {
         let [_, outputs] = weight.meta.shape().dims();
         if !fits(&input, &weight) || !supported(&[&bias]) || bias.meta.shape().num_elements() != outputs {
             return primitives::dense::<Self>(input, weight, bias, activation);

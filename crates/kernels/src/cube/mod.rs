@@ -13,8 +13,6 @@ use burn::tensor::{DType, Shape};
 use burn_cubecl::{kernel::into_contiguous, ops::numeric::empty_device_contiguous_dtype, tensor::CubeTensor};
 use cubecl::{calculate_cube_count_elemwise, prelude::*};
 
-
-
 /// Threads of a cube (a "workgroup" or "block" elsewhere). Every GPU that Burn supports allows at least 256.
 const THREADS: usize = 256;
 
