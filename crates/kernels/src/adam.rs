@@ -19,7 +19,7 @@ use burn::{
 /// difference.
 ///
 /// Burn's own Adam makes a dozen passes over memory, and each creates a new tensor. On Flex, this Adam makes a
-/// single pass and writes in place. On other backends, and for other types than `f32`, it calls Burn's Adam. The
+/// single pass and writes in place; on GPUs, it is a single launch. On other backends, and for other types than `f32`, it calls Burn's Adam. The
 /// states of the two are interchangeable. AMSGrad is not supported.
 ///
 /// # Example
@@ -57,10 +57,37 @@ impl Adam {
         Self { beta_1, beta_2, epsilon, of_burn: config.build() }
     }
 
+    /// Returns the factors of a step, counted from 1. The operations and their order are the same as in Burn, so the
+    /// results on Flex have the same bits.
+    #[cfg(any(feature = "flex", feature = "wgpu"))]
+    fn at(&self, time: usize, learning_rate: LearningRate) -> Step {
+        let correction_2 = (1.0 - self.beta_2.powi(time as i32)).sqrt();
+        Step {
+            beta_1: self.beta_1,
+            beta_2: self.beta_2,
+            factor: correction_2 / (1.0 - self.beta_1.powi(time as i32)),
+            epsilon: self.epsilon * correction_2,
+            learning_rate: learning_rate as f32,
+        }
+    }
+
     /// Turns this into an optimizer for all parameters of a module.
     pub fn init(self) -> ModuleOptimizer {
         ModuleOptimizer::from(self)
     }
+}
+
+/// The factors of one step, see [`Adam`].
+#[cfg(any(feature = "flex", feature = "wgpu"))]
+#[derive(Clone, Copy)]
+pub(crate) struct Step {
+    pub(crate) beta_1: f32,
+    pub(crate) beta_2: f32,
+    /// √(1 − β₂ᵗ) / (1 − β₁ᵗ)
+    pub(crate) factor: f32,
+    /// ε √(1 − β₂ᵗ)
+    pub(crate) epsilon: f32,
+    pub(crate) learning_rate: f32,
 }
 
 impl Optimizer for Adam {
@@ -76,6 +103,18 @@ impl Optimizer for Adam {
         #[cfg(feature = "flex")]
         if flex::holds(&parameter) {
             return self.step_on_flex(learning_rate, parameter, gradient, state);
+        }
+        #[cfg(feature = "wgpu")]
+        if crate::cube::adam::holds([&parameter, &gradient]) {
+            let (time, moments) = match state {
+                Some(AdamState { momentum }) => (momentum.time, [momentum.moment_1, momentum.moment_2]),
+                None => (0, [Tensor::zeros_like(&parameter), Tensor::zeros_like(&parameter)]),
+            };
+            let (time, step) = (time + 1, self.at(time + 1, learning_rate));
+            let [parameter, moment_1, moment_2] =
+                crate::cube::adam::step(&step, parameter, gradient, moments);
+            let momentum = burn::optim::AdaptiveMomentumState::new(time, moment_1, moment_2);
+            return (parameter, Some(AdamState::new(momentum)));
         }
         self.of_burn.step(learning_rate, parameter, gradient, state)
     }
@@ -96,7 +135,7 @@ mod flex {
     use pulp::{Simd, WithSimd};
     use rayon::prelude::*;
 
-    use super::Adam;
+    use super::{Adam, Step};
     use crate::instruction_set::InstructionSet;
 
     /// Values per task: enough to be worth a task, few enough to split a large parameter of the CNN into several.
@@ -127,15 +166,7 @@ mod flex {
             let [mut parameter, gradient, mut moment_1, mut moment_2] =
                 [parameter, gradient, moment_1, moment_2].map(primitive);
 
-            // The operations and their order are the same as in Burn, so the results have the same bits.
-            let correction_2 = (1.0 - self.beta_2.powi(time as i32)).sqrt();
-            let step = Step {
-                beta_1: self.beta_1,
-                beta_2: self.beta_2,
-                factor: correction_2 / (1.0 - self.beta_1.powi(time as i32)),
-                epsilon: self.epsilon * correction_2,
-                learning_rate: learning_rate as f32,
-            };
+            let step = self.at(time, learning_rate);
             parameter
                 .storage_mut::<f32>()
                 .par_chunks_mut(TASK)
@@ -160,15 +191,6 @@ mod flex {
         let layout = tensor.layout();
         let whole = layout.num_elements() * size_of::<f32>() == tensor.bytes().len();
         if tensor.is_contiguous() && whole { tensor } else { FlexTensor::from_data(tensor.into_data()) }
-    }
-
-    #[derive(Clone, Copy)]
-    struct Step {
-        beta_1: f32,
-        beta_2: f32,
-        factor: f32,
-        epsilon: f32,
-        learning_rate: f32,
     }
 
     struct Slices<'a> {

@@ -87,12 +87,6 @@ mod ndarray {
     impl super::CrossEntropyTraining for burn::backend::NdArray {}
 }
 
-#[cfg(feature = "wgpu")]
-mod wgpu {
-    impl super::CrossEntropyBackend for burn::backend::Cube {}
-    impl super::CrossEntropyTraining for burn::backend::Cube {}
-}
-
 impl<B: CrossEntropyTraining, C: CheckpointStrategy> CrossEntropyBackend for Autodiff<B, C> {
     fn cross_entropy(logits: FloatTensor<Self>, targets: IntTensor<Self>) -> FloatTensor<Self> {
         let (node, logits) = (logits.node(), logits.into_primitive());
@@ -124,11 +118,11 @@ impl<B: CrossEntropyTraining> Backward<B, 1> for CrossEntropyBackward {
 }
 
 /// The loss as a sequence of Burn's own operations.
-mod primitives {
+pub(crate) mod primitives {
     use super::{Backend, FloatTensor, IndexingUpdateOp, IntTensor, Shape, TensorMetadata};
 
     /// Returns the loss and the softmax probabilities.
-    pub(super) fn forward<B: Backend>(
+    pub(crate) fn forward<B: Backend>(
         logits: FloatTensor<B>,
         targets: IntTensor<B>,
     ) -> (FloatTensor<B>, FloatTensor<B>) {
@@ -137,7 +131,7 @@ mod primitives {
     }
 
     /// Returns the loss from the logarithms of the softmax probabilities.
-    pub(super) fn loss<B: Backend>(
+    pub(crate) fn loss<B: Backend>(
         log_probabilities: FloatTensor<B>,
         targets: IntTensor<B>,
     ) -> FloatTensor<B> {
@@ -146,7 +140,7 @@ mod primitives {
     }
 
     /// Returns the gradient of the logits.
-    pub(super) fn logits_gradient<B: Backend>(
+    pub(crate) fn logits_gradient<B: Backend>(
         probabilities: FloatTensor<B>,
         targets: IntTensor<B>,
         gradient: FloatTensor<B>,

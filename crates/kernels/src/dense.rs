@@ -14,7 +14,7 @@ use burn::{
         backend_extension,
         tensor::FloatTensor,
     },
-    tensor::{Shape, Tensor},
+    tensor::Tensor,
 };
 
 use crate::matmul::MatmulBackend;
@@ -76,33 +76,44 @@ pub trait DenseBackend: Backend {
         bias: FloatTensor<Self>,
         activation: Activation,
     ) -> FloatTensor<Self> {
-        let features_out = columns::<Self>(&weight);
-        let bias = Self::float_reshape(bias, Shape::new([1, features_out]));
-        let output = Self::float_add(Self::float_matmul(input, weight), bias);
-        match activation {
-            Activation::Identity => output,
-            Activation::Relu => Self::relu(output),
-        }
+        primitives::dense::<Self>(input, weight, bias, activation)
     }
 }
 
-/// A backend's backward pass of [`dense`].
+/// The tensors of a layer that its backward pass needs.
+#[derive(Debug, Clone)]
+pub struct Layer<B: Backend> {
+    /// The layer's input, `[batch, features_in]`.
+    pub input: FloatTensor<B>,
+    /// The layer's weights, `[features_in, features_out]`.
+    pub weight: FloatTensor<B>,
+    /// The layer's output, `[batch, features_out]`, if it went through ReLU.
+    pub after_relu: Option<FloatTensor<B>>,
+}
+
+/// A backend's backward pass of [`dense`]. Each method gets the gradient of the layer's output.
 pub trait DenseTraining: DenseBackend + MatmulBackend {
-    /// Returns the gradient before ReLU, from the layer's output and the gradient after ReLU.
-    fn relu_gradient(output: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
-        Self::relu_backward(output, gradient)
+    /// Returns the gradient before ReLU, and a layer without ReLU. A backend that applies ReLU's gradient in the
+    /// other methods returns its arguments.
+    fn before_activation(
+        layer: Layer<Self>,
+        gradient: FloatTensor<Self>,
+    ) -> (Layer<Self>, FloatTensor<Self>) {
+        primitives::before_activation(layer, gradient)
     }
 
-    /// Returns the gradient of the bias: the sum over the batch, in its order.
-    fn bias_gradient(gradient: FloatTensor<Self>) -> FloatTensor<Self> {
-        let features_out = columns::<Self>(&gradient);
-        Self::float_reshape(Self::float_sum_dim(gradient, 0), Shape::new([features_out]))
+    /// Returns the gradient of the input.
+    fn input_gradient(layer: Layer<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        primitives::input_gradient(layer, gradient)
     }
-}
 
-fn columns<B: Backend>(matrix: &FloatTensor<B>) -> usize {
-    let [_, columns] = burn::backend::TensorMetadata::shape(matrix).dims();
-    columns
+    /// Returns the gradients of the weights and of the bias. The latter is a sum over the batch, in its order.
+    fn parameter_gradients(
+        layer: Layer<Self>,
+        gradient: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        primitives::parameter_gradients(layer, gradient)
+    }
 }
 
 #[cfg(feature = "ndarray")]
@@ -110,12 +121,6 @@ fn columns<B: Backend>(matrix: &FloatTensor<B>) -> usize {
 mod ndarray {
     impl super::DenseBackend for burn::backend::NdArray {}
     impl super::DenseTraining for burn::backend::NdArray {}
-}
-
-#[cfg(feature = "wgpu")]
-mod wgpu {
-    impl super::DenseBackend for burn::backend::Cube {}
-    impl super::DenseTraining for burn::backend::Cube {}
 }
 
 impl<B: DenseTraining, C: CheckpointStrategy> DenseBackend for Autodiff<B, C> {
@@ -131,7 +136,7 @@ impl<B: DenseTraining, C: CheckpointStrategy> DenseBackend for Autodiff<B, C> {
             OpsKind::Tracked(tracked) => {
                 let output = B::dense(input.clone(), weight.clone(), bias, activation);
                 let after_relu = (activation == Activation::Relu).then(|| output.clone());
-                tracked.finish((input, weight, after_relu), output)
+                tracked.finish(Layer { input, weight, after_relu }, output)
             }
             OpsKind::UnTracked(untracked) => untracked.finish(B::dense(input, weight, bias, activation)),
         }
@@ -142,28 +147,84 @@ impl<B: DenseTraining, C: CheckpointStrategy> DenseBackend for Autodiff<B, C> {
 struct DenseBackward;
 
 impl<B: DenseTraining> Backward<B, 3> for DenseBackward {
-    /// Input, weight, and the output if it went through ReLU.
-    type State = (FloatTensor<B>, FloatTensor<B>, Option<FloatTensor<B>>);
+    type State = Layer<B>;
 
     fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let [input_node, weight_node, bias_node] = ops.parents;
-        let (input, weight, after_relu) = ops.state;
+        let [input, weight, bias] = ops.parents;
         let gradient = gradients.consume::<B>(&ops.node);
+        let (layer, gradient) = B::before_activation(ops.state, gradient);
+        if let Some(node) = input {
+            gradients.register::<B>(node.id, B::input_gradient(layer.clone(), gradient.clone()));
+        }
+        if weight.is_some() || bias.is_some() {
+            let (of_weight, of_bias) = B::parameter_gradients(layer, gradient);
+            if let Some(node) = weight {
+                gradients.register::<B>(node.id, of_weight);
+            }
+            if let Some(node) = bias {
+                gradients.register::<B>(node.id, of_bias);
+            }
+        }
+    }
+}
+
+/// The layer as a sequence of Burn's own operations.
+pub(crate) mod primitives {
+    use burn::{
+        backend::{Backend, TensorMetadata, tensor::FloatTensor},
+        tensor::Shape,
+    };
+
+    use super::{Activation, DenseTraining, Layer};
+
+    /// Returns the layer's output.
+    pub(crate) fn dense<B: Backend>(
+        input: FloatTensor<B>,
+        weight: FloatTensor<B>,
+        bias: FloatTensor<B>,
+        activation: Activation,
+    ) -> FloatTensor<B> {
+        let [_, features_out] = weight.shape().dims();
+        let bias = B::float_reshape(bias, Shape::new([1, features_out]));
+        let output = B::float_add(B::float_matmul(input, weight), bias);
+        match activation {
+            Activation::Identity => output,
+            Activation::Relu => B::relu(output),
+        }
+    }
+
+    /// Returns the gradient before ReLU, and a layer without ReLU.
+    pub(crate) fn before_activation<B: Backend>(
+        layer: Layer<B>,
+        gradient: FloatTensor<B>,
+    ) -> (Layer<B>, FloatTensor<B>) {
+        let Layer { input, weight, after_relu } = layer;
         let gradient = match after_relu {
-            Some(output) => B::relu_gradient(output, gradient),
+            Some(output) => B::relu_backward(output, gradient),
             None => gradient,
         };
-        if let Some(node) = bias_node {
-            gradients.register::<B>(node.id, B::bias_gradient(gradient.clone()));
-        }
-        if let Some(node) = input_node {
-            let of_input = B::matmul(gradient.clone(), B::float_transpose(weight));
-            gradients.register::<B>(node.id, of_input);
-        }
-        if let Some(node) = weight_node {
-            let of_weight = B::matmul(B::float_transpose(input), gradient);
-            gradients.register::<B>(node.id, of_weight);
-        }
+        (Layer { input, weight, after_relu: None }, gradient)
+    }
+
+    /// Returns the gradient of the input.
+    pub(crate) fn input_gradient<B: DenseTraining>(
+        layer: Layer<B>,
+        gradient: FloatTensor<B>,
+    ) -> FloatTensor<B> {
+        let (layer, gradient) = before_activation(layer, gradient);
+        B::matmul(gradient, B::float_transpose(layer.weight))
+    }
+
+    /// Returns the gradients of the weights and of the bias.
+    pub(crate) fn parameter_gradients<B: DenseTraining>(
+        layer: Layer<B>,
+        gradient: FloatTensor<B>,
+    ) -> (FloatTensor<B>, FloatTensor<B>) {
+        let (layer, gradient) = before_activation(layer, gradient);
+        let [_, features_out] = gradient.shape().dims();
+        let of_bias = B::float_sum_dim(gradient.clone(), 0);
+        let of_bias = B::float_reshape(of_bias, Shape::new([features_out]));
+        (B::matmul(B::float_transpose(layer.input), gradient), of_bias)
     }
 }
 
@@ -178,7 +239,7 @@ mod flex {
     };
     use burn_flex::{FlexTensor, Layout};
 
-    use super::{Activation, DenseBackend, DenseTraining};
+    use super::{Activation, DenseBackend, DenseTraining, Layer};
     use crate::matmul::MatmulBackend;
 
     impl DenseBackend for Flex {
@@ -215,35 +276,52 @@ mod flex {
     }
 
     impl DenseTraining for Flex {
-        fn relu_gradient(output: FlexTensor, mut gradient: FlexTensor) -> FlexTensor {
-            let known = |tensor: &FlexTensor| tensor.dtype() == DType::F32 && fills_storage(tensor);
-            if !known(&output) || !known(&gradient) {
-                return Self::relu_backward(output, gradient);
-            }
-            let output = output.storage::<f32>();
-            for (gradient, &output) in gradient.storage_mut::<f32>().iter_mut().zip(output) {
-                if output <= 0.0 {
-                    *gradient = 0.0;
-                }
-            }
-            gradient
+        fn before_activation(layer: Layer<Self>, gradient: FlexTensor) -> (Layer<Self>, FlexTensor) {
+            let Layer { input, weight, after_relu } = layer;
+            let gradient = match after_relu {
+                Some(output) => relu_gradient(&output, gradient),
+                None => gradient,
+            };
+            (Layer { input, weight, after_relu: None }, gradient)
         }
 
-        fn bias_gradient(gradient: FlexTensor) -> FlexTensor {
-            let [_, features_out] = gradient.layout().shape().dims();
-            if gradient.dtype() != DType::F32 || !fills_storage(&gradient) || features_out == 0 {
-                let sum = Self::float_sum_dim(gradient, 0);
-                return Self::float_reshape(sum, Shape::new([features_out]));
-            }
-            let mut sum = vec![0.0_f32; features_out];
-            for row in gradient.storage::<f32>().chunks_exact(features_out) {
-                for (sum, value) in sum.iter_mut().zip(row) {
-                    *sum += value;
-                }
-            }
-            let layout = Layout::contiguous(Shape::new([features_out]));
-            FlexTensor::new(Bytes::from_elems(sum), layout, DType::F32)
+        fn parameter_gradients(layer: Layer<Self>, gradient: FlexTensor) -> (FlexTensor, FlexTensor) {
+            let (layer, gradient) = Self::before_activation(layer, gradient);
+            let of_bias = bias_gradient(gradient.clone());
+            (<Self as MatmulBackend>::matmul(Self::float_transpose(layer.input), gradient), of_bias)
         }
+    }
+
+    /// Returns the gradient before ReLU, from the layer's output and the gradient after ReLU.
+    fn relu_gradient(output: &FlexTensor, mut gradient: FlexTensor) -> FlexTensor {
+        let known = |tensor: &FlexTensor| tensor.dtype() == DType::F32 && fills_storage(tensor);
+        if !known(output) || !known(&gradient) {
+            return Flex::relu_backward(output.clone(), gradient);
+        }
+        let output = output.storage::<f32>();
+        for (gradient, &output) in gradient.storage_mut::<f32>().iter_mut().zip(output) {
+            if output <= 0.0 {
+                *gradient = 0.0;
+            }
+        }
+        gradient
+    }
+
+    /// Returns the gradient of the bias: the sum over the batch, in its order.
+    fn bias_gradient(gradient: FlexTensor) -> FlexTensor {
+        let [_, features_out] = gradient.layout().shape().dims();
+        if gradient.dtype() != DType::F32 || !fills_storage(&gradient) || features_out == 0 {
+            let sum = Flex::float_sum_dim(gradient, 0);
+            return Flex::float_reshape(sum, Shape::new([features_out]));
+        }
+        let mut sum = vec![0.0_f32; features_out];
+        for row in gradient.storage::<f32>().chunks_exact(features_out) {
+            for (sum, value) in sum.iter_mut().zip(row) {
+                *sum += value;
+            }
+        }
+        let layout = Layout::contiguous(Shape::new([features_out]));
+        FlexTensor::new(Bytes::from_elems(sum), layout, DType::F32)
     }
 
     /// Whether the values of a tensor, and no others, are in its storage, row by row.

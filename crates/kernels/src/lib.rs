@@ -17,6 +17,8 @@ mod aligned;
 #[cfg(feature = "flex")]
 mod convolution;
 mod cross_entropy;
+#[cfg(feature = "wgpu")]
+mod cube;
 mod dense;
 #[cfg(feature = "flex")]
 mod flex;

@@ -65,12 +65,6 @@ mod ndarray {
     impl super::ConvBlockTraining for burn::backend::NdArray {}
 }
 
-#[cfg(feature = "wgpu")]
-mod wgpu {
-    impl super::ConvBlockBackend for burn::backend::Cube {}
-    impl super::ConvBlockTraining for burn::backend::Cube {}
-}
-
 impl<B: ConvBlockTraining, C: CheckpointStrategy> ConvBlockBackend for Autodiff<B, C> {
     fn conv_block(
         input: FloatTensor<Self>,
