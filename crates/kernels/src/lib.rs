@@ -1,9 +1,9 @@
 //! Burn operations for the parts of a CNN's training step that take the most time: the convolution block, the
 //! dense layers, the loss, and Adam.
 //!
-//! On the CPU backend Flex, they run kernels compiled for the machine's vector instructions. On every other
-//! backend, and for shapes and element types that the kernels do not support, they run Burn's own operations
-//! (the "primitives"). The results agree up to rounding; `tests/` checks this.
+//! On the CPU backend Flex, they run kernels compiled for the machine's vector instructions. On GPUs, they run the
+//! kernels in `cube`. On every other backend, and for shapes and element types that the kernels do not support, they
+//! run Burn's own operations (the "primitives"). The results agree up to rounding; `tests/` checks this.
 //!
 //! Start with [`conv_block`]. [`operation`] connects it to Burn, and `convolution` contains its arithmetic.
 //! [`dense`], [`matmul`], [`cross_entropy`] and [`Adam`] have a file each.

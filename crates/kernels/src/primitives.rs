@@ -1,7 +1,7 @@
 //! The convolution block as a sequence of Burn's own operations.
 //!
-//! Every backend except Flex always runs these. Flex runs them for shapes and element types that its kernels do
-//! not support, and in the backward pass if an input or a weight is NaN or infinite.
+//! Backends without kernels always run these. Flex and GPUs run them for shapes and element types that their kernels
+//! do not support, and Flex also in the backward pass if an input or a weight is NaN or infinite.
 
 use burn::{
     backend::{
