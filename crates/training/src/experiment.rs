@@ -1,14 +1,17 @@
 //! An experiment: runs that train one network on the same images, each in its own folder.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use burn::{
     data::dataset::Dataset,
     module::Module,
-    tensor::{Device, Tensor},
+    tensor::{Device, Tensor, TensorData},
 };
-use mnist_data::{FittedScaling, source::FileSum};
-use mnist_model::{Classifier, Network};
+use mnist_data::{FittedScaling, ImageBatch, source::FileSum};
+use mnist_model::{Classifier, Kernels, Network};
 
 use crate::{
     ExperimentData, Observer, RunSettings, TrainingError, TrainingLoop, TrainingState, backend,
@@ -20,7 +23,8 @@ use crate::{
         Status, Versions, WEIGHTS,
     },
     settings::check_unchanged,
-    training_loop::Ending,
+    training_loop::{Ending, adam, step},
+    transfers::read,
     weights,
 };
 
@@ -30,6 +34,8 @@ pub struct Experiment<'a, N> {
     network: &'a N,
     data: &'a ExperimentData,
     device: Device,
+    /// Batch sizes for which the kernels of a GPU are compiled.
+    compiled: Mutex<Vec<usize>>,
 }
 
 impl<'a, N: Network> Experiment<'a, N> {
@@ -40,7 +46,7 @@ impl<'a, N: Network> Experiment<'a, N> {
     pub fn new(network: &'a N, data: &'a ExperimentData, device: Device) -> Result<Self, TrainingError> {
         network.check(data.image()).map_err(TrainingError::Network)?;
         check_output(network, data, &device)?;
-        Ok(Self { network, data, device })
+        Ok(Self { network, data, device, compiled: Mutex::default() })
     }
 
     /// Returns the network to train.
@@ -93,6 +99,9 @@ impl<'a, N: Network> Experiment<'a, N> {
             folder.write(name, content.as_bytes())?;
         }
 
+        if backend::is_gpu(&self.device) {
+            self.compile_kernels(settings, observer)?;
+        }
         let training = TrainingLoop::new(settings, self.data, fitted.clone(), self.device.clone(), observer);
         checkpoints.append_rows(&state.progress)?;
         let (ending, state) = training.run(state, &mut Monitor::new(&training, &mut checkpoints))?;
@@ -102,6 +111,37 @@ impl<'a, N: Network> Experiment<'a, N> {
         }
         let finished = self.conclude(&training, ending, state, &folder, &mut checkpoints, &records);
         finished.map(Some).map_err(|error| error.resumable(path.to_owned()))
+    }
+
+    /// Trains a step on black images, and forgets it. A GPU compiles the kernels then, and not while the time of the
+    /// training is measured.
+    fn compile_kernels(&self, settings: &RunSettings, observer: &dyn Observer) -> Result<(), TrainingError> {
+        let images = self.data.train.len();
+        let batch_size = (settings.training.batch_size.get() as usize).min(images);
+        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if compiled.contains(&batch_size) {
+            return Ok(());
+        }
+        observer.note("compiling the GPU's kernels …");
+        let device = self.device.clone().autodiff();
+        let [channels, height, width] = self.data.image();
+        let model = self.network.build(self.data.image(), self.data.classes, settings.seed, &device);
+        let mut model = model.map_err(TrainingError::Network)?;
+        let mut optimizer = adam(Kernels::Fused);
+        // The last batch of an epoch is smaller.
+        for images in [batch_size, images % batch_size].into_iter().filter(|&images| images > 0) {
+            let batch = ImageBatch {
+                images: Tensor::zeros([images, channels, height, width], &device),
+                targets: Tensor::from_data(TensorData::zeros::<i32, _>([images]), &device),
+            };
+            let of_inference = batch.images.clone().inner();
+            let (trained, _, loss) = step(model, &mut optimizer, 0.0, batch);
+            let logits = trained.valid().forward(of_inference);
+            read(vec![loss.inner(), logits.flatten(0, 1)])?;
+            model = trained;
+        }
+        compiled.push(batch_size);
+        Ok(())
     }
 
     /// Returns the files that describe a run, each with its name: the settings, the data and the fitted scaling.

@@ -1,8 +1,9 @@
 //! Times the training step and inference on real images.
 
 use std::{
+    cell::Cell,
     collections::BTreeMap,
-    fs, mem,
+    fs,
     num::NonZeroU32,
     sync::Arc,
     time::{Duration, Instant},
@@ -71,7 +72,8 @@ pub struct Measurement {
     pub readbacks_per_step: Option<f64>,
     /// Tensors that a training step copies to a GPU. `None` on a CPU.
     pub uploads_per_step: Option<f64>,
-    /// CPU time of the training thread per step on a GPU, in milliseconds, if the system reports it.
+    /// CPU time of the training thread per step on a GPU, without waiting for results, in milliseconds, if the system
+    /// reports it.
     pub host_ms_per_step: Option<f64>,
     /// Number of launches per step of each kernel. Empty on a CPU.
     pub kernel_launches: BTreeMap<String, f64>,
@@ -102,7 +104,7 @@ impl Benchmark {
         let mut optimizer = adam(self.kernels);
         let mut model = Some(config.init(1, &device.clone().autodiff())?);
         let mut batch = batches.iter().cycle().cloned();
-        let train_seconds = time(self.steps, backend, terminal, || {
+        let (train_seconds, host_seconds) = time(self.steps, backend, terminal, || {
             let untrained = model.take().expect("put back by every step");
             let batch = batch.next().expect("a cycle");
             let (trained, _, loss) = step(untrained, &mut optimizer, LEARNING_RATE, batch);
@@ -113,7 +115,7 @@ impl Benchmark {
 
         let model = model.expect("put back by every step").valid();
         let mut batch = batches.iter().cycle().map(|batch| batch.images.clone().inner());
-        let inference = time(self.steps, backend, terminal, || {
+        let (inference, _) = time(self.steps, backend, terminal, || {
             model.forward(batch.next().expect("a cycle")).flatten(0, 1)
         })?;
         let counts = if backend.is_gpu() { Some(self.count(device, data, &config, terminal)?) } else { None };
@@ -136,7 +138,7 @@ impl Benchmark {
             launches_per_step: counts.as_ref().map(|counts| counts.launches),
             readbacks_per_step: counts.as_ref().map(|counts| counts.readbacks),
             uploads_per_step: counts.as_ref().map(|counts| counts.uploads),
-            host_ms_per_step: counts.as_ref().and_then(|counts| counts.host_ms),
+            host_ms_per_step: counts.as_ref().and(host_seconds).map(|seconds| 1e3 * seconds),
             kernel_launches: counts.map(|counts| counts.kernels).unwrap_or_default(),
             inference_images_per_second: Spread::of(inference.iter().map(per_second).collect()),
             gflops: flops / train_step.median / 1e9,
@@ -172,16 +174,15 @@ impl Benchmark {
             optimizer: adam(self.kernels),
             progress: TrainingProgress::default(),
         };
-        let (before, clock) = (transfers(), thread_seconds());
+        let before = transfers();
         let (trained, launches) = count_launches(|| training.run(state, &mut ()));
         trained?;
-        let (Transfers { reads, uploads }, seconds) = (transfers(), thread_seconds());
+        let Transfers { reads, uploads } = transfers();
         let per_step = |count: usize| count as f64 / steps as f64;
         Ok(Counts {
             launches: per_step(launches.values().sum()),
             readbacks: per_step(reads - before.reads),
             uploads: per_step(uploads - before.uploads),
-            host_ms: seconds.zip(clock).map(|(end, start)| 1e3 * (end - start) / steps as f64),
             kernels: launches.into_iter().map(|(name, count)| (name, per_step(count))).collect(),
         })
     }
@@ -213,31 +214,39 @@ struct Counts {
     launches: f64,
     readbacks: f64,
     uploads: f64,
-    host_ms: Option<f64>,
     /// Launches by the name of the kernel.
     kernels: BTreeMap<String, f64>,
 }
 
-/// Returns the seconds of each step after the warm-up. `step` returns a result to wait for. A GPU computes while the
-/// CPU goes on, so its steps are timed in groups that end with reading their results.
+/// Returns the seconds of each step after the warm-up, and the mean CPU time of this thread per step without the waiting.
+///
+/// `step` returns a result to wait for. A GPU computes while the CPU goes on, so its steps are timed in groups that end
+/// with reading their results.
 fn time(
     steps: usize,
     backend: Backend,
     terminal: &Terminal,
     mut step: impl FnMut() -> Tensor<1>,
-) -> Result<Vec<f64>, TrainingError> {
-    let mut run = |group: usize, unread: &mut Vec<Tensor<1>>| {
-        unread.extend((0..group).map(|_| step()));
-        read(mem::take(unread)).map(drop)
+) -> Result<(Vec<f64>, Option<f64>), TrainingError> {
+    let host_seconds = Cell::new(Some(0.0));
+    let mut run = |group: usize| {
+        let before = thread_seconds();
+        let unread = (0..group).map(|_| step()).collect();
+        let taken = thread_seconds().zip(before).map(|(end, start)| end - start);
+        host_seconds.set(host_seconds.get().zip(taken).map(|(sum, taken)| sum + taken));
+        read(unread).map(drop)
     };
-    let mut unread = Vec::new();
-    let warm_up = repeat(WARM_UP_STEPS, terminal, || run(1, &mut unread))?;
+    let warm_up = repeat(WARM_UP_STEPS, terminal, || run(1))?;
+    // Compiling kernels takes most of the warm-up.
+    let of_warm_up = host_seconds.get();
     let group = match backend.is_gpu() {
         true => (GROUP_SECONDS / Spread::of(warm_up).median).clamp(1.0, ReadEvery::MOST as f64) as usize,
         false => 1,
     };
-    let groups = repeat(steps.div_ceil(group), terminal, || run(group, &mut unread))?;
-    Ok(groups.into_iter().map(|seconds| seconds / group as f64).collect())
+    let groups = repeat(steps.div_ceil(group), terminal, || run(group))?;
+    let steps = (groups.len() * group) as f64;
+    let host_seconds = host_seconds.get().zip(of_warm_up).map(|(all, warm_up)| (all - warm_up) / steps);
+    Ok((groups.into_iter().map(|seconds| seconds / group as f64).collect(), host_seconds))
 }
 
 fn repeat(
