@@ -278,8 +278,15 @@ impl TrainingError {
 
     /// Wraps an error of Burn; for `map_err` where Burn reads values from a device.
     pub fn device<E: fmt::Debug>(error: E) -> Self {
-        Self::Device(one_line(&format!("{error:?}")))
+        Self::Device(one_line(root_cause(&format!("{error:?}"))))
     }
+}
+
+/// Returns the first cause of a GPU's error. CubeCL writes a line after each "Caused by:", and then where it was noticed.
+fn root_cause(error: &str) -> &str {
+    let chain = error.split("Asked at:").next().unwrap_or(error);
+    let cause = chain.rsplit("Caused by:").next().unwrap_or(chain);
+    cause.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or(error)
 }
 
 fn no_device(backend: &str, number: usize, reason: &str) -> String {
@@ -298,5 +305,19 @@ pub(crate) fn one_line(error: &(impl fmt::Display + ?Sized)) -> String {
     match line.char_indices().nth(MOST) {
         Some((end, _)) => format!("{}…", shown(&line[..end])),
         None => shown(&line).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::root_cause;
+
+    #[test]
+    fn root_cause_of_a_gpus_error_is_its_last_one() {
+        let error = "An error happened during execution\nCaused by:\n  Several failures at once\nCaused by:\n  The bytes \
+                     were never written (failure #1)\n  skipped `Loss`\nCaused by:\n  Out of memory\nAsked at:\n  at a.rs";
+        assert_eq!(root_cause(error), "Out of memory");
+        assert_eq!(root_cause("one line"), "one line");
+        assert_eq!(root_cause(""), "");
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! Run them with `cargo test --release --features wgpu gpu::`.
 
-use std::{fs, process::Command};
+use std::{env, fs, process::Command};
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::support::{
     assert_contains,
@@ -14,11 +15,21 @@ use crate::support::{
     stderr, trainer, trainer_in, weights_of,
 };
 
-const TRAIN: &str = "train --scaling center --epochs 2 --batch-size 16 --backend wgpu --quiet --out";
+const TRAIN: &str = "train --scaling center --epochs 2 --batch-size 16 --backend wgpu --out";
+
+/// The drivers of Mesa write to standard error if this variable is missing.
+fn quietly(command: &mut Command) -> &mut Command {
+    command.env("XDG_RUNTIME_DIR", env::temp_dir())
+}
+
+/// Runs the program in a folder with the small data set, and returns its result.
+fn result_of(folder: &TempDir, arguments: &str) -> Value {
+    json(quietly(&mut trainer_on_digits(folder.path(), arguments)))
+}
 
 /// Returns the adapters that the program finds. Prints that a test is skipped if there are none.
 fn adapters() -> Vec<Value> {
-    let list = json(trainer().arg("devices"));
+    let list = json(quietly(&mut trainer()).arg("devices"));
     let backends = list["backends"].as_array().unwrap();
     let wgpu = backends.iter().find(|backend| backend["name"] == "wgpu").unwrap();
     assert_eq!(wgpu["compiled"], true);
@@ -45,7 +56,7 @@ fn a_training_step_launches_few_kernels_and_does_not_wait() {
     }
     let folder = folder_with_digits();
     let arguments = "bench --backend wgpu --steps 3 --batch-size 8";
-    let result = json(&mut trainer_on_digits(folder.path(), arguments));
+    let result = result_of(&folder, arguments);
     let measured = &result["results"][0];
     assert_eq!(measured["backend"], "wgpu");
     // An epoch of 200 images has 25 steps. All of them read their results back at once, and get their images at once.
@@ -63,7 +74,7 @@ fn every_kernel_and_a_training_agree_with_the_cpu() {
         return;
     }
     let folder = folder_with_digits();
-    let result = json(&mut trainer_on_digits(folder.path(), "parity --backend wgpu --limit 200"));
+    let result = result_of(&folder, "parity --backend wgpu --limit 200");
     assert_eq!(result["backends"][0]["backend"], "wgpu");
     assert_eq!(result["backends"][0]["ok"], true, "{result}");
 }
@@ -74,12 +85,11 @@ fn two_runs_on_a_gpu_have_the_same_weights_and_the_cpu_evaluates_them_alike() {
         return;
     }
     let folder = folder_with_digits();
-    let results =
-        ["first", "second"].map(|run| json(&mut trainer_on_digits(folder.path(), &format!("{TRAIN} {run}"))));
+    let results = ["first", "second"].map(|run| result_of(&folder, &format!("{TRAIN} {run}")));
     assert_eq!(weights_of(&results[0]), weights_of(&results[1]));
     assert_eq!(results[0]["epochs"][1]["train_loss"], results[1]["epochs"][1]["train_loss"]);
 
-    let on_cpu = json(&mut trainer_in(folder.path(), "evaluate first --backend flex"));
+    let on_cpu = json(quietly(&mut trainer_in(folder.path(), "evaluate first --backend flex")));
     let (loss, of_cpu) = (number(&results[0]["test"]["loss"]), number(&on_cpu["loss"]));
     assert!((loss - of_cpu).abs() <= 1e-5 * of_cpu.max(1.0), "{loss}, {of_cpu}");
     assert_eq!(results[0]["test"]["accuracy"], on_cpu["accuracy"]);
@@ -91,13 +101,13 @@ fn a_run_on_a_gpu_is_resumed_to_the_same_bits() {
         return;
     }
     let folder = folder_with_digits();
-    let whole = json(&mut trainer_on_digits(folder.path(), &format!("{TRAIN} whole")));
-    json(&mut trainer_on_digits(folder.path(), &format!("{TRAIN} resumed")));
+    let whole = result_of(&folder, &format!("{TRAIN} whole"));
+    result_of(&folder, &format!("{TRAIN} resumed"));
     // Without its result, the run continues from its last checkpoint.
     fs::remove_file(folder.path().join("resumed/result.json")).unwrap();
     let checkpoints = folder.path().join("resumed/checkpoints");
     assert!(checkpoints.is_dir());
-    let resumed = json(&mut trainer_on_digits(folder.path(), &format!("{TRAIN} resumed --resume")));
+    let resumed = result_of(&folder, &format!("{TRAIN} resumed --resume"));
     assert_eq!(weights_of(&resumed), weights_of(&whole));
 }
 
@@ -106,14 +116,14 @@ fn a_device_that_is_not_there_is_refused() {
     let count = adapters().len();
     let folder = folder_with_digits();
     let command = format!("{TRAIN} run --device {}", count + 7);
-    refused(&mut trainer_on_digits(folder.path(), &command), 1, "backend `wgpu`");
+    refused(quietly(&mut trainer_on_digits(folder.path(), &command)), 1, "backend `wgpu`");
 
     let mut command: Command = trainer_on_digits(folder.path(), &format!("{TRAIN} run"));
     // Neither the Vulkan nor the OpenGL loader finds a driver.
     for variable in ["VK_DRIVER_FILES", "VK_ICD_FILENAMES", "__EGL_VENDOR_LIBRARY_FILENAMES"] {
         command.env(variable, "/dev/null");
     }
-    let output = command.output().unwrap();
+    let output = quietly(&mut command).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert_contains(
         &stderr(&output),
