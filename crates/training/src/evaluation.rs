@@ -55,13 +55,13 @@ pub fn evaluate<M: Classifier>(
     };
     let mut read_every = ReadEvery::for_device(device);
     let mut unread = Vec::new();
-    let mut batches = loader::batches(images, &order, batch_size, batcher, device).peekable();
-    while let Some(batch) = batches.next() {
+    let mut loaded = loader::batches(images, &order, batch_size, batcher, device).peekable();
+    while let Some(batch) = loaded.next() {
         if observer.wants_stop() {
             return Err(TrainingError::Interrupted);
         }
         unread.push(model.forward(batch?.batch.images).flatten::<1>(0, 1));
-        if !read_every.is_due(unread.len()) && batches.peek().is_some() {
+        if !read_every.is_due(unread.len()) && loaded.peek().is_some() {
             continue;
         }
         for logits in read(std::mem::take(&mut unread))? {

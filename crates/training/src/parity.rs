@@ -18,9 +18,9 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
 use crate::{
-    ExperimentData, Observer, RunSettings, TrainingError, TrainingLoop, TrainingState,
+    ExperimentData, Observer, RunSettings, TrainingError, TrainingLoop, TrainingSettings, TrainingState,
     curve::CurvePoint,
-    training_loop::{Ending, Watch, adam},
+    training_loop::{Ending, TrainingProgress, Watch, adam},
     transfers::read,
 };
 
@@ -277,12 +277,12 @@ fn loss(kernels: Kernels, logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<
 /// Returns parameters after three steps of Adam.
 fn run_adam(on: &Implementation) -> Result<Vec<Vec<f32>>, TrainingError> {
     const SHAPE: [usize; 2] = [1600, 64];
+    // So large that the steps are as large as the parameters.
+    const LEARNING_RATE: f64 = 0.1;
     let mut random = Random::new(on, 300);
     let mut parameter = random.tensor(SHAPE).inner();
     let gradients = [random.tensor(SHAPE), random.tensor(SHAPE), random.tensor(SHAPE)].map(Tensor::inner);
     let [beta_1, beta_2, epsilon] = [0.9, 0.999, 1e-7];
-    // A large learning rate, so that the steps are as large as the parameters.
-    const LEARNING_RATE: f64 = 0.1;
     match on.kernels {
         Kernels::Fused => {
             let (adam, mut state) = (Adam::new(beta_1, beta_2, epsilon), None);
@@ -344,12 +344,12 @@ fn train(
     observer: &dyn Observer,
 ) -> Result<Trained, TrainingError> {
     let mut settings =
-        RunSettings { seed: 1, training: Default::default(), scaling: fitted.scaling().clone() };
+        RunSettings { seed: 1, training: TrainingSettings::default(), scaling: fitted.scaling().clone() };
     settings.training.epochs = NonZeroU32::MIN;
     let config = ModelConfig::new().with_image(data.image()).with_classes(data.classes);
     let model = config.with_kernels(on.kernels).init(settings.seed, &on.device.clone().autodiff());
     let model = model.map_err(|error| TrainingError::Network(error.into()))?;
-    let state = TrainingState { model, optimizer: adam(on.kernels), progress: Default::default() };
+    let state = TrainingState { model, optimizer: adam(on.kernels), progress: TrainingProgress::default() };
     let training = TrainingLoop::new(&settings, data, fitted.clone(), on.device.clone(), observer);
     let (ending, state) = training.run(state, &mut Stop(observer))?;
     if ending == Ending::Stopped {

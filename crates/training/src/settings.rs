@@ -333,6 +333,7 @@ pub const BATCH_SIZE: NonZeroU32 = NonZeroU32::new(64).unwrap();
 /// Name of the tutorial's network. Saved settings leave it out.
 const NETWORK: &str = "cnn";
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_first(device: &u32) -> bool {
     *device == 0
 }

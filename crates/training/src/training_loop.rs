@@ -235,14 +235,14 @@ impl<'a> TrainingLoop<'a> {
         let batcher = self.batcher.clone().augmented(&settings.augmentation, seed, epoch);
         let mut read_every = self.read_every();
         let mut unread = UnreadSteps::default();
-        let mut batches = loader::batches(self.train, rest, batch_size, &batcher, &device).peekable();
-        while let Some(loaded) = batches.next() {
-            let LoadedBatch { batch, labels } = loaded?;
+        let mut loaded = loader::batches(self.train, rest, batch_size, &batcher, &device).peekable();
+        while let Some(next) = loaded.next() {
+            let LoadedBatch { batch, labels } = next?;
             let learning_rate = settings.learning_rate.get();
             let (trained, logits, loss) = step(state.model, &mut state.optimizer, learning_rate, batch);
             state.model = trained;
             unread.push(logits, loss, labels);
-            if !read_every.is_due(unread.labels.len()) && batches.peek().is_some() {
+            if !read_every.is_due(unread.labels.len()) && loaded.peek().is_some() {
                 continue;
             }
 

@@ -76,7 +76,9 @@ proptest! {
         let file = folder.join(if in_plan { PLAN } else { CONFIG });
         let before = fs::read(&file).unwrap();
         let mut bytes = before.clone();
-        changes.iter().for_each(|change| apply(&mut bytes, change));
+        for change in &changes {
+            apply(&mut bytes, change);
+        }
         if in_plan && is_sealed {
             seal(&mut bytes);
         }

@@ -239,9 +239,10 @@ fn time(
     let warm_up = repeat(WARM_UP_STEPS, terminal, || run(1))?;
     // Compiling kernels takes most of the warm-up.
     let of_warm_up = host_seconds.get();
-    let group = match backend.is_gpu() {
-        true => (GROUP_SECONDS / Spread::of(warm_up).median).clamp(1.0, ReadEvery::MOST as f64) as usize,
-        false => 1,
+    let group = if backend.is_gpu() {
+        (GROUP_SECONDS / Spread::of(warm_up).median).clamp(1.0, ReadEvery::MOST as f64) as usize
+    } else {
+        1
     };
     let groups = repeat(steps.div_ceil(group), terminal, || run(group))?;
     let steps = (groups.len() * group) as f64;

@@ -7,6 +7,7 @@ mod destination;
 
 use std::{
     borrow::Cow,
+    fmt::Write as _,
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
@@ -236,7 +237,7 @@ pub fn escape_json(json: &str) -> Cow<'_, str> {
     for character in json.chars() {
         if is_escaped(character) {
             // All of them have at most four hexadecimal digits.
-            escaped += &format!("\\u{:04x}", character as u32);
+            let _ = write!(escaped, "\\u{:04x}", character as u32);
         } else {
             escaped.push(character);
         }
