@@ -15,7 +15,7 @@ fn overrides(text: &str) -> Overrides {
 }
 
 /// Every key with two values.
-const KEYS: [(&str, [&str; 2]); 23] = [
+const KEYS: [(&str, [&str; 2]); 24] = [
     ("dataset", ["'folder'", "'idx'"]),
     ("data_dir", ["'here'", "'there'"]),
     ("mirror", ["'https://here'", "'https://there'"]),
@@ -127,6 +127,7 @@ fn defaults_are_the_tutorials() {
         learning_rate,
         validation_split,
         backend,
+        device,
         threads,
         checkpoint_every,
         network,
@@ -137,7 +138,7 @@ fn defaults_are_the_tutorials() {
     assert_eq!((learning_rate.get(), validation_split), (0.001, Fraction::NONE));
     assert!(checkpoint_every.is_none());
     assert_eq!(TrainingSettings::default().checkpoint_every(), Duration::from_mins(1));
-    assert_eq!((backend, network.as_str()), (Backend::Flex, "cnn"));
+    assert_eq!((backend, device, network.as_str()), (Backend::Flex, 0, "cnn"));
     assert_eq!(augmentation, Augmentation::default());
 }
 
