@@ -29,6 +29,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     pin_default_backend();
+    #[cfg(feature = "wgpu")]
+    gpu_faults::install();
     let (cli, invocation) = match cli::parse() {
         Ok(parsed) => parsed,
         Err(exit) => return exit,

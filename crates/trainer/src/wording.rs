@@ -115,7 +115,7 @@ fn of_training(error: &TrainingError, invocation: &Invocation) -> Wording {
         }
         TrainingError::NoDevice { .. } => hint("`mnist-trainer devices` lists them"),
         TrainingError::Device(_) => hint(
-            "a run keeps its last checkpoint: repeat the command with --resume; if the memory was too small, use a \
+            "a run keeps its last checkpoint for --resume; if the memory was too small, start over with --force and a \
              smaller --batch-size",
         ),
         TrainingError::TooManyThreads { most, .. } => hint(format!("use --threads {most} or fewer")),

@@ -199,10 +199,10 @@ pub fn in_pool<T: Send, E: From<TrainingError> + Send>(
     pool().build().map_err(|_| TrainingError::Threads(count))?.install(work)
 }
 
-/// Returns whether this process has opened a GPU.
-pub fn is_gpu_open() -> bool {
+/// Returns whether this process has opened a GPU, or has tried to.
+pub fn is_gpu_used() -> bool {
     #[cfg(feature = "wgpu")]
-    return adapters::is_any_open();
+    return adapters::is_used();
     #[cfg(not(feature = "wgpu"))]
     false
 }
@@ -210,9 +210,15 @@ pub fn is_gpu_open() -> bool {
 /// The graphics adapters that wgpu finds.
 #[cfg(feature = "wgpu")]
 mod adapters {
-    use std::sync::{Mutex, PoisonError};
+    use std::sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    };
 
     use burn::tensor::{Device, DeviceKind, wgpu::wgpu};
+
+    /// Whether this process has opened an adapter, or has tried to. A panic hook reads it, so it must not need a lock.
+    static IS_USED: AtomicBool = AtomicBool::new(false);
 
     /// Adapters that this process has opened, in the order of their numbers. Burn opens each only once.
     static OPENED: Mutex<Vec<Adapter>> = Mutex::new(Vec::new());
@@ -246,6 +252,7 @@ mod adapters {
 
     /// Returns the adapter with this number. Opens all before it, too.
     pub(super) fn adapter(number: usize) -> Result<Adapter, String> {
+        IS_USED.store(true, Ordering::Relaxed);
         let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
         let mut reason = String::new();
         for kinds in KINDS {
@@ -273,8 +280,8 @@ mod adapters {
         opened.get(number).cloned().ok_or(reason)
     }
 
-    pub(super) fn is_any_open() -> bool {
-        !OPENED.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    pub(super) fn is_used() -> bool {
+        IS_USED.load(Ordering::Relaxed)
     }
 
     /// Returns the opened adapter of a device.

@@ -280,6 +280,11 @@ impl TrainingError {
     pub fn device<E: fmt::Debug>(error: E) -> Self {
         Self::Device(one_line(root_cause(&format!("{error:?}"))))
     }
+
+    /// Turns the message of a panic inside Burn into an error, with where it happened.
+    pub fn device_panic(message: &str, place: &str) -> Self {
+        Self::Device(format!("{} ({})", one_line(root_cause(message)), one_line(place)))
+    }
 }
 
 /// Returns the first cause of a GPU's error. CubeCL writes a line after each "Caused by:", and then where it was noticed.

@@ -134,7 +134,11 @@ fn check_of(name: &str, error: f64, tolerance: f64) -> Check {
 
 fn of_values(name: &str, ours: &[f32], theirs: &[f32]) -> Check {
     let largest = |values: &mut dyn Iterator<Item = f64>| {
-        values.fold(0.0, |largest: f64, value| if value.is_nan() { value } else { largest.max(value.abs()) })
+        // `f64::max` ignores NaN.
+        values.fold(0.0, |largest: f64, value| match value.abs() {
+            value if largest.is_nan() || value.is_nan() => f64::NAN,
+            value => largest.max(value),
+        })
     };
     let difference = largest(&mut differences(ours, theirs));
     check_of(name, difference / largest(&mut theirs.iter().copied().map(f64::from)), VALUES)
@@ -147,8 +151,8 @@ fn of_gradients(name: &str, ours: &[f32], theirs: &[f32]) -> Check {
 }
 
 fn differences(ours: &[f32], theirs: &[f32]) -> impl Iterator<Item = f64> {
-    let length = if ours.len() == theirs.len() { 0.0 } else { f64::NAN };
-    ours.iter().zip(theirs).map(move |(&ours, &theirs)| f64::from(ours) - f64::from(theirs) + length)
+    let missing = (ours.len() != theirs.len()).then_some(f64::NAN);
+    ours.iter().zip(theirs).map(|(&ours, &theirs)| f64::from(ours) - f64::from(theirs)).chain(missing)
 }
 
 fn relative(ours: f64, theirs: f64) -> f64 {
@@ -373,7 +377,14 @@ mod tests {
         for compare in [of_values, of_gradients] {
             assert!(compare("same", &reference, &reference).ok);
             assert!(compare("rounding", &[3.0 + 1e-5, -4.0], &reference).ok);
-            for wrong in [&[3.01, -4.0][..], &[f32::NAN, -4.0], &[3.0, f32::INFINITY], &[3.0]] {
+            for wrong in [
+                &[3.01, -4.0][..],
+                &[f32::NAN, -4.0],
+                &[f32::NAN, f32::NAN],
+                &[3.0, f32::INFINITY],
+                &[3.0],
+                &[],
+            ] {
                 let check = compare("wrong", wrong, &reference);
                 assert!(!check.ok, "{check:?}");
             }

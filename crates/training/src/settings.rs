@@ -463,7 +463,7 @@ impl RunSettings {
     }
 }
 
-/// Keys that do not change the result.
+/// Keys that do not change the result. Another GPU changes only its rounding.
 const WITHOUT_EFFECT: [&str; 4] = ["device", "threads", "data_dir", "checkpoint_every"];
 
 /// Refuses settings that differ from those saved at `path`, if that file exists. Ignores the keys in `may_differ`

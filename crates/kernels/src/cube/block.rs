@@ -365,7 +365,7 @@ fn parameter_gradients(
     for column in 0..columns {
         shared[lane * columns + column] = sums[column];
     }
-    sum_lanes(&mut shared, lane, lanes, columns);
+    sum_lanes(&mut shared, lane, 0usize, columns, lanes, columns);
     if is_bias {
         if lane == 0 {
             of_bias[out] = shared[0];

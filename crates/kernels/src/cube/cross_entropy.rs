@@ -57,7 +57,7 @@ fn loss_and_probabilities(
     }
     let mut shared = Shared::<[f32]>::new_slice(lanes);
     shared[lane] = sum_of_losses;
-    sum_lanes(&mut shared, lane, lanes, 1usize);
+    sum_lanes(&mut shared, lane, 0usize, 1usize, lanes, 1usize);
     if lane == 0 {
         loss[0] = shared[0] / f32::cast_from(batch);
     }

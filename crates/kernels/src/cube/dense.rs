@@ -49,7 +49,7 @@ fn forward(
     }
     let mut shared = Shared::<[f32]>::new_slice(comptime!(OUTPUTS * LANES));
     shared[lane * OUTPUTS + part] = sum;
-    sum_lanes(&mut shared, lane, LANES, OUTPUTS);
+    sum_lanes(&mut shared, lane, part, 1usize, LANES, OUTPUTS);
     if lane == 0 && column < outputs {
         let mut value = shared[part] + bias[column];
         if relu && value <= 0.0 && !value.is_nan() {

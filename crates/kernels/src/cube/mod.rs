@@ -45,8 +45,18 @@ fn cubes_for(tensor: &CubeTensor, threads: usize, threads_per_cube: usize) -> (C
 
 /// Adds up `width` values of each lane of a cube in a fixed order: a tree. `values[lane * width + i]` is value `i`
 /// of a lane. Afterwards, the sums are in `values[..width]`. The number of lanes is a power of two.
+///
+/// A thread adds `count` values of its lane from `first` on. The threads of a lane must not share any: between two
+/// barriers, nothing orders their additions.
 #[cube]
-fn sum_lanes(values: &mut Shared<[f32]>, lane: usize, #[comptime] lanes: usize, #[comptime] width: usize) {
+fn sum_lanes(
+    values: &mut Shared<[f32]>,
+    lane: usize,
+    first: usize,
+    #[comptime] count: usize,
+    #[comptime] lanes: usize,
+    #[comptime] width: usize,
+) {
     sync_cube();
     let steps = comptime!(lanes.ilog2());
     #[unroll]
@@ -54,9 +64,9 @@ fn sum_lanes(values: &mut Shared<[f32]>, lane: usize, #[comptime] lanes: usize, 
         let half = comptime!(lanes >> (step + 1));
         if lane < half {
             #[unroll]
-            for i in 0..width {
-                let other = values[(lane + half) * width + i];
-                values[lane * width + i] += other;
+            for i in 0..count {
+                let other = values[(lane + half) * width + first + i];
+                values[lane * width + first + i] += other;
             }
         }
         sync_cube();

@@ -64,7 +64,7 @@ pub struct Measurement {
     /// Time of forward pass, backward pass and optimizer for a batch already in memory, in milliseconds.
     pub train_step_ms: Spread,
     pub train_images_per_second: f64,
-    /// Number of timed steps.
+    /// Number of timed steps. On a GPU, minimum and maximum are those of groups of steps.
     pub steps: usize,
     /// Kernels that a training step launches on a GPU. `None` on a CPU.
     pub launches_per_step: Option<f64>,
@@ -104,23 +104,23 @@ impl Benchmark {
         let mut optimizer = adam(self.kernels);
         let mut model = Some(config.init(1, &device.clone().autodiff())?);
         let mut batch = batches.iter().cycle().cloned();
-        let (train_seconds, host_seconds) = time(self.steps, backend, terminal, || {
-            let untrained = model.take().expect("put back by every step");
-            let batch = batch.next().expect("a cycle");
-            let (trained, _, loss) = step(untrained, &mut optimizer, LEARNING_RATE, batch);
-            model = Some(trained);
-            loss.inner()
-        })?;
+        let Timed { seconds: train_seconds, steps, host_seconds } =
+            time(self.steps, backend, terminal, || {
+                let untrained = model.take().expect("put back by every step");
+                let batch = batch.next().expect("a cycle");
+                let (trained, _, loss) = step(untrained, &mut optimizer, LEARNING_RATE, batch);
+                model = Some(trained);
+                loss.inner()
+            })?;
         let peak_memory_mb = peak_is_known.then(peak_memory_mb).flatten();
 
         let model = model.expect("put back by every step").valid();
         let mut batch = batches.iter().cycle().map(|batch| batch.images.clone().inner());
-        let (inference, _) = time(self.steps, backend, terminal, || {
+        let Timed { seconds: inference, .. } = time(self.steps, backend, terminal, || {
             model.forward(batch.next().expect("a cycle")).flatten(0, 1)
         })?;
         let counts = if backend.is_gpu() { Some(self.count(device, data, &config, terminal)?) } else { None };
 
-        let timed = train_seconds.len();
         let train_step = Spread::of(train_seconds);
         let per_second = |seconds: &f64| self.batch_size as f64 / seconds;
         Ok(Measurement {
@@ -128,7 +128,7 @@ impl Benchmark {
             threads: rayon::current_num_threads(),
             batch_size: self.batch_size,
             kernels: self.kernels,
-            steps: timed,
+            steps,
             train_step_ms: Spread {
                 median: 1e3 * train_step.median,
                 min: 1e3 * train_step.min,
@@ -218,7 +218,16 @@ struct Counts {
     kernels: BTreeMap<String, f64>,
 }
 
-/// Returns the seconds of each step after the warm-up, and the mean CPU time of this thread per step without the waiting.
+/// The time of steps.
+struct Timed {
+    /// Mean seconds per step of each group of steps.
+    seconds: Vec<f64>,
+    steps: usize,
+    /// Mean CPU time of this thread per step, without the waiting.
+    host_seconds: Option<f64>,
+}
+
+/// Times steps after a warm-up.
 ///
 /// `step` returns a result to wait for. A GPU computes while the CPU goes on, so its steps are timed in groups that end
 /// with reading their results.
@@ -227,7 +236,7 @@ fn time(
     backend: Backend,
     terminal: &Terminal,
     mut step: impl FnMut() -> Tensor<1>,
-) -> Result<(Vec<f64>, Option<f64>), TrainingError> {
+) -> Result<Timed, TrainingError> {
     let host_seconds = Cell::new(Some(0.0));
     let mut run = |group: usize| {
         let before = thread_seconds();
@@ -245,9 +254,13 @@ fn time(
         1
     };
     let groups = repeat(steps.div_ceil(group), terminal, || run(group))?;
-    let steps = (groups.len() * group) as f64;
-    let host_seconds = host_seconds.get().zip(of_warm_up).map(|(all, warm_up)| (all - warm_up) / steps);
-    Ok((groups.into_iter().map(|seconds| seconds / group as f64).collect(), host_seconds))
+    let steps = groups.len() * group;
+    let of_steps = host_seconds.get().zip(of_warm_up).map(|(all, warm_up)| all - warm_up);
+    Ok(Timed {
+        seconds: groups.into_iter().map(|seconds| seconds / group as f64).collect(),
+        steps,
+        host_seconds: of_steps.map(|seconds| seconds / steps as f64),
+    })
 }
 
 fn repeat(

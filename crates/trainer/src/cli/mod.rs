@@ -291,6 +291,9 @@ pub struct BenchArgs {
     /// Time only this backend [default: every backend in this build that has a device]
     #[arg(long, value_name = "BACKEND", value_parser = values::backend())]
     pub backend: Option<Backend>,
+    /// Number of the GPU, as `devices` lists them [default: 0]
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
+    pub device: u32,
     /// Number of CPU threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub threads: Option<NonZeroU32>,
@@ -308,6 +311,9 @@ pub struct ParityArgs {
     /// Check only this backend [default: every backend in this build that has a device]
     #[arg(long, value_name = "BACKEND", value_parser = values::backend())]
     pub backend: Option<Backend>,
+    /// Number of the GPU, as `devices` lists them [default: 0]
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
+    pub device: u32,
     /// Number of images to train on
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value = "6400")]
     pub limit: NonZeroU32,

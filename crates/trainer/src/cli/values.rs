@@ -72,7 +72,7 @@ mod tests {
         assert_eq!(parses(&scaling()), preset_names().len());
         assert_eq!(
             [parses(&dataset()), parses(&color_mode()), parses(&backend()), parses(&export_format())],
-            [3, 2, 3, 2]
+            [3, 2, 4, 2]
         );
     }
 

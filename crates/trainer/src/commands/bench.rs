@@ -37,7 +37,14 @@ fn measure(args: BenchArgs, terminal: &Terminal) -> Result<()> {
         Some(backend) => vec![backend],
         None => Backend::ALL.into_iter().filter(|backend| backend.open().is_ok()).collect(),
     };
-    let devices = backends.iter().map(|backend| backend.open()).collect::<Result<Vec<_>, TrainingError>>()?;
+    // A CPU has only one device.
+    let open = |backend: Backend, number: u32| {
+        backend.open_device(if backend.is_gpu() { number as usize } else { 0 })
+    };
+    let devices = backends
+        .iter()
+        .map(|backend| open(*backend, args.device))
+        .collect::<Result<Vec<_>, TrainingError>>()?;
     let dataset = DatasetSettings::resolve(&args.dataset.over(Overrides::default()))?;
     let data = ExperimentData::open_unchecked(&dataset, terminal)?;
     let benchmark = Benchmark {

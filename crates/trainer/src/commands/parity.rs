@@ -39,7 +39,14 @@ fn compare_all(args: ParityArgs, terminal: &Terminal) -> Result<()> {
         Some(backend) => vec![backend],
         None => Backend::ALL.into_iter().filter(|backend| backend.open().is_ok()).collect(),
     };
-    let devices = backends.iter().map(|backend| backend.open()).collect::<Result<Vec<_>, TrainingError>>()?;
+    // A CPU has only one device.
+    let open = |backend: Backend, number: u32| {
+        backend.open_device(if backend.is_gpu() { number as usize } else { 0 })
+    };
+    let devices = backends
+        .iter()
+        .map(|backend| open(*backend, args.device))
+        .collect::<Result<Vec<_>, TrainingError>>()?;
     let flex = Backend::Flex.open()?;
     let dataset = DatasetSettings::resolve(&args.dataset.over(Overrides::default()))?;
     let mut data = ExperimentData::open_unchecked(&dataset, terminal)?;
@@ -60,11 +67,12 @@ fn compare_all(args: ParityArgs, terminal: &Terminal) -> Result<()> {
         result.backends.push(BackendResult { backend: backend.name(), device, ok, checks });
     }
     terminal.result(&result, || describe_all(&result))?;
-    if let Some(wrong) = result.backends.iter().find(|backend| !backend.ok) {
-        let names = wrong.checks.iter().filter(|check| !check.ok).map(|check| check.name.as_str());
-        bail!("{} differs from flex in: {}", wrong.backend, names.collect::<Vec<_>>().join("; "));
-    }
-    Ok(())
+    let wrong = result.backends.iter().filter(|backend| !backend.ok).map(|backend| {
+        let names = backend.checks.iter().filter(|check| !check.ok).map(|check| check.name.as_str());
+        format!("{} differs from flex in: {}", backend.backend, names.collect::<Vec<_>>().join("; "))
+    });
+    let wrong = wrong.collect::<Vec<_>>();
+    if wrong.is_empty() { Ok(()) } else { bail!("{}", wrong.join("; ")) }
 }
 
 fn describe_all(result: &ParityResult) -> String {

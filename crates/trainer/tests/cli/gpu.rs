@@ -11,6 +11,7 @@ use crate::support::{
     assert_contains,
     digits::{folder_with_digits, trainer_on_digits},
     json, number,
+    processes::{Background, wait_until},
     refusals::refused,
     stderr, trainer, trainer_in, weights_of,
 };
@@ -101,13 +102,16 @@ fn a_run_on_a_gpu_is_resumed_to_the_same_bits() {
         return;
     }
     let folder = folder_with_digits();
-    let whole = result_of(&folder, &format!("{TRAIN} whole"));
-    result_of(&folder, &format!("{TRAIN} resumed"));
-    // Without its result, the run continues from its last checkpoint.
-    fs::remove_file(folder.path().join("resumed/result.json")).unwrap();
+    let train = TRAIN.replace("--epochs 2", "--epochs 20");
+    let whole = result_of(&folder, &format!("{train} whole"));
+    let mut stopped =
+        Background::start(quietly(&mut trainer_on_digits(folder.path(), &format!("{train} resumed"))));
     let checkpoints = folder.path().join("resumed/checkpoints");
-    assert!(checkpoints.is_dir());
-    let resumed = result_of(&folder, &format!("{TRAIN} resumed --resume"));
+    wait_until("a checkpoint", || fs::read_dir(&checkpoints).is_ok_and(|mut found| found.next().is_some()));
+    stopped.signal("INT");
+    assert_eq!(stopped.wait().code(), Some(130));
+    assert!(!folder.path().join("resumed/result.json").exists(), "the run was faster than the test");
+    let resumed = result_of(&folder, &format!("{train} resumed --resume"));
     assert_eq!(weights_of(&resumed), weights_of(&whole));
 }
 
