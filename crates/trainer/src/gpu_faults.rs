@@ -8,7 +8,10 @@ use std::{
 
 use anyhow::Result;
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use mnist_training::{TrainingError, backend::is_gpu_used};
+use mnist_training::{
+    TrainingError,
+    backend::{is_gpu_used, wait_for_gpus},
+};
 
 /// The message of the first panic after a GPU was used, and where it happened.
 static PANIC: Mutex<Option<[String; 2]>> = Mutex::new(None);
@@ -52,7 +55,11 @@ pub fn install() {
 
 /// Runs a command. If it or one of its threads panics after a GPU was used, returns an error with the cause.
 pub fn guarded(work: impl FnOnce() -> Result<()>) -> Result<()> {
-    let result = panic::catch_unwind(AssertUnwindSafe(work));
+    let result = panic::catch_unwind(AssertUnwindSafe(|| {
+        let result = work();
+        wait_for_gpus();
+        result
+    }));
     let panic = PANIC.lock().unwrap_or_else(PoisonError::into_inner).take();
     match (result, panic) {
         (Ok(Ok(())), _) => Ok(()),

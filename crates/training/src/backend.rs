@@ -207,6 +207,13 @@ pub fn is_gpu_used() -> bool {
     false
 }
 
+/// Waits until the GPUs that this process has used have finished. A program should do so before it ends: drivers can crash
+/// if they are unloaded while a GPU still works.
+pub fn wait_for_gpus() {
+    #[cfg(feature = "wgpu")]
+    adapters::wait();
+}
+
 /// The graphics adapters that wgpu finds.
 #[cfg(feature = "wgpu")]
 mod adapters {
@@ -278,6 +285,13 @@ mod adapters {
             }
         }
         opened.get(number).cloned().ok_or(reason)
+    }
+
+    pub(super) fn wait() {
+        for adapter in &*OPENED.lock().unwrap_or_else(PoisonError::into_inner) {
+            // The result was reported already; an error now changes nothing.
+            let _ = adapter.device.sync();
+        }
     }
 
     pub(super) fn is_used() -> bool {

@@ -278,20 +278,22 @@ impl TrainingError {
 
     /// Wraps an error of Burn; for `map_err` where Burn reads values from a device.
     pub fn device<E: fmt::Debug>(error: E) -> Self {
-        Self::Device(one_line(root_cause(&format!("{error:?}"))))
+        Self::Device(one_line(&root_cause(&format!("{error:?}"))))
     }
 
     /// Turns the message of a panic inside Burn into an error, with where it happened.
     pub fn device_panic(message: &str, place: &str) -> Self {
-        Self::Device(format!("{} ({})", one_line(root_cause(message)), one_line(place)))
+        Self::Device(format!("{} ({})", one_line(&root_cause(message)), one_line(place)))
     }
 }
 
-/// Returns the first cause of a GPU's error. CubeCL writes a line after each "Caused by:", and then where it was noticed.
-fn root_cause(error: &str) -> &str {
+/// Returns the first cause of a GPU's error, at most two lines. CubeCL and wgpu write it after the last "Caused by:", and
+/// CubeCL then writes where it was noticed.
+fn root_cause(error: &str) -> String {
     let chain = error.split("Asked at:").next().unwrap_or(error);
     let cause = chain.rsplit("Caused by:").next().unwrap_or(chain);
-    cause.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or(error)
+    let lines: Vec<&str> = cause.lines().map(str::trim).filter(|line| !line.is_empty()).take(2).collect();
+    lines.join("; ")
 }
 
 fn no_device(backend: &str, number: usize, reason: &str) -> String {
@@ -322,6 +324,8 @@ mod tests {
         let error = "An error happened during execution\nCaused by:\n  Several failures at once\nCaused by:\n  The bytes \
                      were never written (failure #1)\n  skipped `Loss`\nCaused by:\n  Out of memory\nAsked at:\n  at a.rs";
         assert_eq!(root_cause(error), "Out of memory");
+        let of_wgpu = "wgpu error: Out of Memory\n\nCaused by:\n  In Device::create_buffer\n    Not enough memory left.\n";
+        assert_eq!(root_cause(of_wgpu), "In Device::create_buffer; Not enough memory left.");
         assert_eq!(root_cause("one line"), "one line");
         assert_eq!(root_cause(""), "");
     }

@@ -5,7 +5,7 @@ use std::{hint::black_box, time::Instant};
 use anyhow::Result;
 use burn::{data::dataset::Dataset, tensor::Device};
 use mnist_data::{Images, Scaling, ScalingBatcher};
-use mnist_training::{loader, observer::watched, training_loop::epoch_order};
+use mnist_training::{TrainingError, loader, observer::watched, training_loop::epoch_order};
 use serde::Serialize;
 
 use super::{Spread, check};
@@ -63,6 +63,7 @@ pub fn throughput(
             check(terminal)?;
             black_box(batch?.batch);
         }
+        device.sync().map_err(TrainingError::device)?;
         Ok(())
     })?;
 
