@@ -79,8 +79,8 @@ impl ComparisonFolder {
     /// Begins a comparison, resumes one, or joins one that another process is training.
     ///
     /// # Errors
-    /// When the destination contains a comparison with other settings or data, another process is training in a
-    /// folder that should be replaced, or the observer asks to stop while this waits for another process.
+    /// When the destination contains a comparison with other settings or data, or another process is training in a
+    /// folder that should be replaced. Also when the observer asks to stop while this waits for another process.
     pub fn begin(
         destination: Destination,
         settings: &ComparisonSettings,

@@ -5,6 +5,9 @@ use burn::{
     tensor::{Device, Tensor},
 };
 
+#[cfg(any(feature = "flex", feature = "wgpu"))]
+use crate::adam_step::Step;
+
 /// The Adam optimizer ([Kingma and Ba, 2015](https://arxiv.org/abs/1412.6980)), with the same update as
 /// [`burn::optim::Adam`].
 ///
@@ -75,19 +78,6 @@ impl Adam {
     pub fn init(self) -> ModuleOptimizer {
         ModuleOptimizer::from(self)
     }
-}
-
-/// The factors of one step, see [`Adam`].
-#[cfg(any(feature = "flex", feature = "wgpu"))]
-#[derive(Clone, Copy)]
-pub(crate) struct Step {
-    pub(crate) beta_1: f32,
-    pub(crate) beta_2: f32,
-    /// √(1 − β₂ᵗ) / (1 − β₁ᵗ)
-    pub(crate) factor: f32,
-    /// ε √(1 − β₂ᵗ)
-    pub(crate) epsilon: f32,
-    pub(crate) learning_rate: f32,
 }
 
 impl Optimizer for Adam {

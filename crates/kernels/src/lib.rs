@@ -12,6 +12,8 @@
 #![allow(clippy::inline_always)]
 
 mod adam;
+#[cfg(any(feature = "flex", feature = "wgpu"))]
+mod adam_step;
 #[cfg(feature = "flex")]
 mod aligned;
 #[cfg(feature = "flex")]

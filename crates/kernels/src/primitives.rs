@@ -1,7 +1,7 @@
 //! The convolution block as a sequence of Burn's own operations.
 //!
 //! Backends without kernels always run these. Flex and GPUs run them for shapes and element types that their kernels
-//! do not support, and Flex also in the backward pass if an input or a weight is NaN or infinite.
+//! do not support. Flex also runs them in the backward pass if an input or a weight is NaN or infinite.
 
 use burn::{
     backend::{

@@ -53,8 +53,8 @@ pub fn install() {
     }));
 }
 
-/// Runs a command. If it or one of its threads panics after a GPU was used, returns an error with the cause.
-pub fn guarded(work: impl FnOnce() -> Result<()>) -> Result<()> {
+/// Runs a part of the program. If it or one of its threads panics after a GPU was used, returns an error with the cause.
+pub fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     let result = panic::catch_unwind(AssertUnwindSafe(|| {
         let result = work();
         wait_for_gpus();
@@ -62,14 +62,13 @@ pub fn guarded(work: impl FnOnce() -> Result<()>) -> Result<()> {
     }));
     let panic = PANIC.lock().unwrap_or_else(PoisonError::into_inner).take();
     match (result, panic) {
-        (Ok(Ok(())), _) => Ok(()),
         // The panic of another thread is the cause of the error.
         (Ok(Err(error)), Some([message, place]))
             if matches!(error.downcast_ref(), Some(TrainingError::Device(_))) =>
         {
             Err(TrainingError::device_panic(&message, &place).into())
         }
-        (Ok(error), _) => error,
+        (Ok(other), _) => other,
         (Err(_), Some([message, place])) => Err(TrainingError::device_panic(&message, &place).into()),
         (Err(payload), None) => panic::resume_unwind(payload),
     }

@@ -20,6 +20,8 @@ use std::process::ExitCode;
 
 use mnist_training::backend;
 
+#[cfg(feature = "wgpu")]
+use gpu_faults::guarded;
 use terminal::Terminal;
 
 /// Keeps freed memory for the next training step. The system's allocator would return the memory to the system,
@@ -31,21 +33,29 @@ fn main() -> ExitCode {
     pin_default_backend();
     #[cfg(feature = "wgpu")]
     gpu_faults::install();
-    let (cli, invocation) = match cli::parse() {
-        Ok(parsed) => parsed,
-        Err(exit) => return exit,
+    // `--backend auto` looks for a GPU.
+    let (cli, invocation) = match guarded(|| Ok(cli::parse())) {
+        Ok(Ok(parsed)) => parsed,
+        Ok(Err(exit)) => return exit,
+        Err(error) => {
+            terminal::write_line(format!("error: {error}"));
+            return ExitCode::FAILURE;
+        }
     };
     let terminal = Terminal::new(cli.output.wants_json(), cli.output.quiet);
     if let Err(error) = interrupt::install() {
         terminal::warn(format!("ctrl-C will stop the program without saving its progress: {error}"));
     }
-    let work = || commands::run(cli.command, &terminal);
-    #[cfg(feature = "wgpu")]
-    let work = || gpu_faults::guarded(work);
-    match work() {
+    match guarded(|| commands::run(cli.command, &terminal)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure::report(&error, &invocation),
     }
+}
+
+/// Without a GPU backend, there are no faults of a GPU to guard against.
+#[cfg(not(feature = "wgpu"))]
+fn guarded<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    work()
 }
 
 /// Makes the CPU backend Burn's default device; [`backend::default_cpu`] explains why.

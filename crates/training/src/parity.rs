@@ -219,6 +219,23 @@ fn gradient<const D: usize>(
     of.grad(gradients).map(flat).ok_or_else(|| TrainingError::Device("a gradient is missing".into()))
 }
 
+/// Returns the output of a layer, and the gradients of its input, weights and bias, for the loss `sum(output · factors)`.
+fn layer_results<const D: usize, const W: usize>(
+    output: Tensor<D>,
+    factors: Tensor<D>,
+    input: &Tensor<D>,
+    weight: &Tensor<W>,
+    bias: &Tensor<1>,
+) -> Result<Vec<Vec<f32>>, TrainingError> {
+    let gradients = (output.clone() * factors).sum().backward();
+    values([
+        flat(output.inner()),
+        gradient(input, &gradients)?,
+        gradient(weight, &gradients)?,
+        gradient(bias, &gradients)?,
+    ])
+}
+
 /// Returns the output of a block, and the gradients of its input, weights and bias.
 fn run_block(on: &Implementation, block: Block, batch: usize) -> Result<Vec<Vec<f32>>, TrainingError> {
     let Block { channels: [channels_in, channels_out], side, .. } = block;
@@ -232,13 +249,7 @@ fn run_block(on: &Implementation, block: Block, batch: usize) -> Result<Vec<Vec<
     };
     let output = apply(input.clone(), weight.clone(), bias.clone());
     let factors = random.tensor(output.dims());
-    let gradients = (output.clone() * factors).sum().backward();
-    values([
-        flat(output.inner()),
-        gradient(&input, &gradients)?,
-        gradient(&weight, &gradients)?,
-        gradient(&bias, &gradients)?,
-    ])
+    layer_results(output, factors, &input, &weight, &bias)
 }
 
 /// Returns the output of the hidden dense layer, and the gradients of its input, weights and bias.
@@ -252,13 +263,7 @@ fn run_dense(on: &Implementation) -> Result<Vec<Vec<f32>>, TrainingError> {
         Kernels::Primitives => relu(input.clone().matmul(weight.clone()) + bias.clone().unsqueeze()),
     };
     let factors = random.tensor(output.dims());
-    let gradients = (output.clone() * factors).sum().backward();
-    values([
-        flat(output.inner()),
-        gradient(&input, &gradients)?,
-        gradient(&weight, &gradients)?,
-        gradient(&bias, &gradients)?,
-    ])
+    layer_results(output, factors, &input, &weight, &bias)
 }
 
 /// Returns the loss, and the gradient of the logits.

@@ -49,8 +49,8 @@ pub fn read(tensors: Vec<Tensor<1>>) -> Result<Vec<Vec<f32>>, TrainingError> {
 
 /// How many steps to read back at once.
 ///
-/// On a CPU it is always one. On a GPU, more steps mean that the CPU waits less often; but the program hears ctrl-C and
-/// shows progress only between two reads, so the number is limited by time.
+/// On a CPU it is always one. On a GPU, more steps mean that the CPU waits less often. The program hears ctrl-C and shows
+/// progress only between two reads, so their time is limited.
 #[derive(Debug)]
 pub struct ReadEvery {
     steps: usize,

@@ -8,7 +8,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::{THREADS, contiguous, cubes_for, empty, supported};
-use crate::adam::Step;
+use crate::adam_step::Step;
 
 /// Updates a parameter and its moments. Each output may be the same memory as its input: a thread reads and writes
 /// only its own value. The operations and their order are the same as on the CPU.

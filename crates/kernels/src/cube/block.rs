@@ -223,8 +223,8 @@ fn inference_forward(
     }
 }
 
-/// Computes the gradient of the input. A thread computes a 2×2 square of it, aligned with the windows, so which
-/// weight connects a place of a window with a pixel of the square is known when the kernel is compiled.
+/// Computes the gradient of the input. A thread computes a 2×2 square of it, aligned with the windows. So it is known
+/// when the kernel is compiled which weight connects a place of a window with a pixel of the square.
 ///
 /// Zero gradients are multiplied too, so that an infinite weight makes the result NaN, as in the primitives.
 #[cube(launch)]

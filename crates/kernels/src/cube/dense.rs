@@ -15,8 +15,8 @@ const OUTPUTS: usize = 8;
 /// a GPU idle.
 const LANES: usize = 32;
 
-/// Side of the square of results that a cube of a backward pass computes, and of the parts of the factors that it
-/// keeps in shared memory.
+/// Side of the square of results that a cube of a backward pass computes. The parts of the factors in shared memory have
+/// the same side.
 const TILE: usize = 16;
 
 /// Computes [`OUTPUTS`] outputs of one row per cube. Each lane adds up every [`LANES`]-th product.

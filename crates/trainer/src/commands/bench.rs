@@ -5,13 +5,14 @@ use mnist_data::Scaling;
 use mnist_kernels::fma_peak;
 use mnist_model::Kernels;
 use mnist_training::{
-    Backend, DatasetSettings, ExperimentData, Observer, TrainingError,
+    Backend, DatasetSettings, ExperimentData, Observer,
     backend::in_pool,
     dataset::fit,
     settings::{BATCH_SIZE, Overrides},
 };
 use serde::Serialize;
 
+use super::open_devices;
 use crate::{
     bench::{self, Benchmark, Measurement, Spread, Throughput},
     cli::BenchArgs,
@@ -33,18 +34,7 @@ pub fn run(args: BenchArgs, terminal: &Terminal) -> Result<()> {
 }
 
 fn measure(args: BenchArgs, terminal: &Terminal) -> Result<()> {
-    let backends = match args.backend {
-        Some(backend) => vec![backend],
-        None => Backend::ALL.into_iter().filter(|backend| backend.open().is_ok()).collect(),
-    };
-    // A CPU has only one device.
-    let open = |backend: Backend, number: u32| {
-        backend.open_device(if backend.is_gpu() { number as usize } else { 0 })
-    };
-    let devices = backends
-        .iter()
-        .map(|backend| open(*backend, args.device))
-        .collect::<Result<Vec<_>, TrainingError>>()?;
+    let devices = open_devices(args.backend, args.device)?;
     let dataset = DatasetSettings::resolve(&args.dataset.over(Overrides::default()))?;
     let data = ExperimentData::open_unchecked(&dataset, terminal)?;
     let benchmark = Benchmark {
@@ -55,14 +45,14 @@ fn measure(args: BenchArgs, terminal: &Terminal) -> Result<()> {
     };
 
     let mut results = Vec::new();
-    for (backend, device) in backends.iter().zip(&devices) {
+    for (backend, device) in &devices {
         terminal.note(&format!("timing {backend} …"));
         results.push(benchmark.run(*backend, device, &data, terminal)?);
     }
     let fma_peak_gflops = fma_peak() / 1e9;
     terminal.note("timing data preparation …");
     let scaling = "standardize".parse()?;
-    let data = bench::throughput(&scaling, &data.train, benchmark.batch_size, &devices[0], terminal)?;
+    let data = bench::throughput(&scaling, &data.train, benchmark.batch_size, &devices[0].1, terminal)?;
     let result = BenchResult { fma_peak_gflops, results, data };
     terminal.result(&result, || describe(&result))
 }

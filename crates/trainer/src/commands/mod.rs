@@ -17,9 +17,10 @@ mod verdict;
 use std::path::Path;
 
 use anyhow::Result;
+use burn::tensor::Device;
 use mnist_data::DatasetKind;
 use mnist_report::numbers::plural;
-use mnist_training::{DatasetSettings, TrainingSettings};
+use mnist_training::{Backend, DatasetSettings, TrainingSettings};
 
 use crate::{
     cli::{Command, CompareArgs},
@@ -43,6 +44,20 @@ pub fn run(command: Option<Command>, terminal: &Terminal) -> Result<()> {
         Command::Parity(args) => parity::run(args, terminal),
         Command::Devices => devices::run(terminal),
     }
+}
+
+/// Opens the device of this number on a backend. Without a backend, opens one device of each backend that has any; the
+/// number is then that of the GPU.
+fn open_devices(backend: Option<Backend>, number: u32) -> Result<Vec<(Backend, Device)>> {
+    if let Some(backend) = backend {
+        return Ok(vec![(backend, backend.open_device(number as usize)?)]);
+    }
+    let with_devices = Backend::ALL.into_iter().filter(|backend| backend.open().is_ok());
+    let open = |backend: Backend| {
+        let number = if backend.is_gpu() { number as usize } else { 0 };
+        Ok((backend, backend.open_device(number)?))
+    };
+    with_devices.map(open).collect()
 }
 
 /// Describes a training before it begins, such as "training center on MNIST: 2 runs of 5 epochs".

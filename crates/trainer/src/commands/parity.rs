@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use mnist_data::Scaling;
 use mnist_model::Kernels;
 use mnist_training::{
-    Backend, DatasetSettings, ExperimentData, Observer, TrainingError,
+    Backend, DatasetSettings, ExperimentData, Observer,
     backend::{describe, in_pool},
     dataset::fit,
     parity::{Check, Implementation, check},
@@ -12,6 +12,7 @@ use mnist_training::{
 };
 use serde::Serialize;
 
+use super::open_devices;
 use crate::{cli::ParityArgs, layout::table, terminal::Terminal};
 
 /// Number of test images. They take less time than the training.
@@ -35,18 +36,7 @@ pub fn run(args: ParityArgs, terminal: &Terminal) -> Result<()> {
 }
 
 fn compare_all(args: ParityArgs, terminal: &Terminal) -> Result<()> {
-    let backends = match args.backend {
-        Some(backend) => vec![backend],
-        None => Backend::ALL.into_iter().filter(|backend| backend.open().is_ok()).collect(),
-    };
-    // A CPU has only one device.
-    let open = |backend: Backend, number: u32| {
-        backend.open_device(if backend.is_gpu() { number as usize } else { 0 })
-    };
-    let devices = backends
-        .iter()
-        .map(|backend| open(*backend, args.device))
-        .collect::<Result<Vec<_>, TrainingError>>()?;
+    let devices = open_devices(args.backend, args.device)?;
     let flex = Backend::Flex.open()?;
     let dataset = DatasetSettings::resolve(&args.dataset.over(Overrides::default()))?;
     let mut data = ExperimentData::open_unchecked(&dataset, terminal)?;
@@ -55,7 +45,7 @@ fn compare_all(args: ParityArgs, terminal: &Terminal) -> Result<()> {
     let fitted = fit(&"standardize".parse::<Scaling>()?, &data.train, terminal)?.into();
 
     let mut result = ParityResult { backends: Vec::new() };
-    for (backend, device) in backends.into_iter().zip(devices) {
+    for (backend, device) in devices {
         terminal.note(&format!("checking {backend} …"));
         // Flex' kernels are compared with Burn's own operations, all others with Flex' kernels.
         let kernels = if backend == Backend::Flex { Kernels::Primitives } else { Kernels::Fused };

@@ -332,6 +332,18 @@ fn parity_compares_each_backend_with_flex() {
 }
 
 #[test]
+fn a_device_that_the_backend_does_not_have_is_refused() {
+    let folder = folder_with_digits();
+    for command in ["parity", "bench", "train --scaling none --out run"] {
+        let arguments = format!("{command} --backend flex --device 1");
+        let output = trainer_on_digits(folder.path(), &arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{command}");
+        assert_contains(&stderr(&output), ["error: backend `flex` has no device 1, counted from 0"]);
+    }
+    assert!(!folder.path().join("run").exists());
+}
+
+#[test]
 fn verify_names_a_file_that_is_not_mnist() {
     let folder = folder_with_digits();
     let output = trainer()
