@@ -78,17 +78,17 @@ pub fn check(
     let mut checks = Vec::new();
     for block in BLOCKS {
         for batch in BATCHES {
-            let outputs = both(tested, reference, |on| run_block(on, block, batch))?;
+            let outputs = both(tested, reference, observer, |on| run_block(on, block, batch))?;
             checks.extend(of_layer(&format!("{}, {batch} images", block.name), outputs));
         }
     }
-    checks.extend(of_layer("dense layer", both(tested, reference, run_dense)?));
-    let [ours, theirs] = both(tested, reference, run_loss)?;
+    checks.extend(of_layer("dense layer", both(tested, reference, observer, run_dense)?));
+    let [ours, theirs] = both(tested, reference, observer, run_loss)?;
     checks.extend([
         of_values("cross-entropy: loss", &ours[0], &theirs[0]),
         of_gradients("cross-entropy: gradient of the logits", &ours[1], &theirs[1]),
     ]);
-    let [ours, theirs] = both(tested, reference, run_adam)?;
+    let [ours, theirs] = both(tested, reference, observer, run_adam)?;
     checks.push(of_values("Adam: parameters after 3 steps", &ours[0], &theirs[0]));
     checks.push(nan_weight(tested)?);
     if observer.wants_stop() {
@@ -108,8 +108,12 @@ pub fn check(
 fn both<T>(
     tested: &Implementation,
     reference: &Implementation,
+    observer: &dyn Observer,
     mut run: impl FnMut(&Implementation) -> Result<T, TrainingError>,
 ) -> Result<[T; 2], TrainingError> {
+    if observer.wants_stop() {
+        return Err(TrainingError::Interrupted);
+    }
     Ok([run(tested)?, run(reference)?])
 }
 
