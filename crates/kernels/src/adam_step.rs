@@ -1,7 +1,7 @@
 //! The numbers that the kernels of Adam share: Flex's and the GPUs'.
 
 /// The factors of one step, see [`Adam`](crate::Adam).
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) struct Step {
     pub(crate) beta_1: f32,
     pub(crate) beta_2: f32,

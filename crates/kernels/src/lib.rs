@@ -42,7 +42,7 @@ use burn::{
     },
 };
 
-pub use adam::Adam;
+pub use adam::{Adam, ModuleAdam};
 pub use cross_entropy::cross_entropy;
 pub use dense::{Activation, dense};
 pub use matmul::matmul;

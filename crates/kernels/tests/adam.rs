@@ -5,10 +5,10 @@ mod difference;
 use burn::{
     module::Param,
     nn::{Linear, LinearConfig},
-    optim::{AdamConfig, AdamState, GradientsParams, ModuleOptimizer, Optimizer, OptimizerRecord},
+    optim::{AdamConfig, AdamState, GradientsParams, Optimizer, OptimizerRecord},
     tensor::{DType, Device, Tensor, TensorData},
 };
-use mnist_kernels::Adam;
+use mnist_kernels::{Adam, ModuleAdam};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
@@ -167,12 +167,12 @@ fn f64_steps_are_bit_identical_to_burns() {
 #[derive(Clone)]
 struct Training {
     layer: Linear,
-    optimizer: ModuleOptimizer,
+    optimizer: ModuleAdam,
     images: ChaCha8Rng,
 }
 
 impl Training {
-    fn new(layer: Linear, optimizer: ModuleOptimizer) -> Self {
+    fn new(layer: Linear, optimizer: ModuleAdam) -> Self {
         Self { layer, optimizer, images: ChaCha8Rng::seed_from_u64(1) }
     }
 
@@ -188,7 +188,7 @@ impl Training {
     }
 
     /// Replaces the optimizer by this one, which takes over the saved state of the old one.
-    fn with_optimizer(self, optimizer: ModuleOptimizer) -> Self {
+    fn with_optimizer(self, optimizer: ModuleAdam) -> Self {
         let record = self.optimizer.to_record().into_bytes().unwrap();
         let optimizer = optimizer.load_record(OptimizerRecord::from_bytes(record).unwrap());
         Self { optimizer, ..self }
@@ -208,7 +208,7 @@ fn layer() -> Linear {
 fn a_trained_layer_is_bit_identical_to_burns() {
     let layer = layer();
     let [mut ours, mut burns] =
-        [Training::new(layer.clone(), ours().init()), Training::new(layer, of_burn().init())];
+        [Training::new(layer.clone(), ours().init()), Training::new(layer, ours().init_primitives())];
     for step in 1..=20 {
         (ours, burns) = (ours.steps(1), burns.steps(1));
         assert_eq!(ours.bits(), burns.bits(), "step {step}");
@@ -220,15 +220,15 @@ fn a_trained_transposed_parameter_is_bit_identical_to_burns() {
     let mut layer = layer();
     let weight = layer.weight.val().inner();
     layer.weight = Param::from_tensor(Tensor::from_inner(stored(&weight.transpose()).transpose()));
-    let burns = Training::new(layer.clone(), of_burn().init()).steps(20);
+    let burns = Training::new(layer.clone(), ours().init_primitives()).steps(20);
     assert_eq!(Training::new(layer, ours().init()).steps(20).bits(), burns.bits());
 }
 
 #[test]
 fn saved_states_are_interchangeable_with_burns() {
     let layer = layer();
-    let expected = Training::new(layer.clone(), of_burn().init()).steps(10).bits();
-    let optimizers = || [ours().init(), of_burn().init()];
+    let expected = Training::new(layer.clone(), ours().init_primitives()).steps(10).bits();
+    let optimizers = || [ours().init(), ours().init_primitives()];
     for first in optimizers() {
         for second in optimizers() {
             let training =

@@ -328,6 +328,13 @@ impl Network {
         }
     }
 
+    fn values(&self) -> Vec<f32> {
+        let weights = self.weights.iter().map(|weight| values(weight.val().inner()));
+        let matrices = self.matrices.iter().map(|matrix| values(matrix.val().inner()));
+        let biases = self.biases.iter().map(|bias| values(bias.val().inner()));
+        weights.chain(matrices).chain(biases).flatten().collect()
+    }
+
     fn loss(&self, images: Tensor<4>, targets: Tensor<1, Int>) -> Tensor<1> {
         let [bias_1, bias_2, bias_3, bias_4] = self.biases.each_ref().map(Param::val);
         let [weight_1, weight_2] = self.weights.each_ref().map(Param::val);
@@ -343,7 +350,39 @@ fn parameter<const D: usize>(tensor: Tensor<D>) -> Param<Tensor<D>> {
 }
 
 #[test]
-fn a_step_of_the_tutorials_network_has_22_launches() {
+fn parameters_updated_together_match_the_cpu() {
+    let Some((gpu, _guard)) = gpu() else { return };
+    let run = |device: &Device| {
+        let mut random = Random::new(device);
+        let mut network = Network::new(&mut random);
+        let first = network.clone();
+        let before = first.values();
+        let mut optimizer = Adam::new(0.9, 0.999, 1e-7).init();
+        for _ in 0..3 {
+            let mut gradients = GradientsParams::new();
+            for weight in &network.weights {
+                gradients.register(weight.id, random.tensor(weight.dims()).inner());
+            }
+            for matrix in &network.matrices {
+                gradients.register(matrix.id, random.tensor(matrix.dims()).inner());
+            }
+            // One parameter has no gradient, so it must stay.
+            for bias in &network.biases[1..] {
+                gradients.register(bias.id, random.tensor(bias.dims()).inner());
+            }
+            network = optimizer.step(0.1, network, gradients);
+        }
+        assert!(first.values() == before, "a step wrote into a copy of the network");
+        assert_eq!(network.biases[0].val().into_data(), first.biases[0].val().into_data());
+        Results { output: network.values(), gradients: vec![] }
+    };
+    let ours = run(&gpu);
+    assert_close(&ours, &run(&Device::flex()), "parameters");
+    assert_same_bits(&ours, &run(&gpu), "parameters");
+}
+
+#[test]
+fn a_step_of_the_tutorials_network_has_16_launches_at_most() {
     let Some((gpu, _guard)) = gpu() else { return };
     let mut random = Random::new(&gpu);
     let mut network = Network::new(&mut random);
@@ -360,8 +399,8 @@ fn a_step_of_the_tutorials_network_has_22_launches() {
         assert!(values(loss.inner())[0].is_finite());
         println!("{launches:#?}");
         if !first {
-            // Forward 5, ones for the gradient of the loss 1, backward 8, Adam 8.
-            assert_eq!(launches.values().sum::<usize>(), 22, "{launches:#?}");
+            // Forward 5, ones for the gradient of the loss 1, backward 8. Adam 1, or 2 on a GPU that allows few arguments.
+            assert!([15, 16].contains(&launches.values().sum::<usize>()), "{launches:#?}");
         }
     }
 }

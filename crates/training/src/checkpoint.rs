@@ -89,7 +89,7 @@ impl Checkpoints {
         // something reads them. Its records do not; `valid` does.
         drop(state.model.valid());
         let model = state.model.clone().into_record().into_bytes().map_err(encode())?;
-        let optimizer = state.optimizer.into_bytes().map_err(encode())?;
+        let optimizer = state.optimizer.to_record().into_bytes().map_err(encode())?;
         let saved = SavedProgress {
             identity: self.identity.clone(),
             epoch: *epoch,

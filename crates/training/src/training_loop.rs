@@ -4,11 +4,11 @@ use std::{mem, ops::ControlFlow, sync::Arc, time::Instant};
 
 use burn::{
     data::dataset::Dataset,
-    optim::{AdamConfig, GradientsParams, ModuleOptimizer},
+    optim::GradientsParams,
     tensor::{Device, Tensor},
 };
 use mnist_data::{FittedScaling, ImageBatch, Images, ScalingBatcher};
-use mnist_kernels::Adam;
+use mnist_kernels::{Adam, ModuleAdam};
 use mnist_model::{Classifier, Kernels};
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
@@ -49,7 +49,7 @@ pub struct TrainingState<M> {
     /// The network, with its weights on an autodiff device.
     pub model: M,
     /// Adam with its moments.
-    pub optimizer: ModuleOptimizer,
+    pub optimizer: ModuleAdam,
     /// The finished epochs, the sums of the current one and the learning curve.
     pub progress: TrainingProgress,
 }
@@ -124,12 +124,11 @@ const BETA_2: f32 = 0.999;
 const EPSILON: f32 = 1e-7;
 
 /// Returns Adam with Keras' decay rates and ε, computed by this project's kernels or by Burn's primitives.
-pub fn adam(kernels: Kernels) -> ModuleOptimizer {
+pub fn adam(kernels: Kernels) -> ModuleAdam {
+    let adam = Adam::new(BETA_1, BETA_2, EPSILON);
     match kernels {
-        Kernels::Fused => Adam::new(BETA_1, BETA_2, EPSILON).init(),
-        Kernels::Primitives => {
-            AdamConfig::new().with_beta_1(BETA_1).with_beta_2(BETA_2).with_epsilon(EPSILON).init()
-        }
+        Kernels::Fused => adam.init(),
+        Kernels::Primitives => adam.init_primitives(),
     }
 }
 
@@ -143,7 +142,7 @@ impl<M: Classifier> TrainingState<M> {
 /// Trains one step. Returns the network after the update, and the logits and the loss before it.
 pub fn step<M: Classifier>(
     model: M,
-    optimizer: &mut ModuleOptimizer,
+    optimizer: &mut ModuleAdam,
     learning_rate: f64,
     batch: ImageBatch,
 ) -> (M, Tensor<2>, Tensor<1>) {
