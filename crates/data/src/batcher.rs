@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use crate::{
     augmentation::Augmentation,
     images::{ImageShape, LabelledImage},
-    scaling::{FittedScaling, Pixel},
+    scaling::FittedScaling,
 };
 
 /// A batch on the device, ready for the network.
@@ -65,7 +65,6 @@ pub struct ScaledImages {
 #[derive(Clone)]
 pub struct ScalingBatcher {
     scaling: Arc<FittedScaling>,
-    whitens_on_device: bool,
     augmentation: Option<AugmentedEpoch>,
 }
 
@@ -80,15 +79,7 @@ struct AugmentedEpoch {
 impl ScalingBatcher {
     /// Creates a batcher that scales with `scaling`.
     pub fn new(scaling: Arc<FittedScaling>) -> Self {
-        Self { scaling, whitens_on_device: false, augmentation: None }
-    }
-
-    /// Returns this batcher with ZCA whitening computed on the device in `f32`, or on the host in `f64`.
-    ///
-    /// The device is the better choice for GPUs, which would otherwise wait for the host.
-    #[must_use]
-    pub fn whitening_on_device(self, whitens_on_device: bool) -> Self {
-        Self { whitens_on_device, ..self }
+        Self { scaling, augmentation: None }
     }
 
     /// Returns this batcher for the training images of one epoch: it augments each image before scaling it.
@@ -100,16 +91,20 @@ impl ScalingBatcher {
         Self { augmentation: Some(epoch).filter(|epoch| !epoch.augmentation.is_identity()), ..self }
     }
 
+    /// Returns whether the batcher augments images. Their values then differ from epoch to epoch.
+    pub fn augments(&self) -> bool {
+        self.augmentation.is_some()
+    }
+
     /// Scales images without labels, each C×H×W, to a tensor of shape `[batch, channels, height, width]`.
     ///
     /// # Panics
     /// When an image does not have the shape that the scaling was fitted on.
     pub fn batch_unlabelled(&self, images: &[&[u8]], device: &Device) -> Tensor<4> {
-        self.place_values(self.values(images), device)
+        self.place_values(self.scaling.scale(images), device)
     }
 
-    /// Augments and scales images in host memory. Whitening that the device computes is left to
-    /// [`place`](Self::place).
+    /// Augments and scales images in host memory.
     ///
     /// # Panics
     /// When an image does not have the shape that the scaling was fitted on.
@@ -117,14 +112,14 @@ impl ScalingBatcher {
         let values = match &self.augmentation {
             None => {
                 let images: Vec<&[u8]> = items.iter().map(LabelledImage::pixels).collect();
-                self.values(&images)
+                self.scaling.scale(&images)
             }
             Some(epoch) => self.augmented_values(epoch, items),
         };
         ScaledImages { values, labels: items.iter().map(|item| item.label() as i32).collect() }
     }
 
-    /// Copies scaled images to a device, and whitens them if that was left to it.
+    /// Copies scaled images to a device.
     pub fn place(&self, images: ScaledImages, device: &Device) -> ImageBatch {
         let ScaledImages { values, labels } = images;
         let count = labels.len();
@@ -134,16 +129,6 @@ impl ScalingBatcher {
         }
     }
 
-    /// Scales images, except for whitening that the device computes.
-    fn values<P: Pixel>(&self, images: &[&[P]]) -> Vec<f32> {
-        if self.whitens_on_device {
-            self.scaling.scale_before_whitening(images)
-        } else {
-            self.scaling.scale(images)
-        }
-    }
-
-    /// Augments and scales images, except for whitening that the device computes.
     fn augmented_values(&self, epoch: &AugmentedEpoch, items: &[LabelledImage]) -> Vec<f32> {
         /// Number of values that are augmented at a time, unless an image per thread has more. Large images would not
         /// fit in memory twice.
@@ -154,7 +139,7 @@ impl ScalingBatcher {
         for items in items.chunks((MOST / size).max(rayon::current_num_threads())) {
             let images: Vec<Vec<f32>> = items.par_iter().map(|item| epoch.augment(item)).collect();
             let images: Vec<&[f32]> = images.iter().map(Vec::as_slice).collect();
-            let scaled = self.values(&images);
+            let scaled = self.scaling.scale(&images);
             if values.is_empty() {
                 values = scaled;
                 values.reserve_exact(all - values.len());
@@ -168,13 +153,7 @@ impl ScalingBatcher {
     fn place_values(&self, values: Vec<f32>, device: &Device) -> Tensor<4> {
         let ImageShape { channels, height, width } = self.scaling.shape();
         let shape = [values.len() / self.scaling.shape().pixels(), channels, height, width];
-        let images = Tensor::from_data(TensorData::new(values, shape), device);
-        match self.scaling.whitening() {
-            Some(whitening) if self.whitens_on_device => {
-                images.flatten::<2>(1, 3).matmul(whitening.matrix_on(device)).reshape(shape)
-            }
-            _ => images,
-        }
+        Tensor::from_data(TensorData::new(values, shape), device)
     }
 }
 

@@ -6,7 +6,7 @@
 //! run Burn's own operations (the "primitives"). The results agree up to rounding; `tests/` checks this.
 //!
 //! Start with [`conv_block`]. [`operation`] connects it to Burn, and `convolution` contains its arithmetic.
-//! [`dense`], [`matmul`], [`cross_entropy`] and [`Adam`] have a file each.
+//! [`dense`], [`matmul`], [`cross_entropy`], [`Adam`] and [`gather`] have a file each.
 
 // A function uses the instruction set chosen at run time only if it is inlined into a `pulp` operation.
 #![allow(clippy::inline_always)]
@@ -25,6 +25,7 @@ mod dense;
 #[cfg(feature = "flex")]
 mod flex;
 mod forward;
+mod gather;
 mod instruction_set;
 pub mod launches;
 mod matmul;
@@ -45,6 +46,7 @@ use burn::{
 pub use adam::{Adam, ModuleAdam};
 pub use cross_entropy::cross_entropy;
 pub use dense::{Activation, dense};
+pub use gather::gather;
 pub use matmul::matmul;
 use operation::ConvBlockBackend;
 pub use peak::fma_peak;

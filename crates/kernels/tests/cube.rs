@@ -12,7 +12,8 @@ use burn::{
     tensor::{Device, DeviceType, Int, Tensor, TensorData},
 };
 use mnist_kernels::{
-    Activation, Adam, conv_block, conv_block_of_primitives, cross_entropy, dense, launches::count_launches,
+    Activation, Adam, conv_block, conv_block_of_primitives, cross_entropy, dense, gather,
+    launches::count_launches,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -347,6 +348,29 @@ impl Network {
 
 fn parameter<const D: usize>(tensor: Tensor<D>) -> Param<Tensor<D>> {
     Param::from_tensor(tensor.detach())
+}
+
+#[test]
+fn rows_are_gathered_from_all_parts_in_few_launches() {
+    let Some((gpu, _guard)) = gpu() else { return };
+    let on = |device: &Device| {
+        let mut random = Random::new(device);
+        // A kernel cannot have 2,000 arguments.
+        let lens = [vec![5, 1, 300], vec![3; 2000]];
+        lens.map(|lens| {
+            let parts: Vec<_> = lens.iter().map(|&rows| random.tensor([rows, 7]).inner()).collect();
+            let all: i32 = lens.iter().map(|&rows| rows as i32).sum();
+            let rows: Vec<i32> = (0..1000).map(|i| i * i % all).collect();
+            let rows = Tensor::<1, Int>::from_ints(rows.as_slice(), device);
+            let (gathered, launches) = count_launches(|| gather(&parts, rows));
+            (values(gathered), launches.values().sum::<usize>())
+        })
+    };
+    let [few, many] = on(&gpu);
+    assert_eq!(few.1, 1);
+    assert!(many.1 > 1);
+    let expected = on(&Device::flex());
+    assert!(few.0 == expected[0].0 && many.0 == expected[1].0);
 }
 
 #[test]

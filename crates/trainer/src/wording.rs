@@ -114,10 +114,15 @@ fn of_training(error: &TrainingError, invocation: &Invocation) -> Wording {
             hint("install a Vulkan driver (Debian: mesa-vulkan-drivers), or use --backend flex")
         }
         TrainingError::NoDevice { .. } => hint("`mnist-trainer devices` lists them"),
-        TrainingError::Device(_) => hint(
-            "a run keeps its last checkpoint for --resume; if the memory was too small, start over with --force and a \
-             smaller --batch-size",
-        ),
+        TrainingError::Device(cause)
+            if cause.to_lowercase().contains("memory") || cause.contains("allocate") =>
+        {
+            hint(
+                "a run keeps its last checkpoint for --resume; if the memory was too small, start over with --force and \
+                 a smaller --batch-size",
+            )
+        }
+        TrainingError::Device(_) => hint("a run keeps its last checkpoint for --resume"),
         TrainingError::TooManyThreads { most, .. } => hint(format!("use --threads {most} or fewer")),
         TrainingError::Threads(_) => hint("use a smaller --threads"),
         TrainingError::Damaged { .. } | TrainingError::Changed(_) => {

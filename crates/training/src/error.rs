@@ -288,9 +288,10 @@ impl TrainingError {
 }
 
 /// Returns the first cause of a GPU's error, at most two lines. CubeCL and wgpu write it after the last "Caused by:", and
-/// CubeCL then writes where it was noticed.
+/// CubeCL then writes where it was noticed, or an empty backtrace.
 fn root_cause(error: &str) -> String {
     let chain = error.split("Asked at:").next().unwrap_or(error);
+    let chain = chain.split("Backtrace:").next().unwrap_or(chain);
     let cause = chain.rsplit("Caused by:").next().unwrap_or(chain);
     let lines: Vec<&str> = cause.lines().map(str::trim).filter(|line| !line.is_empty()).take(2).collect();
     lines.join("; ")
@@ -326,6 +327,7 @@ mod tests {
         assert_eq!(root_cause(error), "Out of memory");
         let of_wgpu = "wgpu error: Out of Memory\n\nCaused by:\n  In Device::create_buffer\n    Not enough memory left.\n";
         assert_eq!(root_cause(of_wgpu), "In Device::create_buffer; Not enough memory left.");
+        assert_eq!(root_cause("Unknown: Device is lost\nBacktrace:\n"), "Unknown: Device is lost");
         assert_eq!(root_cause("one line"), "one line");
         assert_eq!(root_cause(""), "");
     }

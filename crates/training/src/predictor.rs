@@ -10,12 +10,13 @@ use mnist_data::{FittedScaling, Images, ScalingBatcher};
 use mnist_model::{Classifier, Network};
 
 use crate::{
-    Backend, DatasetSettings, Evaluation, Observer, Prediction, RunSettings, TrainingError, backend,
+    Backend, DatasetSettings, Evaluation, Observer, Prediction, RunSettings, TrainingError,
     dataset::{dimensions, open_splits},
     evaluate,
     files::{CONFIG, sha256},
     run::{RunResult, SCALING, Status, WEIGHTS},
     settings::Overrides,
+    transfers::read,
     weights,
 };
 
@@ -85,7 +86,7 @@ impl TrainedModel {
         let image = dimensions(self.fitted.shape());
         let fresh = network.build(image, self.classes, self.settings.seed, &device);
         let model = weights::load(&path, bytes, fresh.map_err(TrainingError::Network)?)?;
-        let batcher = ScalingBatcher::new(self.fitted.clone()).whitening_on_device(backend::is_gpu(&device));
+        let batcher = ScalingBatcher::new(self.fitted.clone());
         Ok(Predictor { trained: self, model, batcher, device })
     }
 
@@ -174,7 +175,7 @@ impl<M: Classifier> Predictor<M> {
             return Ok(Vec::new());
         }
         let logits = self.model.forward(self.batcher.batch_unlabelled(&batch, &self.device));
-        let logits = logits.try_into_vec_as::<f32>().map_err(TrainingError::device)?;
+        let logits = read(vec![logits.flatten(0, 1)])?.concat();
         let of_image = logits.chunks(self.trained.classes).take(images.len());
         Ok(of_image.map(Prediction::from_logits).collect())
     }
@@ -201,6 +202,6 @@ impl<M: Classifier> Predictor<M> {
     pub(crate) fn logits(&self, images: &Images) -> Result<Vec<f32>, TrainingError> {
         let items = images.get_many((0..images.len()).collect())?;
         let batch = ScalingBatcher::new(self.trained.fitted.clone()).batch(items, &self.device);
-        self.model.forward(batch.images).try_into_vec_as::<f32>().map_err(TrainingError::device)
+        Ok(read(vec![self.model.forward(batch.images).flatten(0, 1)])?.concat())
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     ExperimentData, Observer, RunSettings, TrainingError,
     curve::{CurveBuilder, Sums},
     evaluation::{Evaluation, evaluate},
-    loader::{self, LoadedBatch},
+    loader::{self, LoadedBatch, Loader},
     prediction::class,
     transfers::{ReadEvery, read},
 };
@@ -152,7 +152,7 @@ pub fn step<M: Classifier>(
 }
 
 impl<'a> TrainingLoop<'a> {
-    /// Creates a loop over an experiment's data. If the settings choose a GPU, the whitening runs on `device`.
+    /// Creates a loop over an experiment's data.
     pub fn new(
         settings: &'a RunSettings,
         data: &'a ExperimentData,
@@ -160,13 +160,12 @@ impl<'a> TrainingLoop<'a> {
         device: Device,
         observer: &'a dyn Observer,
     ) -> Self {
-        let on_device = settings.training.backend.is_gpu();
         Self {
             settings,
             train: &data.train,
             validation: data.validation.as_ref(),
             classes: data.classes,
-            batcher: ScalingBatcher::new(fitted).whitening_on_device(on_device),
+            batcher: ScalingBatcher::new(fitted),
             device,
             observer,
             steps_per_read: None,
@@ -194,9 +193,10 @@ impl<'a> TrainingLoop<'a> {
         mut state: TrainingState<M>,
         watch: &mut dyn Watch<M>,
     ) -> Result<(Ending, TrainingState<M>), TrainingError> {
+        let mut loader = Loader::new(self.train, self.device.clone().autodiff());
         while state.progress.epochs.len() < self.settings.training.epochs.get() as usize {
             let mut ending;
-            (ending, state) = self.finish_steps(state, watch)?;
+            (ending, state) = self.finish_steps(state, &mut loader, watch)?;
             if ending.is_none() {
                 ending = self.close_epoch(&mut state)?;
             }
@@ -212,10 +212,10 @@ impl<'a> TrainingLoop<'a> {
     fn finish_steps<M: Classifier>(
         &self,
         mut state: TrainingState<M>,
+        loader: &mut Loader,
         watch: &mut dyn Watch<M>,
     ) -> Result<(Option<Ending>, TrainingState<M>), TrainingError> {
         let (seed, settings) = (self.settings.seed, &self.settings.training);
-        let device = self.device.clone().autodiff();
         let batch_size = settings.batch_size.get() as usize;
         let epoch = state.progress.epochs.len() + 1;
         let order = epoch_order(seed, epoch, self.train.len());
@@ -232,9 +232,10 @@ impl<'a> TrainingLoop<'a> {
             ));
         }
         let batcher = self.batcher.clone().augmented(&settings.augmentation, seed, epoch);
+        let epochs = settings.epochs.get() as usize + 1 - epoch;
         let mut read_every = self.read_every();
         let mut unread = UnreadSteps::default();
-        let mut loaded = loader::batches(self.train, rest, batch_size, &batcher, &device).peekable();
+        let mut loaded = loader.batches(rest, batch_size, &batcher, epochs)?.peekable();
         while let Some(next) = loaded.next() {
             let LoadedBatch { batch, labels } = next?;
             let learning_rate = settings.learning_rate.get();

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use burn::tensor::{Device, Tensor, Transaction};
+use burn::tensor::{Device, Int, Tensor, TensorData, Transaction};
 
 use mnist_data::{ImageBatch, ScaledImages, ScalingBatcher};
 
@@ -21,7 +21,7 @@ static UPLOADS: AtomicUsize = AtomicUsize::new(0);
 pub struct Transfers {
     /// Copies to the host: calls of [`read`].
     pub reads: usize,
-    /// Tensors of images and classes copied to a device.
+    /// Tensors of images, positions and classes copied to a device.
     pub uploads: usize,
 }
 
@@ -34,6 +34,13 @@ pub fn transfers() -> Transfers {
 pub(crate) fn upload(batcher: &ScalingBatcher, images: ScaledImages, device: &Device) -> ImageBatch {
     UPLOADS.fetch_add(2, Ordering::Relaxed);
     batcher.place(images, device)
+}
+
+/// Copies integers to a device.
+pub(crate) fn upload_integers(values: Vec<i32>, device: &Device) -> Tensor<1, Int> {
+    UPLOADS.fetch_add(1, Ordering::Relaxed);
+    let count = values.len();
+    Tensor::from_data(TensorData::new(values, [count]), device)
 }
 
 /// Copies tensors of `f32` to the host, in one transaction that waits once for the device.

@@ -149,17 +149,9 @@ impl FittedScaling {
     /// ```
     pub fn scale<P: Pixel>(&self, images: &[&[P]]) -> Vec<f32> {
         match &self.whitening {
-            None => self.scale_before_whitening(images),
+            None => self.before_whitening(images, |value| value as f32),
             Some(whitening) => whitening.apply(&self.before_whitening(images, |value| value)),
         }
-    }
-
-    /// Scales like [`scale`](Self::scale) but without the whitening, for callers that whiten elsewhere.
-    ///
-    /// # Panics
-    /// The same as for [`scale`](Self::scale).
-    pub fn scale_before_whitening<P: Pixel>(&self, images: &[&[P]]) -> Vec<f32> {
-        self.before_whitening(images, |value| value as f32)
     }
 
     fn before_whitening<P: Pixel, O: Copy + Send + Sync>(

@@ -4,12 +4,8 @@
 //!
 //! All computations are in `f64`: in `f32`, rounding errors would be larger than the small eigenvalues.
 
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-};
+use std::fmt;
 
-use burn::tensor::{Device, Tensor, TensorData};
 use faer::{
     Accum, MatMut, MatRef, Par, Side,
     linalg::{matmul::matmul, solvers::SelfAdjointEigen},
@@ -27,20 +23,12 @@ const COLUMNS: usize = 64;
 const IMAGES: usize = 32;
 
 /// A matrix that whitens centered images of d values each.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Whitening {
     /// d numbers, ascending.
     pub(super) eigenvalues: Vec<f64>,
     /// d×d, symmetric.
     pub(super) matrix: Vec<f64>,
-    /// A copy of the matrix on the first device that needed it, in `f32`, without autodiff.
-    on_device: Arc<OnceLock<(Device, Tensor<2>)>>,
-}
-
-impl PartialEq for Whitening {
-    fn eq(&self, other: &Self) -> bool {
-        self.eigenvalues == other.eigenvalues && self.matrix == other.matrix
-    }
 }
 
 impl fmt::Debug for Whitening {
@@ -52,7 +40,7 @@ impl fmt::Debug for Whitening {
 
 impl Whitening {
     pub(super) fn new(eigenvalues: Vec<f64>, matrix: Vec<f64>) -> Self {
-        Self { eigenvalues, matrix, on_device: Arc::default() }
+        Self { eigenvalues, matrix }
     }
 
     /// Returns the variances along the principal directions of the centered training images, ascending, in squared
@@ -64,20 +52,6 @@ impl Whitening {
     /// Returns the symmetric d×d matrix.
     pub fn matrix(&self) -> &[f64] {
         &self.matrix
-    }
-
-    /// Returns the matrix in `f32` on a device. The copy on the first device is kept for the next batch.
-    pub(crate) fn matrix_on(&self, device: &Device) -> Tensor<2> {
-        let place = || {
-            let values = self.eigenvalues.len();
-            let matrix: Vec<f32> = self.matrix.iter().map(|&number| number as f32).collect();
-            let matrix = Tensor::from_data(TensorData::new(matrix, [values, values]), device);
-            if device.is_autodiff() { matrix.inner() } else { matrix }
-        };
-        // Devices compare equal with and without autodiff.
-        let (kept_on, kept) = self.on_device.get_or_init(|| (device.clone(), place()));
-        let matrix = if kept_on == device { kept.clone() } else { place() };
-        if device.is_autodiff() { Tensor::from_inner(matrix) } else { matrix }
     }
 
     /// Whitens centered images, d values each.

@@ -8,6 +8,7 @@ pub(crate) mod adam;
 mod block;
 mod cross_entropy;
 mod dense;
+pub(crate) mod gather;
 
 use burn::tensor::{DType, Shape};
 use burn_cubecl::{kernel::into_contiguous, ops::numeric::empty_device_contiguous_dtype, tensor::CubeTensor};
