@@ -4,11 +4,13 @@
 //! photo to one, and `page.js` connects both with the controls.
 
 mod models;
+mod of_comparison;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use mnist_data::ImageShape;
 
 pub use models::Models;
+pub(crate) use of_comparison::DrawSection;
 
 use crate::ReportError;
 

@@ -63,12 +63,10 @@ impl Models {
 
     /// Starts with one model.
     pub fn new(name: String, trained: &TrainedModel) -> Result<Self, ReportError> {
-        let shape = trained.fitted.shape();
-        let is_of_pictures = trained.settings.training.dataset.dataset == DatasetKind::Folder;
         let mut models = Self {
-            shape,
+            shape: trained.fitted.shape(),
             classes: classes(trained),
-            prepares: shape == PREPARED && !is_of_pictures,
+            prepares: Self::prepares_images_of(trained),
             models: Vec::new(),
         };
         models.add(name, trained)?;
@@ -121,9 +119,16 @@ impl Models {
         self.prepares
     }
 
-    /// Removes the model that was added last.
-    pub fn remove_last(&mut self) {
+    /// Returns whether a model takes images like MNIST's, so that drawings are prepared like those.
+    pub(super) fn prepares_images_of(trained: &TrainedModel) -> bool {
+        let is_of_pictures = trained.settings.training.dataset.dataset == DatasetKind::Folder;
+        trained.fitted.shape() == PREPARED && !is_of_pictures
+    }
+
+    /// Removes the model that was added last. Returns `None` if none is left.
+    pub(super) fn without_last(mut self) -> Option<Self> {
         self.models.pop();
+        Some(self).filter(|models| !models.models.is_empty())
     }
 }
 

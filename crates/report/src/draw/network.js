@@ -38,8 +38,8 @@ class Scaling {
 
   /** Scales an image. */
   apply(image) {
-    if (!this.whitening) return Float32Array.from(this.beforeWhitening(image));
-    return Float32Array.from(this.whiten(this.beforeWhitening(image)));
+    const scaled = this.beforeWhitening(image);
+    return new Float32Array(this.whitening ? this.whiten(scaled) : scaled);
   }
 
   beforeWhitening(image) {
@@ -143,14 +143,14 @@ class ConvBlock {
 /** Applies a dense layer. `weights` are inputs × outputs. */
 function dense(values, weights, bias) {
   const outputs = bias.length;
-  const sums = Float64Array.from(bias);
+  const sums = new Float64Array(bias);
   for (let input = 0; input < values.length; input++) {
     const value = values[input];
     if (value === 0) continue;
     const row = input * outputs;
     for (let output = 0; output < outputs; output++) sums[output] += value * weights[row + output];
   }
-  return Float32Array.from(sums);
+  return new Float32Array(sums);
 }
 
 /** Rearranges height × width × channels to channels × height × width. */

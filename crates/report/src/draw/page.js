@@ -8,10 +8,10 @@ const MOST_PIXELS = 50e6;
 const LONGEST_SIDE = 1000;
 
 /** Sides of the drawing area and of the black frame around it, the width of the pen and its steps, in pixels. */
-const PAD = 280;
-const FRAME = 20;
-const PEN = 22;
-const STEP = 8;
+const PAD = 224;
+const FRAME = 8;
+const PEN = 18;
+const STEP = 7;
 
 /** Number of bars of a histogram, and of classes on a card. */
 const BINS = 32;
@@ -359,6 +359,7 @@ function clear() {
 /** Draws a line, or a dot if both ends are the same. */
 function stroke(from, to) {
   if (showsPicture) clearPad();
+  say("");
   ink.strokeStyle = ink.fillStyle = element("ink")?.value ?? "white";
   ink.lineWidth = PEN;
   ink.lineCap = "round";
@@ -411,7 +412,6 @@ function position(event) {
 function startStroke(event) {
   if (event.button !== 0) return;
   pad.setPointerCapture(event.pointerId);
-  say("");
   pen = position(event);
   stroke(pen, pen);
 }
@@ -539,6 +539,7 @@ function start() {
   document.getElementById("draw").classList.toggle("draw-named", longestName > 2);
   pad.width = Math.round(shape.width * scale);
   pad.height = Math.round(shape.height * scale);
+  pad.style.width = `${(100 * pad.width) / PAD}%`;
   [keyPen.x, keyPen.y] = [pad.width / 2, pad.height / 2];
   element("models-list").append(...cards.map((card) => card.root));
 
@@ -574,6 +575,13 @@ function start() {
     schedule();
   });
   clear();
+  warmUp();
+}
+
+/** Runs a network a few times, so that the browser compiles it before the first stroke. */
+function warmUp(times = 5) {
+  answerOf(models[0], original);
+  if (times > 1) setTimeout(() => warmUp(times - 1));
 }
 
 start();

@@ -19,8 +19,7 @@ class Blank extends Error {}
 function grayscale({ width, height, data }) {
   const values = new Uint8Array(width * height);
   for (let i = 0; i < values.length; i++) {
-    const [red, green, blue] = [data[4 * i], data[4 * i + 1], data[4 * i + 2]];
-    values[i] = (19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16;
+    values[i] = (19595 * data[4 * i] + 38470 * data[4 * i + 1] + 7471 * data[4 * i + 2] + 0x8000) >> 16;
   }
   return { width, height, values };
 }
@@ -58,8 +57,8 @@ function paperAround({ width, height, values }) {
   let count = 0;
   let sum = 0;
   for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      if (x !== 0 && y !== 0 && x + 1 !== width && y + 1 !== height) continue;
+    const isEdge = y === 0 || y + 1 === height;
+    for (let x = 0; x < width; x += isEdge ? 1 : Math.max(1, width - 1)) {
       const pixel = values[y * width + x];
       count += 1;
       sum += pixel;
@@ -76,17 +75,19 @@ function paperAround({ width, height, values }) {
 
 /** Returns by how much each pixel differs from the paper in the direction of the ink, darker or brighter. */
 function difference({ width, height, values }, paper) {
-  const differences = new Float64Array(values.length);
   let thirdMoment = 0;
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       const difference = values[y * width + x] - paper(x, y);
-      differences[y * width + x] = difference;
       thirdMoment += difference * difference * difference;
     }
   }
   const sign = thirdMoment < 0 ? -1 : 1;
-  return { width, height, values: Uint8Array.from(differences, (value) => toByte(sign * value)) };
+  const ink = new Uint8Array(values.length);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) ink[y * width + x] = toByte(sign * (values[y * width + x] - paper(x, y)));
+  }
+  return { width, height, values: ink };
 }
 
 /** Maps paper to 0 and ink to 255, with a ramp between half and one and a half times the threshold. */
@@ -119,13 +120,13 @@ function otsu(values) {
 
 /** Removes the pieces of ink that are too small to be strokes. */
 function dropSpecks({ width, height, values }) {
-  const left = Uint8Array.from(values);
+  const left = new Uint8Array(values);
   const pieces = [];
   for (let first = 0; first < left.length; first++) {
     if (left[first] > 0) pieces.push(takePiece(left, width, height, first));
   }
   const largest = pieces.reduce((most, piece) => Math.max(most, piece.length), 0);
-  const kept = Uint8Array.from(values);
+  const kept = new Uint8Array(values);
   for (const piece of pieces) {
     if (piece.length * SPECK < largest) for (const pixel of piece) kept[pixel] = 0;
   }
@@ -137,7 +138,8 @@ function takePiece(ink, width, height, first) {
   ink[first] = 0;
   const pixels = [first];
   for (let next = 0; next < pixels.length; next++) {
-    const [x, y] = [pixels[next] % width, Math.floor(pixels[next] / width)];
+    const x = pixels[next] % width;
+    const y = (pixels[next] - x) / width;
     for (let nearY = Math.max(0, y - 1); nearY < Math.min(height, y + 2); nearY++) {
       for (let nearX = Math.max(0, x - 1); nearX < Math.min(width, x + 2); nearX++) {
         const near = nearY * width + nearX;
@@ -157,8 +159,10 @@ function fitIntoBox({ width, height, values }) {
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       if (values[y * width + x] === 0) continue;
-      [left, right] = [Math.min(left, x), Math.max(right, x)];
-      [top, bottom] = [Math.min(top, y), Math.max(bottom, y)];
+      left = Math.min(left, x);
+      right = Math.max(right, x);
+      top = Math.min(top, y);
+      bottom = y;
     }
   }
   if (right < 0) throw new Blank();
@@ -200,7 +204,7 @@ function center({ width, height, values }) {
  */
 function resize(plane, width, height) {
   if (plane.width === width && plane.height === height) {
-    return { width, height, values: Float32Array.from(plane.values) };
+    return { width, height, values: new Float32Array(plane.values) };
   }
   return transposed(resizeColumns(transposed(resizeColumns(plane, height)), width));
 }
