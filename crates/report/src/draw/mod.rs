@@ -117,6 +117,7 @@ pub fn section(models: &Models) -> Result<Markup, ReportError> {
                 div #draw-models-list.draw-models {}
                 p.note { "Each histogram counts the scaled pixels (log scale). Red marks zero. Black and white in the picture are the ends of its axis." }
             }
+            template #draw-histogram { svg role="img" preserveAspectRatio="none" { path {} path.draw-zero {} } }
             script type="application/json" id="draw-models" { (PreEscaped(json)) }
             script { (PreEscaped(script)) }
         }

@@ -17,8 +17,6 @@ const STEP = 7;
 const BINS = 32;
 const SHOWN_CLASSES = 10;
 
-const SVG = "http://www.w3.org/2000/svg";
-
 const element = (id) => document.getElementById(`draw-${id}`);
 const data = JSON.parse(element("models").textContent);
 const { shape, classes, prepares } = data;
@@ -83,14 +81,9 @@ class Card {
     this.picture.height = shape.height;
     this.picture.setAttribute("role", "img");
     this.picture.setAttribute("aria-label", `The image under ${model.name}`);
-    this.histogram = document.createElementNS(SVG, "svg");
+    this.histogram = element("histogram").content.firstElementChild.cloneNode(true);
     this.histogram.setAttribute("viewBox", `0 0 ${BINS} 16`);
-    this.histogram.setAttribute("preserveAspectRatio", "none");
-    this.histogram.setAttribute("role", "img");
-    this.bars = document.createElementNS(SVG, "path");
-    this.zero = document.createElementNS(SVG, "path");
-    this.zero.setAttribute("class", "draw-zero");
-    this.histogram.append(this.bars, this.zero);
+    [this.bars, this.zero] = this.histogram.children;
     this.ends = create("p", "draw-ends");
     this.ends.append(create("span", ""), create("span", ""));
     this.numbers = create("p", "numbers");

@@ -351,7 +351,10 @@ fn page_to_draw_on_is_one_file_that_contains_the_models_in_order() {
     let exported = json(&mut trainer_in(folder.path(), "export run second run --to html --out draw.html"));
     assert_eq!(exported, json!({ "runs": ["run", "second", "run"], "files": ["draw.html"] }));
     let page = read_text(&folder.path().join("draw.html"));
-    assert_contains(&page, ["<!DOCTYPE html>", "window.mnistTrainer = {", "default-src 'none'", "<noscript>"]);
+    assert_contains(
+        &page,
+        ["<!DOCTYPE html>", "window.mnistTrainer = {", "default-src 'none'", "<noscript>"],
+    );
     assert_lacks(&page, ["http:", "https:", " src=", "@import", "url("]);
     assert_eq!(page.matches("<script").count(), page.matches("</script>").count());
 
