@@ -1,4 +1,5 @@
-//! The page to draw on, in headless Chromium: its networks answer as `evaluate` and `predict` do.
+//! The page to draw on: the section of a report and, in headless Chromium, that its networks answer as `evaluate` and
+//! `predict` do.
 
 use std::{env, fs, path::Path, process::Command};
 
@@ -9,7 +10,7 @@ use tempfile::tempdir;
 use crate::{
     browser::load,
     mnist::trainer_on_mnist,
-    support::{json, number},
+    support::{assert_contains, assert_lacks, comparisons::run_of, json, number, read_text, stderr},
 };
 
 /// Largest difference between a probability on the page and that of the program.
@@ -39,6 +40,27 @@ const CLASSIFY: &str = "
   const milliseconds = (performance.now() - start) / labels.length;
   document.body.textContent = `RESULT${JSON.stringify({ milliseconds, results })}RESULT`;
 ";
+
+#[test]
+fn report_on_mnist_has_a_section_to_draw_on_if_the_weights_are_there() {
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    let compare = "compare --scalings center,none --epochs 1 --limit 64 --out all";
+    let output = trainer_on_mnist(folder, compare).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let page = || read_text(&folder.join("all/report.html"));
+    assert_contains(&page(), ["<section id=\"drawing\"", "window.mnistTrainer", "\"name\":\"center\""]);
+    assert_lacks(&page(), ["http:", "https:", "left out, because"]);
+    assert!(page().len() < 4_000_000, "the report has {} bytes", page().len());
+
+    let all = folder.join("all");
+    for (arm, left) in [("none", true), ("center", false)] {
+        fs::remove_file(run_of(&all, &format!("{arm}-seed1")).join("model.safetensors")).unwrap();
+        json(&mut trainer_on_mnist(folder, "report all"));
+        assert_contains(&page(), [arm, "left out, because the weights are missing"]);
+        assert_eq!(page().contains("window.mnistTrainer"), left, "after {arm} was removed");
+    }
+}
 
 fn has_chromium() -> bool {
     let chromium = env::var_os("CHROMIUM").unwrap_or_else(|| "chromium".into());
