@@ -12,7 +12,7 @@ use mnist_data::ImageShape;
 pub use models::Models;
 pub(crate) use of_comparison::DrawSection;
 
-use crate::ReportError;
+use crate::{ReportError, numbers::plural};
 
 /// Styles of every page.
 const STYLE: &str = include_str!("../html/page.css");
@@ -38,6 +38,7 @@ const TITLE: &str = "Draw, and see what each scaling makes of it";
 /// When the models cannot be written as JSON.
 pub fn page(models: &Models) -> Result<String, ReportError> {
     let body = section(models)?;
+    let names: Vec<&str> = models.names().collect();
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -52,7 +53,10 @@ pub fn page(models: &Models) -> Result<String, ReportError> {
             }
             body {
                 header { h1 { (TITLE) } }
-                main { (body) }
+                main {
+                    h2 { (plural(names.len(), "model")) ": " (names.join(", ")) }
+                    (body)
+                }
                 footer { p { "Written by mnist-trainer. This page works offline and sends nothing." } }
             }
         }
@@ -84,7 +88,7 @@ pub fn section(models: &Models) -> Result<Markup, ReportError> {
                     div.draw-pad {
                         h3 #draw-pad-heading { "Draw here" }
                         div #draw-drop.draw-drop {
-                            canvas #draw-canvas tabindex="0" role="img" aria-labelledby="draw-pad-heading" aria-describedby="draw-keys" {
+                            canvas #draw-canvas tabindex="0" role="application" aria-labelledby="draw-pad-heading" aria-describedby="draw-keys" {
                                 "Drawing needs a browser with canvas."
                             }
                             span #draw-pen.draw-pen hidden {}

@@ -20,7 +20,8 @@ pub struct Models {
     classes: Vec<String>,
     /// Whether pictures are prepared like MNIST's digits. Otherwise they are only resized.
     prepares: bool,
-    models: Vec<Model>,
+    #[serde(rename = "models")]
+    list: Vec<Model>,
 }
 
 /// A trained model.
@@ -62,18 +63,25 @@ impl Models {
     }
 
     /// Starts with one model.
+    ///
+    /// # Errors
+    /// As for [`add`](Self::add).
     pub fn new(name: String, trained: &TrainedModel) -> Result<Self, ReportError> {
         let mut models = Self {
             shape: trained.fitted.shape(),
             classes: classes(trained),
             prepares: Self::prepares_images_of(trained),
-            models: Vec::new(),
+            list: Vec::new(),
         };
         models.add(name, trained)?;
         Ok(models)
     }
 
     /// Adds a model.
+    ///
+    /// # Errors
+    /// When it takes other images or has other classes than the first model, when it is another network than the
+    /// tutorial's, or when its weights cannot be read.
     pub fn add(&mut self, name: String, trained: &TrainedModel) -> Result<(), ReportError> {
         let differ =
             |difference: String| Err(ReportError::OtherImages { run: trained.run().to_owned(), difference });
@@ -97,18 +105,18 @@ impl Models {
         if bytes > MOST_BYTES {
             return Err(ReportError::PageTooLarge(bytes));
         }
-        self.models.push(model);
+        self.list.push(model);
         Ok(())
     }
 
     /// Returns the size of all models on the page.
     pub fn bytes(&self) -> usize {
-        self.models.iter().map(Model::bytes).sum()
+        self.list.iter().map(Model::bytes).sum()
     }
 
     /// Returns the names of the models in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.models.iter().map(|model| &*model.name)
+        self.list.iter().map(|model| &*model.name)
     }
 
     pub(super) fn shape(&self) -> ImageShape {
@@ -127,8 +135,8 @@ impl Models {
 
     /// Removes the model that was added last. Returns `None` if none is left.
     pub(super) fn without_last(mut self) -> Option<Self> {
-        self.models.pop();
-        Some(self).filter(|models| !models.models.is_empty())
+        self.list.pop();
+        Some(self).filter(|models| !models.list.is_empty())
     }
 }
 

@@ -196,8 +196,8 @@ function schedule() {
   if (isScheduled) return;
   isScheduled = true;
   requestAnimationFrame(() => {
-    isScheduled = false;
     if (isPadChanged) readPad();
+    isScheduled = false;
     update();
   });
 }
