@@ -220,13 +220,14 @@ function update() {
   summarize(answers);
 }
 
-/** Says whether the models agree, and marks the cards of a minority. */
+/** Says whether the models agree, and marks the cards of a minority, unless the sliders changed answers. */
 function summarize(answers) {
   const groups = new Map();
   answers.forEach((answer, index) => groups.set(answer, [...(groups.get(answer) ?? []), models[index].name]));
   const most = Math.max(...Array.from(groups.values(), (names) => names.length));
+  const isChanged = cards.some((card) => card.root.classList.contains("draw-changed"));
   cards.forEach((card, index) => {
-    const isMinority = !isBlank && groups.size > 1 && groups.get(answers[index]).length < most;
+    const isMinority = !isBlank && !isChanged && groups.size > 1 && groups.get(answers[index]).length < most;
     card.root.classList.toggle("draw-minority", isMinority);
   });
   let text;
@@ -571,8 +572,11 @@ function start() {
   warmUp();
 }
 
-/** Runs a network a few times, so that the browser compiles it before the first stroke. */
+/** Classifies a square a few times, so that the browser compiles the functions before the first stroke. */
 function warmUp(times = 5) {
+  const isInk = (i) => i % PAD > PAD / 3 && i % PAD < PAD / 2 && i > PAD * 70 && i < PAD * 150;
+  const values = Uint8Array.from({ length: PAD * PAD }, (_, i) => (isInk(i) ? 255 : 0));
+  if (prepares) prepare({ width: PAD, height: PAD, values });
   answerOf(models[0], original);
   if (times > 1) setTimeout(() => warmUp(times - 1));
 }
