@@ -107,7 +107,7 @@ impl ComparisonFolder {
         Ok(this)
     }
 
-    /// Opens a folder that [`begin`](Self::begin) has created.
+    /// Opens a folder that [`begin`](Self::begin) has created, to report on it. The weights of runs may be missing.
     ///
     /// # Errors
     /// When the folder does not exist, does not contain a comparison, or contains a damaged file.
@@ -123,7 +123,7 @@ impl ComparisonFolder {
         let folder = OutputFolder::create(path.to_owned())?;
         let mut this = Self::new(folder, settings, plan);
         for run in this.plan.runs.clone() {
-            if let Some(finished) = run.read(&this.path().join(RUNS))? {
+            if let Some(finished) = run.read_for_report(&this.path().join(RUNS))? {
                 this.record(&run, finished);
             }
         }

@@ -67,6 +67,14 @@ impl PlannedRun {
     pub fn read(&self, runs: &Path) -> Result<Option<FinishedRun>, TrainingError> {
         FinishedRun::read_intact(&runs.join(&self.name), self.seed)
     }
+
+    /// Reads the result like [`read`](Self::read), but accepts missing weights.
+    ///
+    /// # Errors
+    /// As for [`FinishedRun::read_for_report`].
+    pub(crate) fn read_for_report(&self, runs: &Path) -> Result<Option<FinishedRun>, TrainingError> {
+        FinishedRun::read_for_report(&runs.join(&self.name), self.seed)
+    }
 }
 
 impl Plan {

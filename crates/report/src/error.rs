@@ -1,8 +1,8 @@
 //! The error type of this crate.
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
-use mnist_data::DataError;
+use mnist_data::{DataError, input::shown};
 use mnist_training::TrainingError;
 
 /// The reason why a report or a contact sheet could not be drawn or written.
@@ -17,6 +17,20 @@ pub enum ReportError {
         /// Why it could not be drawn.
         reason: String,
     },
+    /// A page to draw on without a model.
+    #[error("no run was named")]
+    NoModels,
+    /// A run whose model takes other images, or has other classes, than the first run on the page.
+    #[error("{} {difference}", shown(run))]
+    OtherImages {
+        /// The run.
+        run: PathBuf,
+        /// What differs, with both values.
+        difference: String,
+    },
+    /// More bytes of models than a page can contain.
+    #[error("a page with these models would have {} MB, which is too large for a browser", .0 / 1_000_000)]
+    PageTooLarge(usize),
     /// Images could not be read.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -36,7 +50,7 @@ impl ReportError {
         match self {
             Self::Data(error) => matches!(error, DataError::Interrupted),
             Self::Training(error) => error.is_interrupt(),
-            Self::Draw { .. } => false,
+            _ => false,
         }
     }
 }

@@ -22,6 +22,7 @@
 pub mod answers;
 pub mod contact_sheet;
 mod csv;
+pub mod draw;
 mod error;
 mod facts;
 mod figures;

@@ -71,6 +71,10 @@ fn of_report(error: &ReportError, invocation: &Invocation) -> Wording {
     match error {
         ReportError::Data(error) => of_data(error, invocation),
         ReportError::Training(error) => of_training(error, invocation),
+        ReportError::OtherImages { .. } => {
+            hint("export runs on the same data set together, others to another page")
+        }
+        ReportError::PageTooLarge(_) => hint("name fewer runs"),
         _ => (None, None),
     }
 }

@@ -77,17 +77,31 @@ impl TrainedModel {
             let found = found.clone();
             return Err(TrainingError::OtherNetwork { path: self.result.run, found, expected });
         }
+        let (path, bytes) = (self.result.run.join(WEIGHTS), self.weights()?);
+        let image = dimensions(self.fitted.shape());
+        let fresh = network.build(image, self.classes, self.settings.seed, &device);
+        let model = weights::load(&path, bytes, fresh.map_err(TrainingError::Network)?)?;
+        let batcher = ScalingBatcher::new(self.fitted.clone());
+        Ok(Predictor { trained: self, model, batcher, device })
+    }
+
+    /// Returns the run's folder.
+    pub fn run(&self) -> &Path {
+        &self.result.run
+    }
+
+    /// Reads the weights, a safetensors file.
+    ///
+    /// # Errors
+    /// When the file is missing, cannot be read, or was changed.
+    pub fn weights(&self) -> Result<Vec<u8>, TrainingError> {
         let path = self.result.run.join(WEIGHTS);
         let bytes = self.result.read_file(WEIGHTS)?;
         if Some(weights::sha256(&bytes).map_err(TrainingError::damaged(&path))?) != self.result.weights_sha256
         {
             return Err(TrainingError::Changed(path));
         }
-        let image = dimensions(self.fitted.shape());
-        let fresh = network.build(image, self.classes, self.settings.seed, &device);
-        let model = weights::load(&path, bytes, fresh.map_err(TrainingError::Network)?)?;
-        let batcher = ScalingBatcher::new(self.fitted.clone());
-        Ok(Predictor { trained: self, model, batcher, device })
+        Ok(bytes)
     }
 
     /// Opens the test images of a data set, and checks that they fit the model.

@@ -1,4 +1,4 @@
-//! The report as a single HTML page without scripts, which works offline.
+//! The report as a single HTML page, which works offline. Only the section to draw on has scripts.
 
 mod gallery;
 mod ranking;
@@ -12,6 +12,7 @@ use mnist_comparison::folder::TABLE;
 use crate::{
     Findings, ReportError,
     answers::Answers,
+    draw::{self, DrawSection},
     figures::{Figure, Figures, SHOWN_ARMS},
     notes,
 };
@@ -31,7 +32,9 @@ struct Section {
 
 /// Returns the complete page.
 pub fn page(findings: &Findings, figures: &Figures) -> Result<String, ReportError> {
-    let sections = sections(findings, figures)?;
+    let draw = DrawSection::read(findings)?;
+    let scripts = draw.as_ref().is_some_and(DrawSection::has_scripts);
+    let sections = sections(findings, figures, draw.as_ref())?;
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -39,9 +42,9 @@ pub fn page(findings: &Findings, figures: &Figures) -> Result<String, ReportErro
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta http-equiv="Content-Security-Policy" content=(if scripts { draw::POLICY } else { POLICY });
                 title { (notes::TITLE) }
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(STYLE)) @if scripts { (PreEscaped(draw::DRAW_STYLE)) } }
             }
             body {
                 header {
@@ -70,7 +73,11 @@ pub fn page(findings: &Findings, figures: &Figures) -> Result<String, ReportErro
     Ok(page.into_string())
 }
 
-fn sections(findings: &Findings, figures: &Figures) -> Result<Vec<Section>, ReportError> {
+fn sections(
+    findings: &Findings,
+    figures: &Figures,
+    draw: Option<&DrawSection>,
+) -> Result<Vec<Section>, ReportError> {
     let answers = Answers::of(findings);
     let mut sections = vec![Section { id: "ranking", heading: "Ranking", body: ranking::ranking(findings) }];
     if let Some(body) = ranking::pairs(findings) {
@@ -119,6 +126,9 @@ fn sections(findings: &Findings, figures: &Figures) -> Result<Vec<Section>, Repo
         heading: "Images and pixel values under each scaling",
         body: scalings::section(findings, figures)?,
     });
+    if let Some(draw) = draw {
+        sections.push(Section { id: "drawing", heading: "Draw a digit", body: draw.body(findings)? });
+    }
     sections.push(Section {
         id: "settings",
         heading: notes::REPRODUCTION,

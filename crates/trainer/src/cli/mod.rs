@@ -12,12 +12,12 @@ use clap_complete::Shell;
 use mnist_data::{ColorMode, DatasetKind, Scaling, Size};
 use mnist_training::{
     Backend,
-    export::ExportFormat,
     settings::{Fraction, Positive},
 };
 
 pub use errors::USAGE;
 pub use invocation::{DataDirOrigin, Invocation};
+pub use values::ExportTo;
 use values::count;
 
 /// Find out which pixel scaling to train an image classifier with
@@ -55,7 +55,7 @@ pub enum Command {
     Report(ReportArgs),
     /// Compare accuracies from any program: which differences are more than chance
     Verdict(VerdictArgs),
-    /// Export a trained run's model and scaling to ONNX or, for PyTorch, to safetensors
+    /// Export a trained run for other programs (ONNX, safetensors), or as a page to draw on (html)
     Export(ExportArgs),
     /// Measure the speed of training, inference and data preparation on this machine
     Bench(BenchArgs),
@@ -233,19 +233,21 @@ pub struct EvaluateArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   mnist-trainer export runs/train-standardize-seed1-20261122T120000Z --to onnx
-  mnist-trainer export runs/center --to safetensors --out exported")]
+  mnist-trainer export runs/center --to safetensors --out exported
+  mnist-trainer export runs/center runs/standardize --to html --out draw.html")]
 pub struct ExportArgs {
-    /// Run folder written by `train` or `compare`
-    pub run: PathBuf,
+    /// Run folders written by `train` or `compare`; only html takes several
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
     /// Format to export to
-    #[arg(long, value_name = "FORMAT", value_parser = values::export_format())]
-    pub to: ExportFormat,
+    #[arg(long, value_name = "FORMAT", value_parser = values::export_to())]
+    pub to: ExportTo,
     #[command(flatten)]
     pub dataset: RunDatasetFlags,
     #[command(flatten)]
     pub compute: RunComputeFlags,
     #[command(flatten)]
-    pub out: FinalOutFlags,
+    pub out: ExportOutFlags,
 }
 
 #[derive(Debug, Args)]
@@ -432,13 +434,13 @@ pub struct OutFlags {
     pub force: bool,
 }
 
-/// The output folder of a command that writes everything at once, so that there is nothing to resume.
+/// The output of an export, which is written at once, so that there is nothing to resume.
 #[derive(Debug, Default, Args)]
-pub struct FinalOutFlags {
-    /// Output folder [default: a new one under runs/]
-    #[arg(long, value_name = "DIR")]
+pub struct ExportOutFlags {
+    /// Output folder; for html, the output file [default: a new folder under runs/]
+    #[arg(long, value_name = "PATH")]
     pub out: Option<PathBuf>,
-    /// Delete the earlier result in the output folder and start over
+    /// Replace an earlier export there
     #[arg(long, requires = "out")]
     pub force: bool,
 }

@@ -15,7 +15,7 @@ use mnist_training::{
 use crate::input;
 
 use super::{
-    CompareArgs, ConfigFlag, DatasetFlags, FinalOutFlags, OutFlags, RunComputeFlags, RunDatasetFlags,
+    CompareArgs, ConfigFlag, DatasetFlags, ExportOutFlags, OutFlags, RunComputeFlags, RunDatasetFlags,
     TrainArgs, TrainingFlags,
 };
 
@@ -55,6 +55,12 @@ impl RunComputeFlags {
 }
 
 impl RunDatasetFlags {
+    /// Returns whether any of these flags is given.
+    pub fn is_any(&self) -> bool {
+        let Self { dataset, data_dir, resize, color_mode } = self;
+        dataset.is_some() || data_dir.is_some() || resize.is_some() || color_mode.is_some()
+    }
+
     /// Returns the data set of a run, with the changes that these flags ask for.
     pub fn over(self, run: &DatasetSettings) -> Result<DatasetSettings, TrainingError> {
         let Self { dataset, data_dir, resize, color_mode } = self;
@@ -171,7 +177,7 @@ impl OutFlags {
     }
 }
 
-impl FinalOutFlags {
+impl ExportOutFlags {
     /// Returns the output folder: the one that `--out` names, or a new one whose name starts with `name`.
     pub fn destination(&self, name: String, kind: &ResultKind) -> Result<Destination, TrainingError> {
         let existing = if self.force { Existing::Replace } else { Existing::Refuse };

@@ -39,8 +39,32 @@ pub fn backend() -> impl TypedValueParser<Value = Backend> {
     one_of(names.into_iter().chain([PossibleValue::new(AUTO).help("A GPU if there is one, else the CPU")]))
 }
 
-pub fn export_format() -> impl TypedValueParser<Value = ExportFormat> {
-    one_of(ExportFormat::ALL.map(|format| PossibleValue::new(format.name()).help(format.about())))
+/// What `export` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExportTo {
+    /// A model for other programs.
+    Model(ExportFormat),
+    /// A page to draw on.
+    Html,
+}
+
+impl ExportTo {
+    const HTML: &str = "html";
+}
+
+impl FromStr for ExportTo {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        if name == Self::HTML { Ok(Self::Html) } else { name.parse().map(Self::Model) }
+    }
+}
+
+pub fn export_to() -> impl TypedValueParser<Value = ExportTo> {
+    let formats = ExportFormat::ALL.map(|format| PossibleValue::new(format.name()).help(format.about()));
+    let page =
+        PossibleValue::new(ExportTo::HTML).help("A page to draw on, which shows what each run answers");
+    one_of(formats.into_iter().chain([page]))
 }
 
 /// Parses one of these values. Help and shell completions list them.
@@ -71,8 +95,8 @@ mod tests {
     fn every_listed_value_is_accepted() {
         assert_eq!(parses(&scaling()), preset_names().len());
         assert_eq!(
-            [parses(&dataset()), parses(&color_mode()), parses(&backend()), parses(&export_format())],
-            [3, 2, 4, 2]
+            [parses(&dataset()), parses(&color_mode()), parses(&backend()), parses(&export_to())],
+            [3, 2, 4, 3]
         );
     }
 

@@ -22,17 +22,17 @@ const PHONE: u32 = 390;
 const DESKTOP: u32 = 1280;
 
 /// A page after the browser has loaded it.
-struct LoadedPage {
+pub struct LoadedPage {
     /// The document as HTML, with the changes that scripts made.
-    document: String,
+    pub document: String,
     /// The messages on the browser's console.
-    messages: Vec<String>,
+    pub messages: Vec<String>,
     /// The addresses that the page requested.
     requests: Vec<String>,
 }
 
 /// Loads a file in Chromium, which is `$CHROMIUM` or else `chromium` on the path.
-fn load(page: &Path) -> LoadedPage {
+pub fn load(page: &Path) -> LoadedPage {
     let chromium = env::var_os("CHROMIUM").unwrap_or_else(|| "chromium".into());
     let profile = tempdir().unwrap();
     let log = profile.path().join("requests.json");

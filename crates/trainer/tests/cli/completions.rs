@@ -52,6 +52,7 @@ fn bash_completes_flags_after_a_subcommand_and_values_after_a_flag() {
         ("mnist-trainer bench --backend n", &["ndarray"]),
         ("mnist-trainer --quiet predict run --backend f", &["flex"]),
         ("mnist-trainer export run --to o", &["onnx"]),
+        ("mnist-trainer export run other --to h", &["html"]),
         ("mnist-trainer train --format j", &["json"]),
     ] {
         assert_eq!(offers(&script, line), expected, "{line}");

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 
 use crate::support::{
-    assert_contains,
+    assert_contains, assert_lacks, assert_same_text,
     digits::{folder_with_config, folder_with_digits, trainer_on_digits},
     json, number, read_json, read_text,
     refusals::refused,
@@ -263,6 +263,7 @@ fn exporting_again_gives_the_same_bytes() {
 #[test]
 fn refused_exports_write_nothing() {
     let folder = folder_with_run("--scaling center");
+    fs::write(folder.path().join("c.toml"), "seed = 1").unwrap();
     let diverging = "train --scaling none --learning-rate 1e30 --epochs 1 --out diverged";
     assert_eq!(trainer_on_digits(folder.path(), diverging).output().unwrap().status.code(), Some(1));
     let refusals = [
@@ -273,6 +274,13 @@ fn refused_exports_write_nothing() {
         ("run", 2, "--to"),
         ("run --to onnx --resume", 2, "--resume"),
         ("run --to onnx --force", 2, "--out"),
+        ("run run --to onnx", 2, "--to onnx takes one run"),
+        ("run nothing --to html", 1, "does not exist"),
+        ("run diverged --to html", 1, "diverged"),
+        ("run --to html --data-dir data", 2, "--to html reads no data set"),
+        ("run --to html --out data", 1, "it is a folder"),
+        ("run --to html --out nowhere/draw.html", 1, "its folder does not exist"),
+        ("run --to html --out c.toml --force", 1, "not a page that this program wrote"),
         ("run --to onnx --data-dir elsewhere", 1, "an export contains the logits of test images: "),
     ];
     let errors = refusals.map(|(arguments, status, message)| {
@@ -315,18 +323,7 @@ fn force_replaces_nothing_but_an_earlier_export() {
 #[test]
 fn class_names_of_pictures_are_in_every_exported_file() {
     let folder = tempdir().unwrap();
-    for (split, count) in [("train", 6), ("test", 2)] {
-        for class in ["cat", "dog"] {
-            let class = folder.path().join("pictures").join(split).join(class);
-            fs::create_dir_all(&class).unwrap();
-            for number in 0..count {
-                let picture = image::RgbImage::from_fn(12, 12, |x, y| {
-                    image::Rgb([(x * 20) as u8, (y * 20) as u8, 10 * number])
-                });
-                picture.save(class.join(format!("{number}.png"))).unwrap();
-            }
-        }
-    }
+    write_pictures(folder.path(), ["cat", "dog"]);
     let train = "train --dataset folder --data-dir pictures --scaling standardize --epochs 1 --out run";
     json(&mut trainer_in(folder.path(), train));
     let names: Value = json!(["cat", "dog"]);
@@ -339,4 +336,107 @@ fn class_names_of_pictures_are_in_every_exported_file() {
         assert_eq!(serde_json::from_str::<Value>(names_json).unwrap(), names);
     }
     assert_eq!(described(&model.graph.unwrap().input[0]).2, [-1, 3, 12, 12]);
+}
+
+/// Returns the JSON of the models on a page to draw on.
+fn models_on(page: &str) -> Value {
+    let (_, rest) = page.split_once("id=\"draw-models\">").unwrap();
+    serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap()
+}
+
+#[test]
+fn page_to_draw_on_is_one_file_that_contains_the_models_in_order() {
+    let folder = folder_with_run("--scaling zca");
+    json(&mut trainer_on_digits(folder.path(), "train --scaling center --epochs 1 --out second"));
+    let exported = json(&mut trainer_in(folder.path(), "export run second run --to html --out draw.html"));
+    assert_eq!(exported, json!({ "runs": ["run", "second", "run"], "files": ["draw.html"] }));
+    let page = read_text(&folder.path().join("draw.html"));
+    assert_contains(
+        &page,
+        ["<!DOCTYPE html>", "window.mnistTrainer = {", "default-src 'none'", "<noscript>"],
+    );
+    assert_lacks(&page, ["http:", "https:", " src=", "@import", "url("]);
+    assert_eq!(page.matches("<script").count(), page.matches("</script>").count());
+
+    let data = models_on(&page);
+    assert_eq!(data["shape"], json!({ "channels": 1, "height": 12, "width": 12 }));
+    assert_eq!(data["classes"], json!(["0", "1", "2"]));
+    let models = data["models"].as_array().unwrap();
+    let names: Vec<&str> = models.iter().map(|model| model["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["zca (run)", "center", "zca (run)"]);
+    let lengths = |list: &Value| -> Vec<usize> {
+        list.as_array().unwrap().iter().map(|text| bytes_of(text).len()).collect()
+    };
+    let tensors = [32 * 9, 32, 64 * 32 * 9, 64, 64 * 64, 64, 64 * 3, 3].map(|values| 4 * values);
+    assert_eq!(lengths(&models[1]["weights"]), tensors);
+    let mean = read_json(&folder.path().join("second/scaling.json"))["mean"][0].as_f64().unwrap();
+    assert_eq!(bytes_of(&models[1]["scaling"]["mean"]), mean.to_le_bytes());
+    assert_eq!(bytes_of(&models[0]["scaling"]["whitening"]).len(), 8 * 144 * 145 / 2);
+}
+
+fn bytes_of(base64: &Value) -> Vec<u8> {
+    data_encoding::BASE64.decode(base64.as_str().unwrap().as_bytes()).unwrap()
+}
+
+#[test]
+fn page_to_draw_on_replaces_an_earlier_page_with_force_only() {
+    let folder = folder_with_run("--scaling center");
+    let default = json(&mut trainer_in(folder.path(), "export run --to html"));
+    let path = default["files"][0].as_str().unwrap();
+    assert!(path.starts_with("runs/export-html-20") && path.ends_with("Z/draw.html"), "{path}");
+    let first = read_text(&folder.path().join(path));
+    refused(&mut trainer_in(folder.path(), &format!("export run --to html --out {path}")), 1, "it exists");
+    json(&mut trainer_in(folder.path(), &format!("export run --to html --out {path} --force")));
+    assert_same_text(path, &first, &read_text(&folder.path().join(path)));
+}
+
+#[test]
+fn runs_on_other_images_or_classes_do_not_share_a_page() {
+    let folder = folder_with_run("--scaling center");
+    write_pictures(folder.path(), ["cat", "dog"]);
+    let train = "train --dataset folder --data-dir pictures --scaling center --epochs 1 --out";
+    json(&mut trainer_in(folder.path(), &format!("{train} color")));
+    json(&mut trainer_in(folder.path(), &format!("{train} gray --color-mode grayscale")));
+    refused(
+        &mut trainer_in(folder.path(), "export run color --to html --out a.html"),
+        1,
+        "color takes images of 3×12×12, but the first run takes 1×12×12",
+    );
+    refused(
+        &mut trainer_in(folder.path(), "export run gray --to html --out a.html"),
+        1,
+        "gray has 2 classes, but the first run has 3",
+    );
+    assert!(!folder.path().join("a.html").exists());
+    fs::remove_file(folder.path().join("run/model.safetensors")).unwrap();
+    refused(&mut trainer_in(folder.path(), "export run --to html"), 1, "model.safetensors");
+}
+
+#[test]
+fn markup_in_class_names_stays_text_on_the_page_to_draw_on() {
+    let folder = tempdir().unwrap();
+    let names = ["<script>alert(1)<!--".to_owned(), "x".repeat(250)];
+    write_pictures(folder.path(), names.each_ref().map(String::as_str));
+    let train = "train --dataset folder --data-dir pictures --scaling standardize --epochs 1 --out run";
+    json(&mut trainer_in(folder.path(), train));
+    json(&mut trainer_in(folder.path(), "export run --to html --out draw.html"));
+    let page = read_text(&folder.path().join("draw.html"));
+    assert_lacks(&page, ["<script>alert", "<!--"]);
+    assert_eq!(models_on(&page)["classes"], json!(names));
+}
+
+/// Writes color pictures of 12×12 pixels in two classes to `folder/pictures`.
+fn write_pictures(folder: &Path, classes: [&str; 2]) {
+    for (split, count) in [("train", 6), ("test", 2)] {
+        for class in classes {
+            let class = folder.join("pictures").join(split).join(class);
+            fs::create_dir_all(&class).unwrap();
+            for number in 0..count {
+                let picture = image::RgbImage::from_fn(12, 12, |x, y| {
+                    image::Rgb([(x * 20) as u8, (y * 20) as u8, 10 * number])
+                });
+                picture.save(class.join(format!("{number}.png"))).unwrap();
+            }
+        }
+    }
 }

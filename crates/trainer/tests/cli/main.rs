@@ -12,6 +12,7 @@ mod completions;
 mod contact_sheet;
 mod data_folder;
 mod documentation;
+mod draw;
 mod export;
 #[cfg(all(feature = "flex", feature = "wgpu"))]
 mod gpu;

@@ -9,7 +9,7 @@ use crate::support::{json, number, trainer, weights_of};
 
 /// Builds a command that runs the program on MNIST: in `$MNIST_DATA_DIR` if that is set, otherwise in the cache, which
 /// is filled if it is empty.
-fn trainer_on_mnist(folder: &Path, arguments: &str) -> Command {
+pub fn trainer_on_mnist(folder: &Path, arguments: &str) -> Command {
     let mut command = trainer();
     if let Some(folder) = std::env::var_os("MNIST_DATA_DIR") {
         command.env("MNIST_DATA_DIR", folder);

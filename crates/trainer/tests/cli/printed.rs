@@ -106,7 +106,7 @@ fn exported_files() {
     let export = |format: &str| {
         text(&mut trainer_in(folder.path(), &format!("export run --to {format} --out {format}")))
     };
-    insta::assert_snapshot!(export("onnx") + &export("safetensors"));
+    insta::assert_snapshot!(export("onnx") + &export("safetensors") + &export("html"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Exports a run's model for other programs, with golden outputs to verify an import.
 
 mod golden;
+mod layers;
 mod onnx;
 mod safetensors;
 
@@ -15,6 +16,8 @@ use crate::{
     predictor::TrainedModel,
     run::Versions,
 };
+
+pub use layers::layers;
 
 /// A format to export a model in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

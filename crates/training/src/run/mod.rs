@@ -257,8 +257,27 @@ impl FinishedRun {
     /// # Errors
     /// As for [`read`](Self::read), and when the run has another seed.
     pub fn read_intact(folder: &Path, seed: u64) -> Result<Option<Self>, TrainingError> {
+        Self::read_checked(folder, seed, |_| true)
+    }
+
+    /// Does the same as [`read_intact`](Self::read_intact), but accepts a run whose weights were removed: a report does
+    /// not need them.
+    ///
+    /// # Errors
+    /// As for [`read_intact`](Self::read_intact), except for missing weights.
+    pub fn read_for_report(folder: &Path, seed: u64) -> Result<Option<Self>, TrainingError> {
+        let has_weights = folder.join(WEIGHTS).exists();
+        Self::read_checked(folder, seed, |name| name != WEIGHTS || has_weights)
+    }
+
+    fn read_checked(
+        folder: &Path,
+        seed: u64,
+        is_needed: impl Fn(&str) -> bool,
+    ) -> Result<Option<Self>, TrainingError> {
         let Some(finished) = Self::read(folder)? else { return Ok(None) };
-        finished.result.check_files()?;
+        let mut needed = finished.result.files.iter().filter(|sum| is_needed(&sum.name));
+        needed.try_for_each(|sum| finished.result.read_file(&sum.name).map(|_| ()))?;
         if finished.result.seed != seed {
             return Err(TrainingError::damaged(folder.join(RESULT))("it is the result of another seed"));
         }

@@ -1,4 +1,6 @@
-//! `export`: writes a run's model for other programs.
+//! `export`: writes a run's model for other programs, or a page on which several models classify drawings.
+
+mod page;
 
 use std::path::PathBuf;
 
@@ -8,12 +10,17 @@ use mnist_model::ModelConfig;
 use mnist_training::{
     TrainingError,
     backend::in_pool,
-    export::{self, EXPORT, ExportedFile},
+    export::{self, EXPORT, ExportFormat, ExportedFile},
     predictor::TrainedModel,
 };
 use serde::Serialize;
 
-use crate::{cli::ExportArgs, interrupt, terminal::Terminal};
+use crate::{
+    cli::{ExportArgs, ExportTo},
+    failure::UsageError,
+    interrupt,
+    terminal::Terminal,
+};
 
 #[derive(Serialize)]
 struct ExportResult {
@@ -22,12 +29,20 @@ struct ExportResult {
 }
 
 pub fn run(args: ExportArgs, terminal: &Terminal) -> Result<()> {
-    in_pool(args.compute.threads, || export(args, terminal))
+    let format = match args.to {
+        ExportTo::Html => return page::write(args, terminal),
+        ExportTo::Model(format) => format,
+    };
+    let [run] = &args.runs[..] else {
+        return Err(UsageError(format!("--to {format} takes one run; --to html takes several")).into());
+    };
+    let run = run.clone();
+    in_pool(args.compute.threads, || export(run, format, args, terminal))
 }
 
-fn export(args: ExportArgs, terminal: &Terminal) -> Result<()> {
-    let trained = TrainedModel::open(&args.run)?;
-    let destination = args.out.destination(format!("export-{}", args.to), &EXPORT)?;
+fn export(run: PathBuf, format: ExportFormat, args: ExportArgs, terminal: &Terminal) -> Result<()> {
+    let trained = TrainedModel::open(&run)?;
+    let destination = args.out.destination(format!("export-{format}"), &EXPORT)?;
     let settings = trained.settings.training.clone();
     let dataset = args.dataset.over(&settings.dataset)?;
     let predictor = trained.load(&ModelConfig::new(), args.compute.open_device(&settings)?)?;
@@ -36,7 +51,7 @@ fn export(args: ExportArgs, terminal: &Terminal) -> Result<()> {
         let error = Error::from(error);
         if is_interrupt { error } else { error.context("an export contains the logits of test images") }
     })?;
-    let files = export::files(args.to, &predictor, &test)?;
+    let files = export::files(format, &predictor, &test)?;
     if interrupt::requested() {
         return Err(TrainingError::Interrupted.into());
     }
@@ -47,7 +62,7 @@ fn export(args: ExportArgs, terminal: &Terminal) -> Result<()> {
         folder.write(file.name, &file.bytes)?;
     }
     let paths = files.iter().map(|file| folder.path().join(file.name)).collect();
-    let result = ExportResult { run: args.run, files: paths };
+    let result = ExportResult { run, files: paths };
     terminal.result(&result, || describe(&result, &files))
 }
 

@@ -1,0 +1,81 @@
+//! `export --to html`: one file with a page to draw on.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Result;
+use mnist_data::input::shown;
+use mnist_report::draw::{self, GENERATOR, Models};
+use mnist_training::{
+    TrainingError,
+    files::{self, Destination},
+};
+use serde::Serialize;
+
+use crate::{
+    cli::ExportArgs, failure::UsageError, layout::fit_stdout, terminal::Terminal, wording::HintedError,
+};
+
+/// The file in a new folder.
+const NAME: &str = "draw.html";
+
+/// The mark of a page is within this many bytes from its start.
+const START: u64 = 1024;
+
+#[derive(Serialize)]
+struct PageResult {
+    runs: Vec<PathBuf>,
+    files: Vec<PathBuf>,
+}
+
+pub fn write(args: ExportArgs, terminal: &Terminal) -> Result<()> {
+    if args.dataset.is_any() {
+        let message =
+            "--to html reads no data set; leave out --dataset, --data-dir, --resize and --color-mode";
+        return Err(UsageError(message.into()).into());
+    }
+    if let Some(path) = &args.out.out {
+        check_path(path, args.out.force)?;
+    }
+    let models = Models::open(args.runs.iter().map(PathBuf::as_path))?;
+    let page = draw::page(&models)?;
+
+    let path = match args.out.out {
+        Some(path) => path,
+        None => Destination::new("export-html").create()?.path().join(NAME),
+    };
+    files::write(&path, page.as_bytes())?;
+    let result = PageResult { runs: args.runs, files: vec![path] };
+    terminal.result(&result, || {
+        let names: Vec<&str> = models.names().collect();
+        fit_stdout(&format!("{}: a page to draw on, with {}", shown(&result.files[0]), names.join(", ")))
+    })
+}
+
+/// Refuses a path that cannot be written, before the models are read. Only an earlier page is replaced.
+fn check_path(path: &Path, force: bool) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let (reason, hint) = if path.is_dir() {
+        ("it is a folder", "name a file, such as --out draw.html")
+    } else if folder.is_some_and(|folder| !folder.is_dir()) {
+        ("its folder does not exist", "name a file in an existing folder, such as --out draw.html")
+    } else if !path.exists() {
+        return Ok(());
+    } else if !is_page(path).map_err(TrainingError::file("read", path))? {
+        ("it exists, and is not a page that this program wrote", "choose another --out")
+    } else if force {
+        return Ok(());
+    } else {
+        ("it exists", "choose another --out, or use --force")
+    };
+    Err(HintedError::new(format!("cannot write {}: {reason}", shown(path)), hint).into())
+}
+
+fn is_page(path: &Path) -> io::Result<bool> {
+    let mut start = Vec::new();
+    File::open(path)?.take(START).read_to_end(&mut start)?;
+    Ok(String::from_utf8_lossy(&start).contains(GENERATOR))
+}
