@@ -67,6 +67,14 @@ impl PlannedRun {
     pub fn read(&self, runs: &Path) -> Result<Option<FinishedRun>, TrainingError> {
         FinishedRun::read_intact(&runs.join(&self.name), self.seed)
     }
+
+    /// Reads what is left of this run, for a report.
+    ///
+    /// # Errors
+    /// As for [`FinishedRun::read_left`].
+    pub fn read_left(&self, runs: &Path) -> Result<Option<FinishedRun>, TrainingError> {
+        FinishedRun::read_left(&runs.join(&self.name), self.seed)
+    }
 }
 
 impl Plan {

@@ -1,25 +1,34 @@
-//! The report as a single HTML page without scripts, which works offline.
+//! The report as a single HTML page, which works offline. Its script only adds comfort: everything is on the page
+//! without it.
 
 mod gallery;
 mod ranking;
 mod scalings;
 mod settings;
 
+use data_encoding::{BASE64, HEXLOWER};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use mnist_comparison::folder::TABLE;
+use mnist_training::files::sha256;
 
 use crate::{
     Findings, ReportError,
     answers::Answers,
+    facts,
     figures::{Figure, Figures, SHOWN_ARMS},
-    notes,
+    notes, style,
 };
 
 const STYLE: &str = include_str!("page.css");
 
-/// Content security policy: the page can load only what it contains.
-const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
+const SCRIPT: &str = include_str!("page.js");
+
+/// Returns the content security policy: the page can load only what it contains, and run only this script.
+fn policy(script: &str) -> String {
+    let sum = BASE64.encode(&HEXLOWER.decode(sha256(script.as_bytes()).as_bytes()).unwrap_or_default());
+    format!("default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{sum}'")
+}
 
 /// A section of the page.
 struct Section {
@@ -39,22 +48,22 @@ pub fn page(findings: &Findings, figures: &Figures) -> Result<String, ReportErro
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta http-equiv="Content-Security-Policy" content=(policy(SCRIPT));
                 title { (notes::TITLE) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
                 header {
-                    h1 { (notes::TITLE) }
+                    h1 { (notes::TITLE) ": " (findings.dataset) }
                     @if let Some(unfinished) = findings.unfinished() { p.unfinished role="status" { (unfinished) } }
                     p.headline { (findings.comparison.headline) }
                     @if let Some(command) = findings.run_on() { p.run-on { "Run on: " code { (command) } } }
-                    p.verdict { (findings.comparison.verdict) }
-                    p.extent { (notes::extent(findings)) }
+                    dl.overview { @for (name, value) in &facts::overview(findings) { div { dt { (name) } dd { (value) } } } }
                     nav aria-label="Contents" {
                         ul { @for section in &sections { li { a href={ "#" (section.id) } { (section.heading) } } } }
                     }
                 }
+                (legend(findings))
                 main {
                     @for Section { id, heading, body } in &sections {
                         section id=(id) aria-labelledby={ (id) "-heading" } {
@@ -64,6 +73,7 @@ pub fn page(findings: &Findings, figures: &Figures) -> Result<String, ReportErro
                     }
                 }
                 footer { p { "Written by mnist-trainer. The numbers are in " code { (TABLE) } " and in the folder of each run." } }
+                script { (PreEscaped(SCRIPT)) }
             }
         }
     };
@@ -72,11 +82,7 @@ pub fn page(findings: &Findings, figures: &Figures) -> Result<String, ReportErro
 
 fn sections(findings: &Findings, figures: &Figures) -> Result<Vec<Section>, ReportError> {
     let answers = Answers::of(findings);
-    let mut sections = vec![Section { id: "ranking", heading: "Ranking", body: ranking::ranking(findings) }];
-    if let Some(body) = ranking::pairs(findings) {
-        let heading = notes::pairs_heading(findings.comparison);
-        sections.push(Section { id: "pairs", heading, body });
-    }
+    let mut sections = Vec::new();
     if let Some(figure) = &figures.accuracy {
         sections.push(Section {
             id: "accuracy",
@@ -87,6 +93,16 @@ fn sections(findings: &Findings, figures: &Figures) -> Result<Vec<Section>, Repo
             },
             body: html! { div.figures { (self::figure(figure)) } },
         });
+    }
+    if let Some(figure) = &figures.grid {
+        let heading = "Test accuracy by setting";
+        let body = html! { div.figures { (self::figure(figure)) } };
+        sections.push(Section { id: "grid", heading, body });
+    }
+    sections.push(Section { id: "ranking", heading: "Ranking", body: ranking::ranking(findings) });
+    if let Some(body) = ranking::pairs(findings) {
+        let heading = notes::pairs_heading(findings.comparison);
+        sections.push(Section { id: "pairs", heading, body });
     }
     if !figures.learning.is_empty() {
         sections.push(Section {
@@ -127,6 +143,20 @@ fn sections(findings: &Findings, figures: &Figures) -> Result<Vec<Section>, Repo
     Ok(sections)
 }
 
+/// Returns the names of the arms with their colors. The page's script turns it into switches.
+fn legend(findings: &Findings) -> Markup {
+    html! {
+        ul.arms aria-label="Scalings" {
+            @for arm in &findings.comparison.scalings {
+                li data-key=(arm.arm_index) {
+                    span.swatch style={ "background:" (style::hex(findings.look(arm).color)) } {}
+                    span { (arm.name) }
+                }
+            }
+        }
+    }
+}
+
 fn learning(findings: &Findings, figures: &[Figure]) -> Markup {
     let has_validation = findings.runs().any(|run| run.result.validation.is_some());
     html! {
@@ -145,7 +175,7 @@ fn confusion(findings: &Findings, figures: &[Figure]) -> Markup {
     let shown = crate::figures::SHOWN_CLASSES;
     html! {
         p.note {
-            "Counts of test images" @if findings.comparison.has_several_seeds() { ", summed over all seeds" } ". Rows are true classes, columns are predicted classes. Errors are red: the intensity grows with the square root of the count."
+            "Counts of test images" @if findings.comparison.has_several_seeds() { ", summed over all seeds" } ". Rows are true classes, columns are predicted classes. Errors are red: the intensity grows with the square root of their share of all predictions, and is the same in all matrices."
             @if classes > shown { " Only the " (shown) " of " (classes) " classes with the most errors are shown." }
             (only_the_best(findings, "matrices"))
         }
@@ -166,7 +196,7 @@ fn only_the_best(findings: &Findings, what: &str) -> String {
 /// Returns a figure with its caption.
 fn figure(figure: &Figure) -> Markup {
     html! {
-        figure.wide[figure.is_wide] {
+        figure.wide[figure.is_wide] data-arm=[figure.arm] data-name=(figure.name) {
             @if figure.is_wide {
                 div.scroll tabindex="0" role="group" aria-label=(figure.title) { (PreEscaped(figure.inline())) }
             } @else { (PreEscaped(figure.inline())) }

@@ -23,7 +23,7 @@ pub fn section(findings: &Findings, figures: &Figures) -> Result<Markup, ReportE
         let tiles = tiles.collect::<Result<Vec<_>, ReportError>>()?;
         let description = numbers_of(row);
         Ok(html! {
-            article.scaling {
+            article.scaling data-scaling=(row.name) {
                 h3 { (row.name) }
                 div.tiles role="img" aria-label={ "training images under " (row.name) } {
                     @for tile in &tiles { img src=(tile) alt=""; }
