@@ -146,7 +146,7 @@ fn card(
                     @for answer in answers.of_image(image) {
                         tr data-arm=(answer.arm) {
                             th scope="row" { (arms(&[(answer.name, answer.votes)])) }
-                            td.wrong[answer.predicted != label].correct[answer.predicted == label] { (findings.class(answer.predicted)) }
+                            td class=(if answer.predicted == label { "correct" } else { "wrong" }) { (findings.class(answer.predicted)) }
                             td.right { (as_percent(answer.probability)) }
                             td.right { (as_percent(answer.label_probability)) }
                         }

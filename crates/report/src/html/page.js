@@ -51,12 +51,13 @@ for (const svg of all("svg:has(.marks)")) {
 // Tables sort by a column: first in its natural order, then in the reverse order.
 function sortKey(text) {
   const number = parseFloat(text.replace(/[<>,\s]/g, "").replace(/−/g, "-"));
-  return Number.isNaN(number) ? text : number;
+  return Number.isFinite(number) ? number : text;
 }
 
-function compare(a, b) {
-  if (typeof a === typeof b) return typeof a === "number" ? a - b : a.localeCompare(b);
-  return typeof a === "number" ? -1 : 1; // Missing values come last.
+// Missing values come last in both directions.
+function compare(a, b, direction) {
+  if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
+  return direction * (typeof a === "number" ? a - b : a.localeCompare(b));
 }
 
 for (const table of all(".scroll table")) {
@@ -67,7 +68,7 @@ for (const table of all(".scroll table")) {
     button.addEventListener("click", () => {
       const direction = header.ariaSort === "ascending" ? -1 : 1;
       const rows = all("tbody tr", table).map((row) => [sortKey(row.cells[column].textContent), row]);
-      rows.sort(([a], [b]) => direction * compare(a, b));
+      rows.sort(([a], [b]) => compare(a, b, direction));
       headers.forEach((other) => other.removeAttribute("aria-sort"));
       header.ariaSort = direction > 0 ? "ascending" : "descending";
       table.tBodies[0].append(...rows.map(([, row]) => row));
@@ -99,9 +100,8 @@ function save(name, address) {
 function fileOf(svg) {
   const copy = svg.cloneNode(true);
   all(".marks, .off", copy).forEach((part) => part.remove());
-  copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   copy.setAttribute("style", "background: white; color: #1f2328; font-family: sans-serif");
-  return `data:image/svg+xml;charset=utf-8,${encodeURIComponent(copy.outerHTML)}`;
+  return `data:image/svg+xml;charset=utf-8,${encodeURIComponent(new XMLSerializer().serializeToString(copy))}`;
 }
 
 function saveAsPng(svg, name) {

@@ -13,6 +13,9 @@ use crate::{
 /// With more pairs than this, only those of the best arm are unfolded.
 const PAIRS: usize = 12;
 
+/// Other cells with more characters than this wrap.
+const LONG_CELL: usize = 18;
+
 /// Names with more characters than this wrap within a column of fixed width. Without that width, the browser would
 /// break them after every word to make room for the numbers.
 const LONG_NAME: usize = 24;
@@ -62,7 +65,7 @@ fn table(table: &Table, names: Range<usize>, label: &str) -> Markup {
                             @for (column, cell) in row.iter().enumerate() {
                                 @if names.contains(&column) {
                                     th class=[(cell.chars().count() > LONG_NAME).then_some("long")] scope="row" { (cell) }
-                                } @else { td.number-column[table.is_numeric(column)] { (cell) } }
+                                } @else { td.number-column[table.is_numeric(column)].long[cell.chars().count() > LONG_CELL] { (cell) } }
                             }
                         }
                     }

@@ -20,7 +20,7 @@ impl Table {
     /// Returns whether a column contains numbers, which are aligned right.
     pub fn is_numeric(&self, column: usize) -> bool {
         let header = &self.header[column];
-        !["scaling", "a", "b"].contains(&header.as_str()) && !header.starts_with("decision")
+        !["rank", "scaling", "a", "b"].contains(&header.as_str()) && !header.starts_with("decision")
     }
 }
 

@@ -112,6 +112,7 @@ impl Synthetic {
             comparison: &self.comparison,
             config: "seeds = 2\n".into(),
             network: "cnn".into(),
+            dataset: "MNIST".into(),
             arms: &self.arms,
             folder: &self.output,
             samples,
