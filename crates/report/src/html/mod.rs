@@ -146,11 +146,13 @@ fn sections(findings: &Findings, figures: &Figures) -> Result<Vec<Section>, Repo
 /// Returns the names of the arms with their colors. The page's script turns it into switches.
 fn legend(findings: &Findings) -> Markup {
     html! {
-        ul.arms aria-label="Scalings" {
-            @for arm in &findings.comparison.scalings {
-                li data-key=(arm.arm_index) {
-                    span.swatch style={ "background:" (style::hex(findings.look(arm).color)) } {}
-                    span { (arm.name) }
+        aside.arms aria-label="Scalings" {
+            ul {
+                @for arm in &findings.comparison.scalings {
+                    li data-key=(arm.arm_index) {
+                        span.swatch style={ "background:" (style::hex(findings.look(arm).color)) } {}
+                        span { (arm.name) }
+                    }
                 }
             }
         }

@@ -44,6 +44,9 @@ const MOST_CLASSES: usize = 20;
 /// Number of most frequent errors printed.
 const ERRORS: usize = 10;
 
+/// Maximum length of the name of a column, so that ten columns fit in a line.
+const WIDEST_NAME: usize = 6;
+
 /// Maximum length of the name of a row.
 const LONGEST_NAME: usize = 24;
 
@@ -68,7 +71,7 @@ fn describe_matrix(confusion: &[Vec<usize>], name: impl Fn(usize, usize) -> Stri
     let names: Vec<String> = classes.clone().map(|class| name(class, LONGEST_NAME)).collect();
     let width = names.iter().map(|name| measure_text_width(name)).max().unwrap_or(0).max(3);
     let longest_count = confusion.iter().flatten().map(|count| count.to_string().len()).max().unwrap_or(0);
-    let cell = longest_count.max(4);
+    let cell = width.min(WIDEST_NAME).max(longest_count).max(4);
     let align = |text: &str, width| pad_str(text, width, Alignment::Right, None).into_owned();
     let line = |name: &str, cells: Vec<String>| {
         let cells = cells.iter().map(|text| format!(" {}", align(text, cell)));

@@ -228,7 +228,7 @@ fn page_shows_numbers_sorts_tables_hides_scalings_and_enlarges_pictures() {
     assert_eq!(found["escaped"], Value::Null);
     assert_eq!(found["ascending"], json!(["ascending", ["center", "none"]]));
     assert_eq!(found["descending"], json!(["descending", ["none", "center"]]));
-    let places = ["accuracy", "changing", "confusion", "learning", "misread", "scalings"];
+    let places = ["accuracy", "confusion", "learning", "misread", "scalings"];
     assert_eq!(found["hidden"], json!([true, places]));
     assert_eq!(found["visible"], true);
     assert_eq!(found["picture"], json!([72, 224, 2]));

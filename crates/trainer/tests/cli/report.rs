@@ -342,7 +342,7 @@ fn classes_of_idx_data_are_named_in_a_file() {
     assert_lacks(&page, ["<script>alert"]);
     let run = run_of(&folder.path().join("all"), "center-seed1");
     let evaluate = trainer_in(folder.path(), &format!("evaluate {}", run.display())).output().unwrap();
-    assert_contains(&stdout(&evaluate), ["│  top mid… bot…", "   bottom │"]);
+    assert_contains(&stdout(&evaluate), ["mi…pt> bottom\n", " bottom │"]);
 
     for (text, reason) in [
         ("top\nbottom\n", "it has 2 names, but the data have 3 classes"),
