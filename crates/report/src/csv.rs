@@ -3,7 +3,10 @@
 use mnist_comparison::ArmResult;
 use mnist_training::{FinishedRun, curve::first_reaching, files, run::Status};
 
-use crate::{Findings, ReportError, tables::{Table, milestone_percent}};
+use crate::{
+    Findings, ReportError,
+    tables::{Table, milestone_percent},
+};
 
 /// The columns before those of the milestones, which are `steps_to_98`, `seconds_to_98` and so on. A missing value is an
 /// empty cell. Times are in seconds.

@@ -40,17 +40,16 @@ pub fn overview(findings: &Findings) -> Vec<(&'static str, String)> {
     let mut facts = vec![
         ("Data", data(findings)),
         ("Compared", format!("{}{names}", plural(arms.len(), "scaling"))),
-        ("Trained", notes::extent(findings)),
+        ("Trained", notes::extent(findings.comparison)),
     ];
     facts.extend(date(findings).map(|date| ("Date", date)));
-    facts.extend(facts_of(findings, [("Machine", machine as fn(&RunResult) -> String)]));
+    facts.extend(facts_of(findings, [("Machine", machine as Fact)]));
     facts
 }
 
 fn data(findings: &Findings) -> String {
     let result = findings.runs().next().map(|run| &run.result);
-    let [train, classes] =
-        [result.map_or(0, |run| run.train_images), result.map_or(0, |run| run.classes)];
+    let [train, classes] = [result.map_or(0, |run| run.train_images), result.map_or(0, |run| run.classes)];
     format!(
         "{}: {}, {}, {}",
         findings.dataset,
@@ -81,10 +80,13 @@ pub fn facts(findings: &Findings) -> [(&'static str, String); 4] {
     )
 }
 
+/// Returns a fact about a run.
+type Fact = fn(&RunResult) -> String;
+
 /// Returns the different values of facts over all runs.
 fn facts_of<const N: usize>(
     findings: &Findings,
-    facts: [(&'static str, fn(&RunResult) -> String); N],
+    facts: [(&'static str, Fact); N],
 ) -> [(&'static str, String); N] {
     facts.map(|(name, what)| {
         let mut different: Vec<String> = Vec::new();

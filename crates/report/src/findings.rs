@@ -6,7 +6,12 @@ use mnist_comparison::{ArmResult, ArmRuns, Comparison, ComparisonFolder};
 use mnist_data::{DatasetKind, Images, input::shown};
 use mnist_training::{DatasetSettings, FinishedRun, RunResult, TrainingError, files::OutputFolder};
 
-use crate::{facts::PROGRAMS_NETWORK, notes, previews::Preview, style::{Look, looks}};
+use crate::{
+    facts::PROGRAMS_NETWORK,
+    notes,
+    previews::Preview,
+    style::{Look, looks},
+};
 
 /// Everything that a report shows: a comparison, its runs and its settings.
 #[derive(Debug)]
@@ -49,7 +54,15 @@ impl<'a> Findings<'a> {
         let config = folder.settings().to_toml()?;
         let training = &folder.settings().training;
         let (network, dataset) = (training.network.clone(), dataset_name(&training.dataset));
-        Ok(Self { comparison, config, network, dataset, arms: folder.arms(), folder: folder.output(), samples })
+        Ok(Self {
+            comparison,
+            config,
+            network,
+            dataset,
+            arms: folder.arms(),
+            folder: folder.output(),
+            samples,
+        })
     }
 
     /// Returns the runs of an arm.

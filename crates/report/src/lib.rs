@@ -105,13 +105,14 @@ fn remove_stale(
     let listing = || TrainingError::file("list the files in", &path);
     for entry in fs::read_dir(&path).map_err(listing())? {
         let name = entry.map_err(listing())?.file_name().to_string_lossy().into_owned();
-        let is_of_report = |extension: &&str| {
+        let is_of_report = |extension: &str| {
             name.ends_with(&format!(".{extension}"))
                 // A process that was killed while it wrote a file leaves `.<name>.<extension>.<random>`.
                 || (name.starts_with('.') && name.contains(&format!(".{extension}.")))
         };
         let path = format!("{part}/{name}");
-        if extensions.iter().any(|extension| is_of_report(&extension)) && current.iter().all(|(current, _)| *current != path) {
+        let is_ours = extensions.iter().any(|extension| is_of_report(extension));
+        if is_ours && current.iter().all(|(current, _)| *current != path) {
             folder.remove(&path)?;
         }
     }

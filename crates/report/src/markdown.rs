@@ -27,7 +27,8 @@ pub fn report(findings: &Findings, figures: &Figures) -> String {
         parts.push(escaped(&notes::pairs(comparison)));
     }
     // Histograms of pixel values are of little use without the images, which only the page shows.
-    let shown = figures.accuracy.iter().chain(&figures.grid).chain(&figures.learning).chain(&figures.confusion);
+    let shown =
+        figures.accuracy.iter().chain(&figures.grid).chain(&figures.learning).chain(&figures.confusion);
     let shown: Vec<String> = shown.map(picture).collect();
     if !shown.is_empty() {
         parts.push("## Figures".into());

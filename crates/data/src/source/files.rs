@@ -74,7 +74,9 @@ impl Files {
     /// Returns whether each file is MNIST's, in the order of [`sums`](Self::sums); `None` for pictures.
     pub fn are_mnist(&self) -> Option<[bool; 4]> {
         match &self.contents {
-            Contents::Idx(files, _) => Some(std::array::from_fn(|i| files[i].sha256 == FILES[i].mnist_sha256)),
+            Contents::Idx(files, _) => {
+                Some(std::array::from_fn(|i| files[i].sha256 == FILES[i].mnist_sha256))
+            }
             Contents::Pictures(_) => None,
         }
     }

@@ -103,7 +103,9 @@ impl<'a> Answers<'a> {
                 votes: Votes { runs: votes, of: runs.len() },
                 probability: same.map(|prediction| f64::from(prediction.probability)).sum::<f64>()
                     / votes.max(1) as f64,
-                label_probability: predictions().map(|prediction| f64::from(prediction.label_probability)).sum::<f64>()
+                label_probability: predictions()
+                    .map(|prediction| f64::from(prediction.label_probability))
+                    .sum::<f64>()
                     / runs.len() as f64,
             })
         };

@@ -75,7 +75,8 @@ fn draw(findings: &Findings, arm: &Summed, most_errors: f64) -> Result<Figure, R
     let cell = |row: usize, column: usize| {
         let number = counts[row][column];
         // The square root keeps rare errors visible.
-        let share = (number as f64 / arm.predictions().max(1) as f64 / most_errors.max(f64::MIN_POSITIVE)).sqrt();
+        let share =
+            (number as f64 / arm.predictions().max(1) as f64 / most_errors.max(f64::MIN_POSITIVE)).sqrt();
         let of_class: usize = counts[row].iter().sum();
         let details = format!(
             "{name}: {} predicted as {}: {} of {} ({})",
@@ -97,10 +98,7 @@ fn draw(findings: &Findings, arm: &Summed, most_errors: f64) -> Result<Figure, R
         rows_are: "true class",
         columns: names.clone(),
         rows: names,
-        cells: classes
-            .iter()
-            .map(|&row| classes.iter().map(|&column| cell(row, column)).collect())
-            .collect(),
+        cells: classes.iter().map(|&row| classes.iter().map(|&column| cell(row, column)).collect()).collect(),
     };
     Ok(Figure {
         name: format!("confusion-{}", slug(name)),
@@ -147,4 +145,3 @@ fn most_confused(counts: &[Vec<usize>]) -> Vec<usize> {
     classes.sort_unstable();
     classes
 }
-

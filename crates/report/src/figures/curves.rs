@@ -174,7 +174,14 @@ fn draw(findings: &Findings, plot: &Plot, curves: &[Line]) -> Result<Option<Figu
         let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
         format!("{}: {}", plot.title, names.join(", "))
     };
-    Ok(Some(Figure { name: plot.name.into(), title, caption: plot.title.clone(), is_wide: false, arm: None, svg }))
+    Ok(Some(Figure {
+        name: plot.name.into(),
+        title,
+        caption: plot.title.clone(),
+        is_wide: false,
+        arm: None,
+        svg,
+    }))
 }
 
 /// Formats the label of a tick: without trailing zeros, and a large loss as in the tables.

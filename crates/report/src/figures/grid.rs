@@ -46,9 +46,8 @@ pub fn heat_map(findings: &Findings) -> Result<Option<Figure>, ReportError> {
             details,
         }
     };
-    let varies = |differs: fn(&[(f64, u32); 2]) -> bool| {
-        settings.windows(2).any(|pair| differs(&[pair[0], pair[1]]))
-    };
+    let varies =
+        |differs: fn(&[(f64, u32); 2]) -> bool| settings.windows(2).any(|pair| differs(&[pair[0], pair[1]]));
     let rates = varies(|[a, b]| a.0.total_cmp(&b.0).is_ne());
     let batches = varies(|[a, b]| a.1 != b.1);
     let column = |&(rate, batch): &(f64, u32)| match (rates, batches) {
@@ -77,7 +76,7 @@ pub fn heat_map(findings: &Findings) -> Result<Option<Figure>, ReportError> {
             percent(high),
             best.name
         ),
-        caption: "Mean test accuracy. Darker cells are more accurate.".into(),
+        caption: "Mean test accuracy: the stronger the color, the higher.".into(),
         is_wide: settings.len() > UNSHRUNK,
         arm: None,
         svg: matrix.draw()?,

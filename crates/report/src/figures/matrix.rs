@@ -22,7 +22,7 @@ const CELL: i32 = 36;
 const CELL_LETTERS: u32 = 11;
 
 /// Maximum length of a name. Longer names are shortened in the middle, because names often differ at one end.
-const LONGEST_NAME: usize = 14;
+const LONGEST_NAME: usize = 18;
 
 /// A cell of a matrix.
 pub struct Cell {

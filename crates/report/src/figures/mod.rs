@@ -86,7 +86,12 @@ impl Figures {
     /// Returns all figures in the order of the report.
     pub fn iter(&self) -> impl Iterator<Item = &Figure> {
         let values = self.values.iter().map(|(_, figure)| figure);
-        iter::empty().chain(&self.accuracy).chain(&self.grid).chain(&self.learning).chain(&self.confusion).chain(values)
+        iter::empty()
+            .chain(&self.accuracy)
+            .chain(&self.grid)
+            .chain(&self.learning)
+            .chain(&self.confusion)
+            .chain(values)
     }
 }
 

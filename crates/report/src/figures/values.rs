@@ -11,9 +11,9 @@ use plotters::{
 use super::{Figure, slug};
 use crate::{
     ReportError,
-    previews::Preview,
     drawing::{Drawing, Mark, Place},
     numbers::{count, short},
+    previews::Preview,
     style::{INK, placed},
     value_histogram::BINS,
 };

@@ -35,9 +35,7 @@ pub fn ranking(comparison: &Comparison) -> Table {
     header.push("test loss".into());
     let milestones = comparison.scalings.first().map_or(&[][..], |arm| &arm.milestones);
     header.extend(
-        milestones
-            .iter()
-            .map(|reached| format!("time to {}% training accuracy", milestone_percent(reached))),
+        milestones.iter().map(|reached| format!("time to {}% training accuracy", milestone_percent(reached))),
     );
     header.extend(times.then(|| "training time".into()));
     header.push("runs".into());

@@ -212,7 +212,8 @@ fn galleries_show_eight_images_and_unfold_the_others() {
     let page = synthetic.file("report.html");
     // Of errors and of disagreements, 24 images each.
     assert_eq!(page.matches("<summary>16 more images</summary>").count(), 2);
-    let gallery = page.split("id=\"misread\"").nth(1).unwrap().split("<details class=\"more\">").next().unwrap();
+    let gallery =
+        page.split("id=\"misread\"").nth(1).unwrap().split("<details class=\"more\">").next().unwrap();
     assert_eq!(gallery.matches("<li>").count(), 8);
 }
 
@@ -234,7 +235,8 @@ fn picture_has_the_probabilities_of_each_arm() {
 #[test]
 fn page_of_many_arms_and_classes_with_evil_names_is_harmless_and_small() {
     let classes = 100;
-    let predicted: Vec<usize> = (0..500).map(|image| if image % 5 == 0 { image % classes } else { 1 }).collect();
+    let predicted: Vec<usize> =
+        (0..500).map(|image| if image % 5 == 0 { image % classes } else { 1 }).collect();
     let arms = (0..40).map(|number| {
         let runs = (1..=3).map(|seed| {
             let few_classes: Vec<usize> = predicted.iter().map(|class| class % 10).collect();
@@ -307,7 +309,9 @@ fn curves_of_a_single_epoch_are_those_of_its_steps() {
 fn numbers_are_aligned_right_in_every_format() {
     let synthetic = two_arms();
     write(&synthetic.findings(None)).unwrap();
-    assert!(synthetic.file("report.html").contains("<th class=\"number-column\" scope=\"col\">test loss</th>"));
+    assert!(
+        synthetic.file("report.html").contains("<th class=\"number-column\" scope=\"col\">test loss</th>")
+    );
     assert!(synthetic.file("tables/ranking.md").contains("| --- | --- | ---: | ---: |"));
     assert!(synthetic.file("tables/ranking.tex").contains("\\begin{tabular}{llrr"));
     assert!(synthetic.file("tables/ranking.csv").starts_with("rank,scaling,test accuracy ± std,"));

@@ -166,11 +166,13 @@ fn browser_reports_what_is_wrong_with_a_page() {
 /// Runs a script in a copy of a page, after the page's own script. Returns the object that it passes to `found`.
 fn run_in(page: &Path, script: &str, options: &[&str]) -> Value {
     let copy = page.with_file_name("scripted.html");
-    let found = "const found = (value) => document.body.append(\"FOUND\" + JSON.stringify(value) + \"DNUOF\")";
+    let found =
+        "const found = (value) => document.body.append(\"FOUND\" + JSON.stringify(value) + \"DNUOF\")";
     let scripts = format!("<script>{found}</script><script>{script}</script></html>");
     let text = read_text(page).replace("Content-Security-Policy", "nothing");
     fs::write(&copy, text.replace("</html>", &scripts)).unwrap();
-    let loaded = load_with(&copy, &[&["--virtual-time-budget=20000", "--window-size=1280,900"], options].concat());
+    let loaded =
+        load_with(&copy, &[&["--virtual-time-budget=20000", "--window-size=1280,900"], options].concat());
     assert_eq!(loaded.messages, Vec::<String>::new());
     // The page contains the script, too.
     let found = loaded.document.rsplit("FOUND").next().unwrap().split("DNUOF").next().unwrap();
@@ -238,7 +240,8 @@ fn page_shows_numbers_sorts_tables_hides_scalings_and_enlarges_pictures() {
 
 /// Downloads axe-core, which checks pages for accessibility, from the npm registry. Returns `None` without npm or a network.
 fn axe(folder: &Path) -> Option<String> {
-    let packed = Command::new("npm").args(["pack", "axe-core@4", "--silent"]).current_dir(folder).output().ok()?;
+    let packed =
+        Command::new("npm").args(["pack", "axe-core@4", "--silent"]).current_dir(folder).output().ok()?;
     let archive = stdout(&packed);
     let unpacked = Command::new("tar").args(["xzf", archive.trim()]).current_dir(folder).status().ok()?;
     unpacked.success().then(|| read_text(&folder.join("package/axe.min.js")))
@@ -265,7 +268,8 @@ fn report_has_no_serious_accessibility_problem() {
         let found = run_in(&page, &script, &[theme]);
         assert!(found["passes"].as_u64().unwrap() > 20, "{found}");
         let is_serious = |it: &&Value| ["serious", "critical"].contains(&it[0].as_str().unwrap_or("serious"));
-        let serious: Vec<&Value> = found["violations"].as_array().unwrap().iter().filter(is_serious).collect();
+        let serious: Vec<&Value> =
+            found["violations"].as_array().unwrap().iter().filter(is_serious).collect();
         assert!(serious.is_empty(), "{theme}: {serious:#?}");
         eprintln!("{theme}: {} rules passed, violations: {}", found["passes"], found["violations"]);
     }

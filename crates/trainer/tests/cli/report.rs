@@ -292,7 +292,10 @@ fn report_without_weights_and_predictions_says_what_is_missing() {
     }
     json(&mut trainer_in(folder.path(), "report all"));
     let page = page(folder.path());
-    assert_contains(&page, ["the predictions.csv of every run is missing", "id=\"confusion\"", "id=\"ranking\""]);
+    assert_contains(
+        &page,
+        ["the predictions.csv of every run is missing", "id=\"confusion\"", "id=\"ranking\""],
+    );
 }
 
 #[test]
@@ -314,8 +317,9 @@ fn runs_of_old_versions_without_file_names_are_read() {
     let folder = folder_with_comparison("--scalings center --learning-rate 1e-9");
     let run = run_of(&folder.path().join("all"), "center-seed1");
     let predictions = run.join("predictions.csv");
-    let old: String =
-        read_text(&predictions).lines().map(|line| format!("{}\n", line.rsplit_once(',').unwrap().0)).collect();
+    let new = read_text(&predictions);
+    let lines: Vec<&str> = new.lines().map(|line| line.rsplit_once(',').unwrap().0).collect();
+    let old = lines.join("\n") + "\n";
     assert_contains(&old, ["image,label,predicted,probability,label_probability\n"]);
     fs::write(&predictions, old).unwrap();
     // Old versions recorded no checksums.
@@ -335,7 +339,8 @@ fn classes_of_idx_data_are_named_in_a_file() {
     let folder = folder_with_digits();
     let names = folder.path().join("data/classes.txt");
     fs::write(&names, "top\nmiddle & <script>alert(1)</script>\nbottom\n").unwrap();
-    let command = "compare --scalings center,none --epochs 1 --batch-size 8 --limit 96 --learning-rate 1e-9 --out all";
+    let command =
+        "compare --scalings center,none --epochs 1 --batch-size 8 --limit 96 --learning-rate 1e-9 --out all";
     json(&mut trainer_on_digits(folder.path(), command));
     let page = page(folder.path());
     assert_contains(&page, [">bottom</strong>", "middle &amp; &lt;script&gt;"]);
