@@ -10,7 +10,7 @@ use crate::{
     facts::PROGRAMS_NETWORK,
     notes,
     previews::Preview,
-    style::{Look, looks},
+    style::{self, Look},
 };
 
 /// Everything that a report shows: a comparison, its runs and its settings.
@@ -77,7 +77,10 @@ impl<'a> Findings<'a> {
 
     /// Returns the look of an arm. It depends on the settings of the comparison, not on the results.
     pub(crate) fn look(&self, arm: &ArmResult) -> Look {
-        looks(self.arms.iter().map(|arm| arm.arm.scaling_name.as_str()))[arm.arm_index]
+        let color = style::color(&arm.scaling);
+        let earlier = self.arms[..arm.arm_index].iter();
+        let shape = earlier.filter(|earlier| style::color(&earlier.arm.scaling_name) == color).count();
+        Look { color, shape }
     }
 
     /// Returns the name of a class, or its number if it has no name.

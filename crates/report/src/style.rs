@@ -71,17 +71,6 @@ pub fn color(scaling: &str) -> RGBColor {
     COLORS.iter().find(|(name, _)| *name == scaling).map_or(CUSTOM, |(_, color)| *color)
 }
 
-/// Returns the look of arms with these scalings, in this order.
-pub fn looks<'a>(scalings: impl Iterator<Item = &'a str>) -> Vec<Look> {
-    let mut looks: Vec<Look> = Vec::new();
-    for scaling in scalings {
-        let color = color(scaling);
-        let shape = looks.iter().filter(|look| look.color == color).count();
-        looks.push(Look { color, shape });
-    }
-    looks
-}
-
 /// Draws the mark of an arm: a circle, square, triangle or diamond around `center`, with this radius.
 pub fn mark(area: &Area, (x, y): (i32, i32), radius: i32, look: Look, style: ShapeStyle) -> Drawn {
     let corners = |corners: &[(i32, i32)]| {
@@ -187,13 +176,5 @@ mod tests {
         for preset in mnist_data::scaling::preset_names() {
             assert_ne!(color(preset), CUSTOM, "{preset}");
         }
-    }
-
-    #[test]
-    fn arms_of_one_scaling_share_its_color_and_differ_in_shape() {
-        let looks = looks(["center", "none", "center"].into_iter());
-        assert_eq!((looks[0].color, looks[0].shape), (color("center"), 0));
-        assert_eq!((looks[2].color, looks[2].shape), (color("center"), 1));
-        assert_eq!((looks[1].color, looks[1].shape), (color("none"), 0));
     }
 }

@@ -316,3 +316,24 @@ fn numbers_are_aligned_right_in_every_format() {
     assert!(synthetic.file("tables/ranking.tex").contains("\\begin{tabular}{llrr"));
     assert!(synthetic.file("tables/ranking.csv").starts_with("rank,scaling,test accuracy ± std,"));
 }
+
+#[test]
+fn arms_of_one_scaling_differ_in_the_shape_of_their_marks() {
+    let of_scaling = |name: &str, scaling: &str| {
+        let mut arm = arm(name, &[&[1, 1, 7], &[1, 7, 4]]);
+        arm.arm.scaling_name = scaling.into();
+        arm
+    };
+    let synthetic = Synthetic::new(vec![
+        of_scaling("center, batch size 8", "center"),
+        of_scaling("center, batch size 16", "center"),
+    ]);
+    write(&synthetic.findings(None)).unwrap();
+    let figure = synthetic.file("figures/accuracy.svg");
+    let shapes = |layer: usize| {
+        let layer =
+            figure.split(&format!("<g data-arm=\"{layer}\">")).nth(1).unwrap().split("</g>").next().unwrap();
+        ["<circle", "<polygon"].map(|shape| layer.matches(shape).count())
+    };
+    assert_eq!([shapes(0), shapes(1)], [[2, 0], [0, 2]]);
+}
