@@ -22,8 +22,14 @@ use crate::{
     verdict::Extent,
 };
 
-/// The training accuracies whose time to accuracy is reported.
-const MILESTONES: [f64; 2] = [0.98, 0.99];
+/// The training accuracies whose time to accuracy may be reported.
+const MILESTONES: [f64; 9] = [0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999];
+
+/// Maximum number of training accuracies whose time to accuracy is reported.
+const MOST_MILESTONES: usize = 2;
+
+/// An accuracy is reported if at least one of this many runs reached it.
+const RUNS_PER_MILESTONE: usize = 4;
 
 /// An arm with its finished runs.
 #[derive(Debug, Clone)]
@@ -138,7 +144,8 @@ pub struct ArmResult {
     pub ranks: Vec<usize>,
     /// Mean, standard deviation and interval of the test accuracy.
     pub accuracy: Accuracy,
-    /// Time to 98% and 99% training accuracy.
+    /// Time to the highest training accuracies that at least a quarter of all runs reached, such as 98% and 99%: at most
+    /// two, the same for all arms.
     pub milestones: Vec<Milestone>,
     /// The runs, by ascending seed.
     pub runs: Vec<RunSummary>,
@@ -196,9 +203,11 @@ impl Comparison {
         };
         let (headline, verdict) = (statistics.headline_so_far(&extent), statistics.verdict_so_far(&extent));
         let Statistics { arms: ranked, pairs, .. } = statistics;
-        let scalings = ranked
-            .into_iter()
-            .map(|ranked| ArmResult::of(ranked.index, &arms[ranked.index], ranked.accuracy, ranked.ranks));
+        let milestones = milestones(arms);
+        let scalings = ranked.into_iter().map(|ranked| {
+            let (index, arm) = (ranked.index, &arms[ranked.index]);
+            ArmResult::of(index, arm, ranked.accuracy, ranked.ranks, &milestones)
+        });
         Self {
             folder,
             scalings: scalings.collect(),
@@ -254,8 +263,26 @@ fn only_one_is_correct(a: &ArmRuns, b: &ArmRuns) -> Option<[usize; 2]> {
     Some([alone(true), alone(false)])
 }
 
+/// Returns the training accuracies whose time to accuracy suits these runs, in ascending order.
+fn milestones(arms: &[ArmRuns]) -> Vec<f64> {
+    let curves: Vec<&[CurvePoint]> =
+        arms.iter().flat_map(ArmRuns::usable).map(|run| &run.curve[..]).collect();
+    let is_reached = |accuracy: &&f64| {
+        let reached = curves.iter().filter(|curve| first_reaching(curve, **accuracy).is_some()).count();
+        reached > 0 && reached * RUNS_PER_MILESTONE >= curves.len()
+    };
+    let reached: Vec<f64> = MILESTONES.iter().filter(is_reached).copied().collect();
+    reached[reached.len().saturating_sub(MOST_MILESTONES)..].to_vec()
+}
+
 impl ArmResult {
-    fn of(arm_index: usize, arm: &ArmRuns, accuracy: Accuracy, ranks: Vec<usize>) -> Self {
+    fn of(
+        arm_index: usize,
+        arm: &ArmRuns,
+        accuracy: Accuracy,
+        ranks: Vec<usize>,
+        milestones: &[f64],
+    ) -> Self {
         let ArmRuns { arm: Arm { name, scaling_name, training, .. }, runs } = arm;
         let curves: Vec<&[CurvePoint]> = arm.usable().map(|run| &run.curve[..]).collect();
         Self {
@@ -266,7 +293,7 @@ impl ArmResult {
             batch_size: training.batch_size.get(),
             ranks,
             accuracy,
-            milestones: MILESTONES.iter().map(|&accuracy| Milestone::of(accuracy, &curves)).collect(),
+            milestones: milestones.iter().map(|&accuracy| Milestone::of(accuracy, &curves)).collect(),
             runs: runs.iter().map(RunSummary::of).collect(),
         }
     }

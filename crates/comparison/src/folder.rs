@@ -31,12 +31,15 @@ pub const MARKDOWN: &str = "report.md";
 /// Name of the report's CSV table, with a row per run.
 pub const TABLE: &str = "results.csv";
 
+/// Name of the folder that contains the report's tables as Markdown, CSV and LaTeX.
+pub const TABLES: &str = "tables";
+
 /// Name of the folder that contains the report's figures.
 pub const FIGURES: &str = "figures";
 
 /// Identifies the folder of a comparison.
 pub const COMPARISON: ResultKind = ResultKind {
-    contents: &[CONFIG, PLAN, RESULT, PAGE, MARKDOWN, TABLE, FIGURES, RUNS, LOCK],
+    contents: &[CONFIG, PLAN, RESULT, PAGE, MARKDOWN, TABLE, TABLES, FIGURES, RUNS, LOCK],
     mark: CONFIG,
     state,
     is_resumable: true,
@@ -107,7 +110,8 @@ impl ComparisonFolder {
         Ok(this)
     }
 
-    /// Opens a folder that [`begin`](Self::begin) has created, to report on it. The weights of runs may be missing.
+    /// Opens a folder that [`begin`](Self::begin) has created, for a report. Weights and predictions of its runs may be
+    /// missing.
     ///
     /// # Errors
     /// When the folder does not exist, does not contain a comparison, or contains a damaged file.
@@ -123,7 +127,7 @@ impl ComparisonFolder {
         let folder = OutputFolder::create(path.to_owned())?;
         let mut this = Self::new(folder, settings, plan);
         for run in this.plan.runs.clone() {
-            if let Some(finished) = run.read_for_report(&this.path().join(RUNS))? {
+            if let Some(finished) = run.read_left(&this.path().join(RUNS))? {
                 this.record(&run, finished);
             }
         }

@@ -68,12 +68,12 @@ impl PlannedRun {
         FinishedRun::read_intact(&runs.join(&self.name), self.seed)
     }
 
-    /// Reads the result like [`read`](Self::read), but accepts missing weights.
+    /// Reads what is left of this run, for a report.
     ///
     /// # Errors
-    /// As for [`FinishedRun::read_for_report`].
-    pub(crate) fn read_for_report(&self, runs: &Path) -> Result<Option<FinishedRun>, TrainingError> {
-        FinishedRun::read_for_report(&runs.join(&self.name), self.seed)
+    /// As for [`FinishedRun::read_left`].
+    pub fn read_left(&self, runs: &Path) -> Result<Option<FinishedRun>, TrainingError> {
+        FinishedRun::read_left(&runs.join(&self.name), self.seed)
     }
 }
 

@@ -171,6 +171,14 @@ pub enum DataError {
         /// The missing folder's name.
         split: &'static str,
     },
+    /// The file of class names beside IDX files is wrong.
+    #[error("{} does not name the classes: {reason}", shown(path))]
+    ClassNames {
+        /// The file of class names.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// A split without class folders.
     #[error("{} has no class folders; expected <class>/*.png", shown(.0))]
     NoClasses(PathBuf),

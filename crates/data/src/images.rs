@@ -164,6 +164,18 @@ impl Images {
         }
     }
 
+    /// Returns the path of an image's file in a form that is safe to show, such as `test/pear/7.png`; `None` if the
+    /// images do not have files of their own.
+    ///
+    /// # Panics
+    /// When `position` is out of range.
+    pub fn file(&self, position: usize) -> Option<String> {
+        match &self.storage {
+            Storage::Pictures(pictures) => Some(pictures.name(self.range.start + position)),
+            Storage::Memory(_) | Storage::Idx(_) => None,
+        }
+    }
+
     /// Calls `each` with the pixels of all images in order, N×C×H×W, a few megabytes at a time.
     ///
     /// Each call receives complete images; how many depends only on their shape.

@@ -3,7 +3,7 @@
 use mnist_training::{Backend, RunResult};
 
 use crate::{
-    Findings,
+    Findings, notes,
     numbers::{count, plural},
 };
 
@@ -28,24 +28,75 @@ pub fn how_to_repeat(findings: &Findings) -> (String, Option<&'static str>) {
     }
 }
 
+/// Maximum number of arms whose names are listed.
+const NAMED: usize = 8;
+
+/// Returns names and values of what a reader needs to know first: the data set, what was compared, when, and on which
+/// machine.
+pub fn overview(findings: &Findings) -> Vec<(&'static str, String)> {
+    let arms = &findings.comparison.scalings;
+    let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
+    let names = if names.len() > NAMED { String::new() } else { format!(": {}", names.join("; ")) };
+    let mut facts = vec![
+        ("Data", data(findings)),
+        ("Compared", format!("{}{names}", plural(arms.len(), "scaling"))),
+        ("Trained", notes::extent(findings.comparison)),
+    ];
+    facts.extend(date(findings).map(|date| ("Date", date)));
+    facts.extend(facts_of(findings, [("Machine", machine as Fact)]));
+    facts
+}
+
+fn data(findings: &Findings) -> String {
+    let result = findings.runs().next().map(|run| &run.result);
+    let [train, classes] = [result.map_or(0, |run| run.train_images), result.map_or(0, |run| run.classes)];
+    format!(
+        "{}: {}, {}, {}",
+        findings.dataset,
+        plural(train, "training image"),
+        plural(findings.comparison.test_images, "test image"),
+        if classes == 1 { "1 class".into() } else { format!("{} classes", count(classes)) }
+    )
+}
+
+/// Returns the day of the first and of the last run, in UTC; `None` if all runs are of old versions.
+fn date(findings: &Findings) -> Option<String> {
+    let days = || findings.runs().filter_map(|run| run.result.finished.as_deref()?.get(..10));
+    let (first, last) = (days().min()?, days().max()?);
+    Some(if first == last { first.to_owned() } else { format!("{first} to {last}") })
+}
+
 /// Returns names and values of facts about the runs. They come from the runs because the report may be written on
 /// another machine.
 pub fn facts(findings: &Findings) -> [(&'static str, String); 4] {
-    let of_runs = |what: fn(&RunResult) -> String| {
+    facts_of(
+        findings,
+        [
+            ("Machine", machine),
+            ("Device", device),
+            ("Versions", versions),
+            ("Parameters", |run: &RunResult| count(run.parameters)),
+        ],
+    )
+}
+
+/// Returns a fact about a run.
+type Fact = fn(&RunResult) -> String;
+
+/// Returns the different values of facts over all runs.
+fn facts_of<const N: usize>(
+    findings: &Findings,
+    facts: [(&'static str, Fact); N],
+) -> [(&'static str, String); N] {
+    facts.map(|(name, what)| {
         let mut different: Vec<String> = Vec::new();
         for value in findings.runs().map(|run| what(&run.result)) {
             if !different.contains(&value) {
                 different.push(value);
             }
         }
-        different.join("; ")
-    };
-    [
-        ("Machine", of_runs(machine)),
-        ("Device", of_runs(device)),
-        ("Versions", of_runs(versions)),
-        ("Parameters", of_runs(|run| count(run.parameters))),
-    ]
+        (name, different.join("; "))
+    })
 }
 
 fn machine(run: &RunResult) -> String {

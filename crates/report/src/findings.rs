@@ -1,10 +1,17 @@
 //! The input of a report.
 
-use mnist_comparison::{ArmResult, ArmRuns, Comparison, ComparisonFolder};
-use mnist_data::Images;
-use mnist_training::{FinishedRun, RunResult, TrainingError, files::OutputFolder};
+use std::path::Path;
 
-use crate::{facts::PROGRAMS_NETWORK, notes, previews::Preview};
+use mnist_comparison::{ArmResult, ArmRuns, Comparison, ComparisonFolder};
+use mnist_data::{DatasetKind, Images, input::shown};
+use mnist_training::{DatasetSettings, FinishedRun, RunResult, TrainingError, files::OutputFolder};
+
+use crate::{
+    facts::PROGRAMS_NETWORK,
+    notes,
+    previews::Preview,
+    style::{self, Look},
+};
 
 /// Everything that a report shows: a comparison, its runs and its settings.
 #[derive(Debug)]
@@ -15,6 +22,8 @@ pub struct Findings<'a> {
     pub config: String,
     /// Name of the network that was trained.
     pub network: String,
+    /// Name of the data set, such as `MNIST`.
+    pub dataset: String,
     /// Every arm with its finished runs. [`ArmResult::arm_index`] is a position in this slice.
     pub arms: &'a [ArmRuns],
     /// The folder that the report is written into.
@@ -43,8 +52,17 @@ impl<'a> Findings<'a> {
         samples: Option<&'a SampleImages>,
     ) -> Result<Self, TrainingError> {
         let config = folder.settings().to_toml()?;
-        let network = folder.settings().training.network.clone();
-        Ok(Self { comparison, config, network, arms: folder.arms(), folder: folder.output(), samples })
+        let training = &folder.settings().training;
+        let (network, dataset) = (training.network.clone(), dataset_name(&training.dataset));
+        Ok(Self {
+            comparison,
+            config,
+            network,
+            dataset,
+            arms: folder.arms(),
+            folder: folder.output(),
+            samples,
+        })
     }
 
     /// Returns the runs of an arm.
@@ -57,10 +75,31 @@ impl<'a> Findings<'a> {
         self.comparison.scalings.iter().flat_map(|arm| &self.runs_of(arm).runs)
     }
 
+    /// Returns the look of an arm. It depends on the settings of the comparison, not on the results.
+    pub(crate) fn look(&self, arm: &ArmResult) -> Look {
+        let color = style::color(&arm.scaling);
+        let earlier = self.arms[..arm.arm_index].iter();
+        let shape = earlier.filter(|earlier| style::color(&earlier.arm.scaling_name) == color).count();
+        Look { color, shape }
+    }
+
     /// Returns the name of a class, or its number if it has no name.
     pub(crate) fn class(&self, class: usize) -> String {
         let names = self.runs().next().and_then(|run| run.result.class_names.as_ref());
         names.and_then(|names| names.get(class).cloned()).unwrap_or_else(|| class.to_string())
+    }
+
+    /// Returns the number of usable runs whose `predictions.csv` is missing.
+    pub(crate) fn without_predictions(&self) -> usize {
+        self.runs().filter(|run| run.is_usable() && run.predictions.is_empty()).count()
+    }
+
+    /// Returns the name of a test image: its file, or its number if it has no file of its own.
+    pub(crate) fn test_image(&self, image: usize) -> String {
+        let of_run = |run: &FinishedRun| run.predictions.get(image)?.file.clone();
+        let of_data = || self.samples.filter(|samples| image < samples.test.labels().len())?.test.file(image);
+        let file = self.runs().find_map(of_run).or_else(of_data);
+        file.unwrap_or_else(|| format!("test image {image}"))
     }
 
     /// Returns a run's folder, relative to the report.
@@ -79,5 +118,15 @@ impl<'a> Findings<'a> {
     pub(crate) fn unfinished(&self) -> Option<&'static str> {
         let Comparison { planned, finished, .. } = self.comparison;
         (finished < planned).then_some("This comparison is unfinished. The results may still change.")
+    }
+}
+
+/// Returns the name of a data set: `MNIST`, or the name of its folder.
+fn dataset_name(settings: &DatasetSettings) -> String {
+    let folder = settings.data_dir.as_deref().and_then(Path::file_name);
+    match (settings.dataset, folder) {
+        (DatasetKind::Mnist, _) => "MNIST".into(),
+        (_, Some(folder)) => shown(folder).to_string(),
+        (kind, None) => kind.to_string(),
     }
 }

@@ -15,6 +15,7 @@ pub fn report(findings: &Findings, figures: &Figures) -> String {
     let mut parts = vec![format!("# {}", notes::TITLE)];
     parts.extend(findings.unfinished().map(str::to_owned));
     parts.push(format!("**{}**", escaped(&comparison.headline)));
+    parts.push(bullets(&facts::overview(findings)));
     parts.extend(findings.run_on().map(|command| format!("Run on: `{command}`")));
     parts.push(escaped(&comparison.verdict));
     parts.push(table(&tables::ranking(comparison)));
@@ -26,16 +27,15 @@ pub fn report(findings: &Findings, figures: &Figures) -> String {
         parts.push(escaped(&notes::pairs(comparison)));
     }
     // Histograms of pixel values are of little use without the images, which only the page shows.
-    let shown = figures.accuracy.iter().chain(&figures.learning).chain(&figures.confusion);
+    let shown =
+        figures.accuracy.iter().chain(&figures.grid).chain(&figures.learning).chain(&figures.confusion);
     let shown: Vec<String> = shown.map(picture).collect();
     if !shown.is_empty() {
         parts.push("## Figures".into());
         parts.extend(shown);
     }
     parts.push(format!("## {}", notes::REPRODUCTION));
-    parts.push(notes::extent(findings));
-    let facts = facts::facts(findings).map(|(name, value)| format!("- {name}: {}", escaped(&value)));
-    parts.push(facts.join("\n"));
+    parts.push(bullets(&facts::facts(findings)));
     let (how, command) = facts::how_to_repeat(findings);
     parts.push(escaped(&how));
     parts.extend(command.map(|command| format!("```sh\n{command}\n```")));
@@ -43,12 +43,20 @@ pub fn report(findings: &Findings, figures: &Figures) -> String {
     parts.join("\n\n") + "\n"
 }
 
-fn table(table: &Table) -> String {
+fn bullets(facts: &[(&str, String)]) -> String {
+    let lines: Vec<String> =
+        facts.iter().map(|(name, value)| format!("- {name}: {}", escaped(value))).collect();
+    lines.join("\n")
+}
+
+/// Returns a table in Markdown.
+pub fn table(table: &Table) -> String {
     let line = |cells: &[String]| {
         let cells: Vec<String> = cells.iter().map(|cell| escaped(cell)).collect();
         format!("| {} |", cells.join(" | "))
     };
-    let rule = format!("|{}", " --- |".repeat(table.header.len()));
+    let rules = (0..table.header.len()).map(|column| if table.is_numeric(column) { "---:" } else { "---" });
+    let rule = format!("| {} |", rules.collect::<Vec<_>>().join(" | "));
     let lines = [line(&table.header), rule].into_iter().chain(table.rows.iter().map(|row| line(row)));
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -5,10 +5,7 @@ use std::collections::BTreeSet;
 use mnist_comparison::{ArmResult, Comparison, Looks, until_decided::MOST_SEEDS};
 use mnist_training::files::CONFIG;
 
-use crate::{
-    Findings,
-    numbers::{count, plural},
-};
+use crate::numbers::{count, plural};
 
 /// The title of the report.
 pub const TITLE: &str = "Comparison of pixel scalings";
@@ -16,19 +13,16 @@ pub const TITLE: &str = "Comparison of pixel scalings";
 /// The heading above the settings and the command.
 pub const REPRODUCTION: &str = "How to reproduce this comparison";
 
-/// Returns a line about the size of the comparison: runs, images and training time.
-pub fn extent(findings: &Findings) -> String {
-    let comparison = findings.comparison;
+/// Returns a line about the size of the comparison: runs and training time.
+pub fn extent(comparison: &Comparison) -> String {
     let diverged = match comparison.diverged {
         0 => String::new(),
         some => format!(" ({} diverged)", count(some)),
     };
     let in_total = if comparison.finished > 1 { " in total" } else { "" };
     format!(
-        "{}{diverged}, {}, {}, {} s of training time{in_total}.",
+        "{}{diverged}, {} s of training time{in_total}",
         plural(comparison.finished, "run"),
-        plural(findings.runs().next().map_or(0, |run| run.result.train_images), "training image"),
-        plural(comparison.test_images, "test image"),
         count(comparison.seconds.round() as usize),
     )
 }

@@ -198,6 +198,7 @@ fn of_data(error: &DataError, invocation: &Invocation) -> Wording {
         DataError::Length { .. } | DataError::Magic { .. } | DataError::LabelCount { .. } => {
             hint("the file is damaged or of another kind; get it again")
         }
+        DataError::ClassNames { .. } => hint("write one name per line, in the order of the labels"),
         // These messages end in advice, and no note comes before them.
         DataError::Ambiguous { .. }
         | DataError::TooLarge { .. }

@@ -76,6 +76,7 @@ pub fn evaluate<M: Classifier>(
                     predicted,
                     probability: probabilities[predicted] as f32,
                     label_probability: probabilities[label] as f32,
+                    file: images.file(image),
                 });
             }
         }

@@ -242,6 +242,7 @@ impl<'a, N: Network> Experiment<'a, N> {
             class_names: self.data.class_names.clone(),
             parameters: model.num_params(),
             seconds,
+            finished: Some(jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
             versions: Versions::current(),
             data: self.data.files.clone(),
             files: sums,

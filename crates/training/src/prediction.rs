@@ -54,7 +54,7 @@ fn largest(logits: &[f32]) -> f32 {
 }
 
 /// A model's prediction for one labelled image of a split: a row of `predictions.csv`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LabelledPrediction {
     /// The image's position in the split, from 0.
@@ -67,6 +67,10 @@ pub struct LabelledPrediction {
     pub probability: f32,
     /// The probability of the true class, 0..=1.
     pub label_probability: f32,
+    /// The image's file, see [`Images::file`](mnist_data::Images::file). `None` for IDX data, and in runs of old
+    /// versions.
+    #[serde(default)]
+    pub file: Option<String>,
 }
 
 impl LabelledPrediction {

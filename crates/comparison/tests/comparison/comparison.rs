@@ -127,5 +127,23 @@ fn milestones_are_medians_over_the_runs_that_reached_them() {
     assert_eq!((early.runs, early.steps, early.seconds), (2, Some(15.0), Some(1.75)));
     let never = comparison(1, &[arm("center", vec![run(1, Some(0.9))])]);
     let milestones = &never.scalings[0].milestones;
-    assert!(milestones.iter().all(|milestone| milestone.runs == 0 && milestone.steps.is_none()));
+    assert!(milestones.is_empty(), "no accuracy was reached: {milestones:?}");
+}
+
+#[test]
+fn milestones_fit_the_accuracies_of_the_data() {
+    let milestones = |accuracies: &[f64]| -> Vec<f64> {
+        let point = |&accuracy: &f64| {
+            vec![CurvePoint { epoch: 1, step: 10, images: 3000, loss: 0.1, accuracy, seconds: 1.0 }]
+        };
+        let runs = accuracies.iter().map(point).zip(1..);
+        let runs = runs.map(|(curve, seed)| FinishedRun { curve, ..run(seed, Some(0.9)) }).collect();
+        let all = comparison(accuracies.len(), &[arm("center", runs)]);
+        all.scalings[0].milestones.iter().map(|milestone| milestone.accuracy).collect()
+    };
+    assert_eq!(milestones(&[0.992]), [0.98, 0.99]);
+    assert_eq!(milestones(&[0.72, 0.65]), [0.6, 0.7]);
+    assert_eq!(milestones(&[0.52]), [0.5]);
+    // One of five runs is too few.
+    assert_eq!(milestones(&[0.95, 0.72, 0.72, 0.72, 0.72]), [0.6, 0.7]);
 }

@@ -45,6 +45,7 @@ pub fn predictions(images: usize, is_correct: impl Fn(usize) -> bool) -> Vec<Lab
         predicted: if is_correct(image) { 3 } else { 5 },
         probability: 0.5,
         label_probability: 0.5,
+        file: None,
     };
     (0..images).map(predict).collect()
 }
@@ -74,6 +75,7 @@ pub fn run(seed: u64, accuracy: Option<f64>) -> FinishedRun {
         class_names: None,
         parameters: 1,
         seconds: 2.0,
+        finished: None,
         versions: Versions::current(),
         data: Vec::new(),
         files: Vec::new(),

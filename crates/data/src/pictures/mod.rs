@@ -11,7 +11,10 @@ mod listing;
 mod options;
 mod reader;
 
-use std::path::{Path, PathBuf};
+use std::{
+    iter,
+    path::{Path, PathBuf},
+};
 
 use data_encoding::HEXLOWER;
 use rayon::prelude::*;
@@ -22,7 +25,7 @@ pub use self::{
     options::{ColorMode, PictureOptions, Size},
     reader::{Fit, PictureReader},
 };
-use crate::{DataError, ImageShape, Progress};
+use crate::{DataError, ImageShape, Progress, input::shown};
 
 /// Returns how many pictures are decoded between two calls of `progress`. Photos take tens of milliseconds each, and
 /// ctrl-C waits for them.
@@ -115,6 +118,17 @@ impl Pictures {
     /// When `index` is out of range.
     pub fn path(&self, index: usize) -> PathBuf {
         self.folder.join(&self.paths[index])
+    }
+
+    /// Returns the path of picture `index` below the folder of the data set, safe to show: `<split>/<class>/<file>`. It
+    /// always has `/` between its parts.
+    ///
+    /// # Panics
+    /// When `index` is out of range.
+    pub(crate) fn name(&self, index: usize) -> String {
+        let split = self.folder.file_name().unwrap_or_default();
+        let parts = iter::once(split).chain(self.paths[index].iter());
+        parts.map(|part| shown(part).to_string()).collect::<Vec<_>>().join("/")
     }
 
     /// Decodes picture `index` into `pixels`, C×H×W.

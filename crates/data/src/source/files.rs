@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DataFile, DatasetKind, FILES, Progress};
+use super::{ClassNames, DataFile, DatasetKind, FILES, Progress};
 use crate::{
     DataError,
     idx::{Idx, Values},
@@ -29,8 +29,8 @@ pub struct Files {
 
 #[derive(Debug)]
 pub(super) enum Contents {
-    /// In the order of [`FILES`].
-    Idx([Idx; 4]),
+    /// In the order of [`FILES`], with the class names beside them.
+    Idx([Idx; 4], Option<ClassNames>),
     Pictures(PictureFolder),
 }
 
@@ -53,7 +53,7 @@ impl Files {
     /// When a picture is broken, or `progress` returns `Break`.
     pub fn sums(&self, progress: &mut Progress) -> Result<Vec<FileSum>, DataError> {
         match &self.contents {
-            Contents::Idx(files) => {
+            Contents::Idx(files, _) => {
                 let sum = |(file, idx): (&DataFile, &Idx)| FileSum {
                     name: file.name.to_owned(),
                     sha256: idx.sha256.clone(),
@@ -74,7 +74,9 @@ impl Files {
     /// Returns whether each file is MNIST's, in the order of [`sums`](Self::sums); `None` for pictures.
     pub fn are_mnist(&self) -> Option<[bool; 4]> {
         match &self.contents {
-            Contents::Idx(files) => Some(std::array::from_fn(|i| files[i].sha256 == FILES[i].mnist_sha256)),
+            Contents::Idx(files, _) => {
+                Some(std::array::from_fn(|i| files[i].sha256 == FILES[i].mnist_sha256))
+            }
             Contents::Pictures(_) => None,
         }
     }
@@ -82,7 +84,7 @@ impl Files {
     /// Returns the shape of the training images.
     pub fn shape(&self) -> ImageShape {
         match &self.contents {
-            Contents::Idx([train_images, ..]) => shape(train_images),
+            Contents::Idx([train_images, ..], _) => shape(train_images),
             Contents::Pictures(folder) => folder.train.0.shape(),
         }
     }
@@ -90,11 +92,11 @@ impl Files {
     /// Pairs images with labels.
     ///
     /// # Errors
-    /// When the numbers of labels and images differ, a label is not a class, training and test images differ in size,
-    /// or a file cannot be read.
+    /// When the numbers of labels and images differ, a label is not a class or has no name, training and test images
+    /// differ in size, or a file cannot be read.
     pub fn into_splits(self) -> Result<Splits, DataError> {
         match self.contents {
-            Contents::Idx(files) => pair_all(self.kind, files),
+            Contents::Idx(files, names) => pair_all(self.kind, files, names),
             Contents::Pictures(PictureFolder { class_names, train, test }) => Ok(Splits {
                 train: Images::in_pictures(train.0, train.1),
                 test: Images::in_pictures(test.0, test.1),
@@ -105,7 +107,7 @@ impl Files {
     }
 }
 
-fn pair_all(kind: DatasetKind, files: [Idx; 4]) -> Result<Splits, DataError> {
+fn pair_all(kind: DatasetKind, files: [Idx; 4], names: Option<ClassNames>) -> Result<Splits, DataError> {
     let [train_images, train_labels, test_images, test_labels] = files;
     let (train_labels, train_labels_path) = labels(train_labels)?;
     let (test_labels, test_labels_path) = labels(test_labels)?;
@@ -123,7 +125,8 @@ fn pair_all(kind: DatasetKind, files: [Idx; 4]) -> Result<Splits, DataError> {
             train: train.shape().to_string(),
         });
     }
-    Ok(Splits { train, test, classes, class_names: None })
+    let class_names = names.map(|names| names.for_classes(classes)).transpose()?;
+    Ok(Splits { train, test, classes, class_names })
 }
 
 fn labels(idx: Idx) -> Result<(Vec<u32>, PathBuf), DataError> {

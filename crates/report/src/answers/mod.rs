@@ -42,23 +42,74 @@ pub struct Disagreement {
     pub answers: Vec<(usize, Vec<(String, Votes)>)>,
 }
 
-/// The predictions of all usable runs, those of the best arm first.
+/// What the runs of one arm predict for an image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ArmAnswer {
+    /// The index of the arm.
+    pub arm: usize,
+    /// The name of the arm.
+    pub name: String,
+    /// The most frequent prediction, see [`Disagreement::answers`].
+    pub predicted: usize,
+    /// The number of runs that made it.
+    pub votes: Votes,
+    /// The mean probability of this class over the runs that predicted it.
+    pub probability: f64,
+    /// The mean probability of the true class over all runs.
+    pub label_probability: f64,
+}
+
+/// The predictions of all usable runs that have some, those of the best arm first.
 #[derive(Debug)]
 pub struct Answers<'a> {
     arms: Vec<(&'a str, Vec<&'a FinishedRun>)>,
+    /// The indices of these arms.
+    indices: Vec<usize>,
     images: usize,
 }
 
 impl<'a> Answers<'a> {
     /// Collects the predictions of a comparison's runs.
     pub fn of(findings: &'a Findings) -> Self {
-        let usable =
-            |arm| (findings.runs_of(arm).arm.name.as_str(), findings.runs_of(arm).usable().collect());
-        let arms: Vec<(&str, Vec<&FinishedRun>)> = findings.comparison.scalings.iter().map(usable).collect();
-        let arms: Vec<_> = arms.into_iter().filter(|(_, runs)| !runs.is_empty()).collect();
+        let (mut arms, mut indices) = (Vec::new(), Vec::new());
+        for arm in &findings.comparison.scalings {
+            let of_arm = findings.runs_of(arm);
+            let runs: Vec<&FinishedRun> = of_arm.usable().filter(|run| !run.predictions.is_empty()).collect();
+            if !runs.is_empty() {
+                arms.push((of_arm.arm.name.as_str(), runs));
+                indices.push(arm.arm_index);
+            }
+        }
         let images =
             arms.iter().flat_map(|(_, runs)| runs).map(|run| run.predictions.len()).min().unwrap_or(0);
-        Self { arms, images }
+        Self { arms, indices, images }
+    }
+
+    /// Returns whether there is no prediction.
+    pub fn is_empty(&self) -> bool {
+        self.images == 0
+    }
+
+    /// Returns what each arm predicts for an image, the best arm first.
+    pub fn of_image(&self, image: usize) -> Vec<ArmAnswer> {
+        let answer = |((name, runs), &arm): (&(&str, Vec<&FinishedRun>), &usize)| {
+            let (predicted, votes) = majority_answer(runs, image)?;
+            let predictions = || runs.iter().map(|run| &run.predictions[image]);
+            let same = predictions().filter(|prediction| prediction.predicted == predicted);
+            Some(ArmAnswer {
+                arm,
+                name: (*name).to_owned(),
+                predicted,
+                votes: Votes { runs: votes, of: runs.len() },
+                probability: same.map(|prediction| f64::from(prediction.probability)).sum::<f64>()
+                    / votes.max(1) as f64,
+                label_probability: predictions()
+                    .map(|prediction| f64::from(prediction.label_probability))
+                    .sum::<f64>()
+                    / runs.len() as f64,
+            })
+        };
+        self.arms.iter().zip(&self.indices).filter_map(answer).collect()
     }
 
     /// Returns the images that at least one run misclassified, sorted by the total probability of the wrong class.

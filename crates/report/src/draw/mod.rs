@@ -12,7 +12,7 @@ use mnist_data::ImageShape;
 pub use models::Models;
 pub(crate) use of_comparison::DrawSection;
 
-use crate::{ReportError, numbers::plural};
+use crate::{ReportError, numbers::plural, policy::policy};
 
 /// Styles of every page.
 const STYLE: &str = include_str!("../html/page.css");
@@ -24,10 +24,6 @@ const SCRIPTS: [&str; 3] = [include_str!("network.js"), include_str!("picture.js
 
 /// The name of the program, by which `export` recognizes a page that it may replace.
 pub const GENERATOR: &str = "<meta name=\"generator\" content=\"mnist-trainer draw\">";
-
-/// Content security policy of a page with scripts. `blob:` is a picture that the user chooses.
-pub const POLICY: &str =
-    "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 
 const TITLE: &str = "Draw, and see what each scaling makes of it";
 
@@ -47,7 +43,7 @@ pub fn page(models: &Models) -> Result<String, ReportError> {
                 (PreEscaped(GENERATOR))
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta http-equiv="Content-Security-Policy" content=(policy(&[&script()]));
                 title { (TITLE) }
                 style { (PreEscaped(STYLE)) (PreEscaped(DRAW_STYLE)) }
             }
@@ -64,6 +60,11 @@ pub fn page(models: &Models) -> Result<String, ReportError> {
     Ok(page.into_string())
 }
 
+/// Returns the script of the page.
+pub(crate) fn script() -> String {
+    format!("(() => {{\n\"use strict\";\n{}}})();", SCRIPTS.concat())
+}
+
 /// Returns the controls, the models and the scripts, for one place of a page.
 ///
 /// # Errors
@@ -72,7 +73,6 @@ pub fn section(models: &Models) -> Result<Markup, ReportError> {
     // `<` could end the element, in the name of a class for example.
     let json = serde_json::to_string(models).map_err(ReportError::draw("the page to draw on"))?;
     let json = json.replace('<', "\\u003c");
-    let script = format!("(() => {{\n\"use strict\";\n{}}})();", SCRIPTS.concat());
     let ImageShape { channels, height, width } = models.shape();
     let what = if models.prepares() { "a digit" } else { "something" };
     Ok(html! {
@@ -123,7 +123,7 @@ pub fn section(models: &Models) -> Result<Markup, ReportError> {
             }
             template #draw-histogram { svg role="img" preserveAspectRatio="none" { path {} path.draw-zero {} } }
             script type="application/json" id="draw-models" { (PreEscaped(json)) }
-            script { (PreEscaped(script)) }
+            script { (PreEscaped(script())) }
         }
     })
 }

@@ -1,25 +1,41 @@
 //! Learning curves: the mean over an arm's seeds, with a band from the lowest to the highest seed.
 
-use mnist_comparison::significance::mean;
+use std::{error::Error, ops::Range};
+
+use mnist_comparison::{ArmResult, significance::mean};
 use mnist_training::{FinishedRun, curve::CurvePoint, training_loop::EpochMetrics};
 use plotters::{
-    coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter},
-    prelude::{BindKeyPoints, ChartBuilder, Circle, DashedLineSeries, IntoLogRange, LineSeries, Polygon},
+    coord::{
+        ranged1d::{AsRangedCoord, Ranged, ValueFormatter},
+        types::RangedCoordf64,
+    },
+    prelude::{
+        BindKeyPoints, Cartesian2d, ChartBuilder, ChartContext, DashedLineSeries, IntoLogRange, LineSeries,
+        Polygon, SVGBackend,
+    },
     style::Color,
 };
 
 use super::{Figure, SHOWN_ARMS};
 use crate::{
     Findings, ReportError,
-    numbers::loss,
-    style::{INK, WIDTH, color, legend, legend_height, letters, svg},
+    numbers::{count, loss, percent},
+    style::{Area, Drawn, Entry, INK, WIDTH, legend_entry, legend_height, letters, mark},
+    svg::{Drawing, Mark, Place},
 };
 
 /// Height of the plot below the legend, in pixels.
 const PLOT_HEIGHT: u32 = 270;
 
-/// Curves with fewer points than this get markers.
+/// Curves with fewer points than this get a marker at each point. Of longer curves, some points get one if the color of
+/// the curve is not enough to tell its arm.
 const MARKED: usize = 20;
+
+/// Number of markers on a longer curve.
+const SOME_MARKERS: usize = 6;
+
+/// Maximum number of points of a curve that show their numbers.
+const TELLING: usize = 100;
 
 /// The lower limit of a logarithmic axis.
 const SMALLEST_LOSS: f64 = 1e-6;
@@ -31,9 +47,8 @@ const MOST_POWERS: usize = 10;
 const LARGE_LOSS: f64 = 10_000.0;
 
 /// An arm's line in a plot.
-struct Line {
-    /// The arm's position in the ranking, counted from 0.
-    position: usize,
+struct Line<'a> {
+    arm: &'a ArmResult,
     /// `(x, mean, lowest, highest)` over the seeds.
     points: Vec<[f64; 4]>,
     dashed: bool,
@@ -48,7 +63,8 @@ struct Plot {
     is_loss: bool,
 }
 
-/// Draws the plots over all epochs and over the steps of the first epoch. Plots without a curve are left out.
+/// Draws the plots over all epochs and over the steps of the first epoch. Plots without a curve are left out, and so are
+/// the plots over epochs if there is only one.
 pub fn all(findings: &Findings) -> Result<Vec<Figure>, ReportError> {
     let of_epochs = |value: fn(&EpochMetrics) -> Option<f64>| {
         move |run: &FinishedRun| {
@@ -67,7 +83,12 @@ pub fn all(findings: &Findings) -> Result<Vec<Figure>, ReportError> {
         figures.extend(draw(findings, &plot, &curves)?);
         Ok(())
     };
+    let has_several_epochs = findings.runs().any(|run| run.result.epochs.len() > 1);
+    let of_epochs_are_shown = has_several_epochs || findings.runs().all(|run| run.curve.is_empty());
     for (is_loss, name, what) in [(true, "epoch-loss", "loss"), (false, "epoch-accuracy", "accuracy")] {
+        if !of_epochs_are_shown {
+            break;
+        }
         let (train, validation) = if is_loss {
             (
                 curves(findings, false, of_epochs(|epoch| Some(epoch.train_loss))),
@@ -85,10 +106,11 @@ pub fn all(findings: &Findings) -> Result<Vec<Figure>, ReportError> {
         add(Plot { name, title, x: "epoch", y, is_loss }, train.into_iter().chain(validation).collect())?;
     }
     let losses = curves(findings, false, early(|point| point.loss));
-    let title = "Training loss in the first epoch, by step".into();
+    let of_first = if has_several_epochs { "in the first epoch, " } else { "" };
+    let title = format!("Training loss {of_first}by step");
     add(Plot { name: "early-loss", title, x: "step", y: "training loss".into(), is_loss: true }, losses)?;
     let accuracies = curves(findings, false, early(|point| point.accuracy));
-    let title = "Training accuracy in the first epoch, by step".into();
+    let title = format!("Training accuracy {of_first}by step");
     add(
         Plot { name: "early-accuracy", title, x: "step", y: "training accuracy".into(), is_loss: false },
         accuracies,
@@ -97,9 +119,13 @@ pub fn all(findings: &Findings) -> Result<Vec<Figure>, ReportError> {
 }
 
 /// Computes a curve for each of the best arms, over its usable runs.
-fn curves(findings: &Findings, dashed: bool, of_run: impl Fn(&FinishedRun) -> Vec<(f64, f64)>) -> Vec<Line> {
-    let arms = findings.comparison.scalings.iter().take(SHOWN_ARMS).enumerate();
-    let curve = |(position, arm)| {
+fn curves<'a>(
+    findings: &Findings<'a>,
+    dashed: bool,
+    of_run: impl Fn(&FinishedRun) -> Vec<(f64, f64)>,
+) -> Vec<Line<'a>> {
+    let arms = findings.comparison.scalings.iter().take(SHOWN_ARMS);
+    let curve = |arm| {
         let usable = findings.runs_of(arm).usable();
         let runs: Vec<Vec<(f64, f64)>> = usable.map(&of_run).collect();
         let length = runs.iter().map(Vec::len).min().unwrap_or(0);
@@ -110,7 +136,7 @@ fn curves(findings: &Findings, dashed: bool, of_run: impl Fn(&FinishedRun) -> Ve
             let point = [runs[0][index].0, mean(&values)?, lowest, highest];
             point.iter().all(|value| value.is_finite()).then_some(point)
         });
-        Line { position, points: points.collect(), dashed }
+        Line { arm, points: points.collect(), dashed }
     };
     arms.map(curve).filter(|curve| !curve.points.is_empty()).collect()
 }
@@ -129,27 +155,33 @@ fn draw(findings: &Findings, plot: &Plot, curves: &[Line]) -> Result<Option<Figu
     };
     // A single epoch would be an empty range.
     let x = if first < last { first..last } else { first - 0.5..last + 0.5 };
-    let arms = findings.comparison.scalings.iter().map(|arm| arm.name.as_str()).enumerate();
-    let arms: Vec<(usize, &str)> =
-        arms.filter(|(position, _)| curves.iter().any(|curve| curve.position == *position)).collect();
+    let is_drawn = |arm: &&ArmResult| curves.iter().any(|curve| curve.arm.arm_index == arm.arm_index);
+    let arms: Vec<&ArmResult> = findings.comparison.scalings.iter().filter(is_drawn).collect();
     let svg = if plot.is_loss {
         let low = low.max(SMALLEST_LOSS);
         // All losses can be below the smallest, for example with a single class.
         let [low, high] = [low / 1.15, high.max(low) * 1.15];
-        let y = (low..high).log_scale().with_key_points(ticks(low, high));
-        chart(&arms, plot, curves, x, y, &|&value| loss_tick(value))?
+        let y = || (low..high).log_scale().with_key_points(ticks(low, high));
+        chart(findings, &arms, plot, curves, x, &y, &|&value| loss_tick(value))?
     } else {
         let margin = ((high - low) * 0.06).max(0.002);
-        let y = low - margin..high + margin;
-        chart(&arms, plot, curves, x, y, &|value| {
+        let y = || low - margin..high + margin;
+        chart(findings, &arms, plot, curves, x, &y, &|value| {
             if *value > 1.0 + 1e-9 { String::new() } else { format!("{}%", (*value * 1000.0).round() / 10.0) }
         })?
     };
     let title = {
-        let names: Vec<&str> = arms.iter().map(|(_, name)| *name).collect();
+        let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
         format!("{}: {}", plot.title, names.join(", "))
     };
-    Ok(Some(Figure { name: plot.name.into(), title, caption: plot.title.clone(), is_wide: false, svg }))
+    Ok(Some(Figure {
+        name: plot.name.into(),
+        title,
+        caption: plot.title.clone(),
+        is_wide: false,
+        arm: None,
+        svg,
+    }))
 }
 
 /// Formats the label of a tick: without trailing zeros, and a large loss as in the tables.
@@ -170,28 +202,23 @@ fn ticks(low: f64, high: f64) -> Vec<f64> {
 }
 
 fn chart<Y: AsRangedCoord<Value = f64>>(
-    arms: &[(usize, &str)],
+    findings: &Findings,
+    arms: &[&ArmResult],
     plot: &Plot,
     curves: &[Line],
-    x: std::ops::Range<f64>,
-    y: Y,
+    x: Range<f64>,
+    y: &dyn Fn() -> Y,
     label: &dyn Fn(&f64) -> String,
 ) -> Result<String, ReportError>
 where
     Y::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
 {
-    let top = legend_height(arms);
-    svg((WIDTH, top + PLOT_HEIGHT), |area| {
-        legend(area, arms, 4)?;
-        let (_, area) = area.split_vertically(top);
+    let names: Vec<Entry> = arms.iter().map(|arm| (findings.look(arm), arm.name.as_str())).collect();
+    let top = legend_height(&names);
+    let mut drawing = Drawing::new((WIDTH, top + PLOT_HEIGHT));
+    drawing.layer(None, |area| {
         let epochs = (x.end - x.start).round() as usize + 1;
-        let mut chart = ChartBuilder::on(&area)
-            .margin_top(8)
-            .margin_right(20)
-            .x_label_area_size(44)
-            .y_label_area_size(64)
-            .build_cartesian_2d(x, y)?;
-        chart
+        below_legend(area, top, x.clone(), y())?
             .configure_mesh()
             .light_line_style(INK.mix(0.0))
             .bold_line_style(INK.mix(0.13))
@@ -207,23 +234,90 @@ where
             .y_desc(plot.y.as_str())
             .axis_desc_style(letters(12, &INK))
             .draw()?;
-        for Line { position, points, dashed } in curves {
-            let color = color(*position);
-            let at =
-                |index: usize| points.iter().map(move |point| (point[0], point[index].max(SMALLEST_LOSS)));
-            if !dashed && points.len() > 1 {
-                let outline: Vec<(f64, f64)> = at(2).chain(at(3).rev()).collect();
-                chart.draw_series([Polygon::new(outline, color.mix(0.18).filled())])?;
-            }
-            if *dashed {
-                chart.draw_series(DashedLineSeries::new(at(1), 5, 4, color.stroke_width(2)))?;
-            } else {
-                chart.draw_series(LineSeries::new(at(1), color.stroke_width(2)))?;
-            }
-            if points.len() < MARKED {
-                chart.draw_series(at(1).map(|point| Circle::new(point, 3, color.filled())))?;
-            }
-        }
         Ok(())
-    })
+    })?;
+    for (entry, arm) in arms.iter().enumerate() {
+        let mut marks = Vec::new();
+        drawing.layer(Some(arm.arm_index), |area| {
+            legend_entry(area, &names, entry, 4)?;
+            let mut chart = below_legend(area, top, x.clone(), y())?;
+            for line in curves.iter().filter(|line| line.arm.arm_index == arm.arm_index) {
+                draw_line(area, &mut chart, findings, line)?;
+                let every = line.points.len().div_ceil(TELLING).max(1);
+                marks.extend(line.points.iter().step_by(every).map(|point| Mark {
+                    place: Place::Point(chart.backend_coord(&(point[0], point[1].max(SMALLEST_LOSS)))),
+                    text: describe(line, plot, point),
+                }));
+            }
+            Ok(())
+        })?;
+        drawing.marks(Some(arm.arm_index), &marks);
+    }
+    Ok(drawing.finish())
+}
+
+/// A plot below the legend.
+type Chart<'a, 'b, Y> =
+    ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, <Y as AsRangedCoord>::CoordDescType>>;
+
+/// Returns the plot below a legend of this height.
+fn below_legend<'a, 'b, Y: AsRangedCoord<Value = f64>>(
+    area: &Area<'b>,
+    top: u32,
+    x: Range<f64>,
+    y: Y,
+) -> Result<Chart<'a, 'b, Y>, Box<dyn Error>>
+where
+    Y::CoordDescType: Ranged<ValueType = f64>,
+{
+    Ok(ChartBuilder::on(&area.split_vertically(top).1)
+        .margin_top(8)
+        .margin_right(20)
+        .x_label_area_size(44)
+        .y_label_area_size(64)
+        .build_cartesian_2d(x, y)?)
+}
+
+/// Draws a line with its band and its markers.
+fn draw_line<Y: Ranged<ValueType = f64>>(
+    area: &Area,
+    chart: &mut ChartContext<SVGBackend, Cartesian2d<RangedCoordf64, Y>>,
+    findings: &Findings,
+    line: &Line,
+) -> Drawn {
+    let Line { arm, points, dashed } = line;
+    let look = findings.look(arm);
+    let at = |index: usize| points.iter().map(move |point| (point[0], point[index].max(SMALLEST_LOSS)));
+    if !dashed && points.len() > 1 {
+        let outline: Vec<(f64, f64)> = at(2).chain(at(3).rev()).collect();
+        chart.draw_series([Polygon::new(outline, look.color.mix(0.18).filled())])?;
+    }
+    let stroke = look.color.stroke_width(2);
+    if *dashed {
+        chart.draw_series(DashedLineSeries::new(at(1), 5, 4, stroke))?;
+    } else {
+        chart.draw_series(LineSeries::new(at(1), stroke))?;
+    }
+    let every = match points.len() {
+        few if few < MARKED => 1,
+        _ if look.shape == 0 => usize::MAX,
+        many => many / SOME_MARKERS,
+    };
+    for point in at(1).skip(if every == usize::MAX { points.len() } else { 0 }).step_by(every) {
+        mark(area, chart.backend_coord(&point), 3, look, look.color.filled())?;
+    }
+    Ok(())
+}
+
+/// Describes a point: the arm, the epoch or step, the mean and the range over the seeds.
+fn describe(line: &Line, plot: &Plot, &[x, mean, low, high]: &[f64; 4]) -> String {
+    let number = |value| if plot.is_loss { loss(value) } else { percent(value) };
+    let range = if low < high { format!(" ({} to {})", number(low), number(high)) } else { String::new() };
+    let what = match (plot.is_loss, line.dashed) {
+        (true, false) => "loss",
+        (true, true) => "validation loss",
+        (false, false) => "accuracy",
+        (false, true) => "validation accuracy",
+    };
+    format!("{}, {} {}: {what} {}{range}", line.arm.name, plot.x, count(x as usize), number(mean))
 }

@@ -3,6 +3,8 @@
 mod confusion;
 mod curves;
 mod dots;
+mod grid;
+mod matrix;
 pub(crate) mod values;
 
 use std::iter;
@@ -11,7 +13,7 @@ use crate::{Findings, ReportError, style};
 
 pub use confusion::SHOWN_CLASSES;
 
-/// Maximum number of arms with learning curves and a confusion matrix: the number of colors.
+/// Maximum number of arms with learning curves and a confusion matrix. More lines are hard to tell apart.
 pub const SHOWN_ARMS: usize = 6;
 
 /// A drawn figure.
@@ -25,6 +27,8 @@ pub struct Figure {
     pub caption: String,
     /// Whether the figure is illegible if it is shrunk to the width of a phone.
     pub is_wide: bool,
+    /// The index of the arm that the figure shows; `None` if it shows several.
+    pub arm: Option<usize>,
     /// The SVG without background. Text and axes have the color [`style::INK`].
     svg: String,
 }
@@ -52,6 +56,8 @@ impl Figure {
 pub struct Figures {
     /// Test accuracy of each seed; `None` without a usable run.
     pub accuracy: Option<Figure>,
+    /// Mean test accuracies in a grid of settings; `None` if no setting varies.
+    pub grid: Option<Figure>,
     /// Loss and accuracy during training.
     pub learning: Vec<Figure>,
     /// Confusion matrices, the best arm first.
@@ -67,7 +73,8 @@ impl Figures {
         let previews = findings.samples.map_or(&[][..], |samples| &samples.previews);
         let values = previews.iter().filter(|row| shown(&row.name));
         Ok(Self {
-            accuracy: dots::accuracy(findings.comparison)?,
+            accuracy: dots::accuracy(findings)?,
+            grid: grid::heat_map(findings)?,
             learning: curves::all(findings)?,
             confusion: confusion::all(findings)?,
             values: values
@@ -79,7 +86,12 @@ impl Figures {
     /// Returns all figures in the order of the report.
     pub fn iter(&self) -> impl Iterator<Item = &Figure> {
         let values = self.values.iter().map(|(_, figure)| figure);
-        iter::empty().chain(&self.accuracy).chain(&self.learning).chain(&self.confusion).chain(values)
+        iter::empty()
+            .chain(&self.accuracy)
+            .chain(&self.grid)
+            .chain(&self.learning)
+            .chain(&self.confusion)
+            .chain(values)
     }
 }
 

@@ -11,8 +11,11 @@ use plotters::{
 use super::{Figure, slug};
 use crate::{
     ReportError,
+    numbers::{count, short},
     previews::Preview,
-    style::{INK, placed, svg},
+    style::{INK, placed},
+    svg::{Drawing, Mark, Place},
+    value_histogram::BINS,
 };
 
 /// Sizes in pixels.
@@ -24,7 +27,8 @@ const MARGIN: i32 = 8;
 pub fn values(row: &Preview) -> Result<Figure, ReportError> {
     let [low, high] = row.histogram.ends();
     let bottom = MARGIN + BARS_HEIGHT;
-    let drawn = svg((WIDTH as u32, (bottom + 22) as u32), |area| {
+    let mut drawing = Drawing::new((WIDTH as u32, (bottom + 22) as u32));
+    drawing.layer(None, |area| {
         for (corners, color) in row.histogram.rectangles([MARGIN; 2], [WIDTH - 2 * MARGIN, BARS_HEIGHT], INK)
         {
             area.draw(&Rectangle::new(corners, color.filled()))?;
@@ -33,11 +37,27 @@ pub fn values(row: &Preview) -> Result<Figure, ReportError> {
         area.draw_text(&high, &placed(HPos::Right, VPos::Top), (WIDTH - MARGIN, bottom + 5))?;
         Ok(())
     })?;
+    drawing.marks(None, &marks(row));
     Ok(Figure {
         name: format!("values-{}", slug(&row.name)),
         title: format!("Histogram of the pixel values under {}, from {low} to {high}", row.name),
         caption: String::new(),
         is_wide: false,
-        svg: drawn,
+        arm: None,
+        svg: drawing.finish(),
     })
+}
+
+/// Returns a mark for each bar, from the top of the figure to its axis.
+fn marks(row: &Preview) -> Vec<Mark> {
+    let interval = row.histogram.interval();
+    let edge = |bin: usize| bin as f64 / BINS as f64;
+    let value = |bin: usize| short(interval.low + edge(bin) * (interval.high - interval.low), interval);
+    let x = |bin: usize| MARGIN + (edge(bin) * f64::from(WIDTH - 2 * MARGIN)).round() as i32;
+    let mark = |(bin, &number): (usize, &u64)| Mark {
+        place: Place::Cell([(x(bin), MARGIN), (x(bin + 1), MARGIN + BARS_HEIGHT)]),
+        text: format!("{} to {}: {} pixels", value(bin), value(bin + 1), count(number as usize)),
+    };
+    let counts = row.histogram.counts().iter().enumerate();
+    counts.filter(|(_, number)| **number > 0).map(mark).collect()
 }

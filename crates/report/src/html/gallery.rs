@@ -3,20 +3,30 @@
 use maud::{Markup, html};
 
 use crate::{
-    Findings, ReportError, SampleImages,
+    Findings, ReportError,
     answers::{Answers, Votes},
     numbers::{count, plural},
+    text::shortened,
     tiles,
 };
 
 /// Maximum number of images in a gallery.
 const SHOWN: usize = 24;
 
+/// Number of images shown before the gallery is unfolded.
+const UNFOLDED: usize = 8;
+
+/// Maximum length of a class name in the description of an image.
+const LONGEST_NAME: usize = 40;
+
 /// Number of arms named beside a prediction if there are more than [`FEW`].
 const NAMED: usize = 2;
 
 /// Up to this number, all arms are named beside a prediction.
 const FEW: usize = 4;
+
+/// Shown instead of a gallery if there are no predictions.
+const NO_PREDICTIONS: &str = "Not shown, because the predictions.csv of every run is missing.";
 
 /// Shown instead of images if the data set is missing.
 pub const NO_PICTURES: &str =
@@ -30,19 +40,21 @@ const NO_DISAGREEMENT_OF_MODELS: &str =
 
 /// Returns a gallery of misclassified images, the most confident errors first.
 pub fn confident_errors(findings: &Findings, answers: &Answers) -> Result<Markup, ReportError> {
+    if answers.is_empty() {
+        return Ok(html! { p.missing { (NO_PREDICTIONS) } });
+    }
     let misclassified = answers.misclassified();
     if misclassified.is_empty() {
         return Ok(html! { p { "All runs classified every test image correctly." } });
     }
     let cards = misclassified.iter().take(SHOWN).map(|wrong| {
         let [label, predicted] = [wrong.label, wrong.predicted].map(|class| findings.class(class));
-        let alt = format!("test image {} of class {label}", wrong.image);
         let text = html! {
             p.answer { strong { (label) } " → " strong.wrong { (predicted) } }
             p { "probability " (as_percent(wrong.probability)) }
             p { (arms(&wrong.by)) }
         };
-        card(findings.samples, wrong.image, &alt, &text)
+        card(findings, answers, (wrong.image, wrong.label), &text)
     });
     let cards = cards.collect::<Result<Vec<_>, ReportError>>()?;
     Ok(html! {
@@ -58,6 +70,9 @@ pub fn confident_errors(findings: &Findings, answers: &Answers) -> Result<Markup
 /// Returns a gallery of images that most seeds of one scaling classify correctly and most seeds of another
 /// misclassify.
 pub fn disagreements(findings: &Findings, answers: &Answers) -> Result<Markup, ReportError> {
+    if answers.is_empty() {
+        return Ok(html! { p.missing { (NO_PREDICTIONS) } });
+    }
     let disagreements = answers.disagreements();
     let several = findings.comparison.has_several_seeds();
     if disagreements.is_empty() {
@@ -65,18 +80,17 @@ pub fn disagreements(findings: &Findings, answers: &Answers) -> Result<Markup, R
     }
     let cards = disagreements.iter().take(SHOWN).map(|image| {
         let label = findings.class(image.label);
-        let alt = format!("test image {} of class {label}", image.image);
         let text = html! {
             p { "true class " strong { (label) } ", predictions:" }
             @for (answer, by) in &image.answers {
                 p {
-                    @if *answer == image.label { strong.right { (findings.class(*answer)) } }
+                    @if *answer == image.label { strong.correct { (findings.class(*answer)) } }
                     @else { strong.wrong { (findings.class(*answer)) } }
                     ": " (arms(by))
                 }
             }
         };
-        card(findings.samples, image.image, &alt, &text)
+        card(findings, answers, (image.image, image.label), &text)
     });
     let cards = cards.collect::<Result<Vec<_>, ReportError>>()?;
     Ok(html! {
@@ -90,23 +104,56 @@ pub fn disagreements(findings: &Findings, answers: &Answers) -> Result<Markup, R
     })
 }
 
+/// Returns the cards: the first few, and the others folded.
 fn gallery(findings: &Findings, cards: &[Markup]) -> Markup {
+    let (first, more) = cards.split_at(cards.len().min(UNFOLDED));
+    let missing = findings.without_predictions();
     html! {
         @if findings.samples.is_none() { p.missing { (NO_PICTURES) } }
-        ul.gallery { @for card in cards { li { (card) } } }
+        @if missing > 0 {
+            p.missing { (plural(missing, "run")) " " (if missing == 1 { "is" } else { "are" }) " left out, because predictions.csv is missing." }
+        }
+        ul.gallery { @for card in first { li { (card) } } }
+        @if !more.is_empty() {
+            details.more {
+                summary { (plural(more.len(), "more image")) }
+                ul.gallery { @for card in more { li { (card) } } }
+            }
+        }
     }
 }
 
+/// Returns the card of an image with its label: the image, `text`, and the probabilities of each arm.
 fn card(
-    samples: Option<&SampleImages>,
-    image: usize,
-    alt: &str,
+    findings: &Findings,
+    answers: &Answers,
+    (image, label): (usize, usize),
     text: &Markup,
 ) -> Result<Markup, ReportError> {
-    let tile = samples.map(|samples| tiles::data_uri(&tiles::original(&samples.test, image)?)).transpose()?;
+    let tile = findings.samples.map(|samples| tiles::data_uri(&tiles::original(&samples.test, image)?));
+    let tile = tile.transpose()?;
+    let (name, class) = (findings.test_image(image), findings.class(label));
+    let alt = format!("{name} of class {}", shortened(&class, LONGEST_NAME));
+    let label_column = format!("probability of {}", shortened(&class, LONGEST_NAME));
     Ok(html! {
         @if let Some(tile) = tile { img src=(tile) alt=(alt); }
-        div.text { (text) p.number { "test image " (image) } }
+        div.text { (text) p.number { (name) } }
+        details.probabilities {
+            summary aria-label={ "Probabilities for " (name) } { "Probabilities" }
+            table {
+                thead { tr { th scope="col" { "scaling" } th scope="col" { "prediction" } th.right scope="col" { "probability" } th.right scope="col" { (label_column) } } }
+                tbody {
+                    @for answer in answers.of_image(image) {
+                        tr data-arm=(answer.arm) {
+                            th scope="row" { (arms(&[(answer.name, answer.votes)])) }
+                            td class=(if answer.predicted == label { "correct" } else { "wrong" }) { (findings.class(answer.predicted)) }
+                            td.right { (as_percent(answer.probability)) }
+                            td.right { (as_percent(answer.label_probability)) }
+                        }
+                    }
+                }
+            }
+        }
     })
 }
 
@@ -124,7 +171,12 @@ fn arms(arms: &[(String, Votes)]) -> String {
     named.join("; ")
 }
 
-/// Formats a probability in percent. One that would round to 100% becomes "> 99.9%".
+/// Formats a probability in percent. One that would round to 100% becomes "> 99.9%", and one that would round to 0%
+/// becomes "< 0.1%".
 fn as_percent(probability: f64) -> String {
-    if probability > 0.9995 { "> 99.9%".into() } else { format!("{:.1}%", 100.0 * probability) }
+    match probability {
+        high if high > 0.9995 => "> 99.9%".into(),
+        low if low < 0.0005 => "< 0.1%".into(),
+        other => format!("{:.1}%", 100.0 * other),
+    }
 }

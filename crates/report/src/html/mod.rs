@@ -1,9 +1,12 @@
-//! The report as a single HTML page, which works offline. Only the section to draw on has scripts.
+//! The report as a single HTML page, which works offline. Its script only adds comfort: everything is on the page
+//! without it.
 
 mod gallery;
 mod ranking;
 mod scalings;
 mod settings;
+
+use std::iter;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -13,14 +16,16 @@ use crate::{
     Findings, ReportError,
     answers::Answers,
     draw::{self, DrawSection},
+    facts,
     figures::{Figure, Figures, SHOWN_ARMS},
     notes,
+    policy::policy,
+    style,
 };
 
 const STYLE: &str = include_str!("page.css");
 
-/// Content security policy: the page can load only what it contains.
-const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
+const SCRIPT: &str = include_str!("page.js");
 
 /// A section of the page.
 struct Section {
@@ -33,7 +38,9 @@ struct Section {
 /// Returns the complete page.
 pub fn page(findings: &Findings, figures: &Figures) -> Result<String, ReportError> {
     let draw = DrawSection::read(findings)?;
-    let scripts = draw.as_ref().is_some_and(DrawSection::has_scripts);
+    let draws = draw.as_ref().is_some_and(DrawSection::has_scripts);
+    let draw_script = if draws { Some(draw::script()) } else { None };
+    let scripts: Vec<&str> = iter::once(SCRIPT).chain(draw_script.as_deref()).collect();
     let sections = sections(findings, figures, draw.as_ref())?;
     let page = html! {
         (DOCTYPE)
@@ -42,22 +49,22 @@ pub fn page(findings: &Findings, figures: &Figures) -> Result<String, ReportErro
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                meta http-equiv="Content-Security-Policy" content=(if scripts { draw::POLICY } else { POLICY });
+                meta http-equiv="Content-Security-Policy" content=(policy(&scripts));
                 title { (notes::TITLE) }
-                style { (PreEscaped(STYLE)) @if scripts { (PreEscaped(draw::DRAW_STYLE)) } }
+                style { (PreEscaped(STYLE)) @if draws { (PreEscaped(draw::DRAW_STYLE)) } }
             }
             body {
                 header {
-                    h1 { (notes::TITLE) }
+                    h1 { (notes::TITLE) ": " (findings.dataset) }
                     @if let Some(unfinished) = findings.unfinished() { p.unfinished role="status" { (unfinished) } }
                     p.headline { (findings.comparison.headline) }
                     @if let Some(command) = findings.run_on() { p.run-on { "Run on: " code { (command) } } }
-                    p.verdict { (findings.comparison.verdict) }
-                    p.extent { (notes::extent(findings)) }
+                    dl.overview { @for (name, value) in &facts::overview(findings) { div { dt { (name) } dd { (value) } } } }
                     nav aria-label="Contents" {
                         ul { @for section in &sections { li { a href={ "#" (section.id) } { (section.heading) } } } }
                     }
                 }
+                (legend(findings))
                 main {
                     @for Section { id, heading, body } in &sections {
                         section id=(id) aria-labelledby={ (id) "-heading" } {
@@ -67,6 +74,7 @@ pub fn page(findings: &Findings, figures: &Figures) -> Result<String, ReportErro
                     }
                 }
                 footer { p { "Written by mnist-trainer. The numbers are in " code { (TABLE) } " and in the folder of each run." } }
+                script { (PreEscaped(SCRIPT)) }
             }
         }
     };
@@ -79,11 +87,7 @@ fn sections(
     draw: Option<&DrawSection>,
 ) -> Result<Vec<Section>, ReportError> {
     let answers = Answers::of(findings);
-    let mut sections = vec![Section { id: "ranking", heading: "Ranking", body: ranking::ranking(findings) }];
-    if let Some(body) = ranking::pairs(findings) {
-        let heading = notes::pairs_heading(findings.comparison);
-        sections.push(Section { id: "pairs", heading, body });
-    }
+    let mut sections = Vec::new();
     if let Some(figure) = &figures.accuracy {
         sections.push(Section {
             id: "accuracy",
@@ -94,6 +98,16 @@ fn sections(
             },
             body: html! { div.figures { (self::figure(figure)) } },
         });
+    }
+    if let Some(figure) = &figures.grid {
+        let heading = "Test accuracy by setting";
+        let body = html! { div.figures { (self::figure(figure)) } };
+        sections.push(Section { id: "grid", heading, body });
+    }
+    sections.push(Section { id: "ranking", heading: "Ranking", body: ranking::ranking(findings) });
+    if let Some(body) = ranking::pairs(findings) {
+        let heading = notes::pairs_heading(findings.comparison);
+        sections.push(Section { id: "pairs", heading, body });
     }
     if !figures.learning.is_empty() {
         sections.push(Section {
@@ -137,6 +151,22 @@ fn sections(
     Ok(sections)
 }
 
+/// Returns the names of the arms with their colors. The page's script turns it into switches.
+fn legend(findings: &Findings) -> Markup {
+    html! {
+        aside.arms aria-label="Scalings" {
+            ul {
+                @for arm in &findings.comparison.scalings {
+                    li data-key=(arm.arm_index) {
+                        span.swatch style={ "background:" (style::hex(findings.look(arm).color)) } {}
+                        span { (arm.name) }
+                    }
+                }
+            }
+        }
+    }
+}
+
 fn learning(findings: &Findings, figures: &[Figure]) -> Markup {
     let has_validation = findings.runs().any(|run| run.result.validation.is_some());
     html! {
@@ -155,7 +185,7 @@ fn confusion(findings: &Findings, figures: &[Figure]) -> Markup {
     let shown = crate::figures::SHOWN_CLASSES;
     html! {
         p.note {
-            "Counts of test images" @if findings.comparison.has_several_seeds() { ", summed over all seeds" } ". Rows are true classes, columns are predicted classes. Errors are red: the intensity grows with the square root of the count."
+            "Counts of test images" @if findings.comparison.has_several_seeds() { ", summed over all seeds" } ". Rows are true classes, columns are predicted classes. Errors are red: the intensity grows with the square root of their share of all predictions, and is the same in all matrices."
             @if classes > shown { " Only the " (shown) " of " (classes) " classes with the most errors are shown." }
             (only_the_best(findings, "matrices"))
         }
@@ -176,7 +206,7 @@ fn only_the_best(findings: &Findings, what: &str) -> String {
 /// Returns a figure with its caption.
 fn figure(figure: &Figure) -> Markup {
     html! {
-        figure.wide[figure.is_wide] {
+        figure.wide[figure.is_wide] data-arm=[figure.arm] data-name=(figure.name) {
             @if figure.is_wide {
                 div.scroll tabindex="0" role="group" aria-label=(figure.title) { (PreEscaped(figure.inline())) }
             } @else { (PreEscaped(figure.inline())) }

@@ -13,6 +13,9 @@ use crate::{
 /// With more pairs than this, only those of the best arm are unfolded.
 const PAIRS: usize = 12;
 
+/// Other cells with more characters than this wrap.
+const LONG_CELL: usize = 18;
+
 /// Names with more characters than this wrap within a column of fixed width. Without that width, the browser would
 /// break them after every word to make room for the numbers.
 const LONG_NAME: usize = 24;
@@ -20,6 +23,7 @@ const LONG_NAME: usize = 24;
 /// Returns the ranking, with a note about its columns.
 pub fn ranking(findings: &Findings) -> Markup {
     html! {
+        p.verdict { (findings.comparison.verdict) }
         (table(&tables::ranking(findings.comparison), 1..2, "Ranking of the scalings"))
         p.note { (notes::ranking(findings.comparison)) }
     }
@@ -40,7 +44,7 @@ pub fn pairs(findings: &Findings) -> Option<Markup> {
     Some(html! {
         (table(&Table { header: header.clone(), rows: shown }, 0..2, "Differences between scalings"))
         @if !folded.is_empty() {
-            details {
+            details.more {
                 summary { "The other " (count(folded.len())) " pairs" }
                 (table(&Table { header, rows: folded }, 0..2, "Differences between the other scalings"))
             }
@@ -54,14 +58,14 @@ fn table(table: &Table, names: Range<usize>, label: &str) -> Markup {
     html! {
         div.scroll tabindex="0" role="group" aria-label=(label) {
             table {
-                thead { tr { @for cell in &table.header { th scope="col" { (cell) } } } }
+                thead { tr { @for (column, cell) in table.header.iter().enumerate() { th.number-column[table.is_numeric(column)] scope="col" { (cell) } } } }
                 tbody {
                     @for row in &table.rows {
                         tr {
                             @for (column, cell) in row.iter().enumerate() {
                                 @if names.contains(&column) {
                                     th class=[(cell.chars().count() > LONG_NAME).then_some("long")] scope="row" { (cell) }
-                                } @else { td { (cell) } }
+                                } @else { td.number-column[table.is_numeric(column)].long[cell.chars().count() > LONG_CELL] { (cell) } }
                             }
                         }
                     }

@@ -23,7 +23,7 @@ pub fn section(findings: &Findings, figures: &Figures) -> Result<Markup, ReportE
         let tiles = tiles.collect::<Result<Vec<_>, ReportError>>()?;
         let description = numbers_of(row);
         Ok(html! {
-            article.scaling {
+            article.scaling data-arm=[only_arm(findings, &row.name)] {
                 h3 { (row.name) }
                 div.tiles role="img" aria-label={ "training images under " (row.name) } {
                     @for tile in &tiles { img src=(tile) alt=""; }
@@ -45,6 +45,12 @@ pub fn section(findings: &Findings, figures: &Figures) -> Result<Markup, ReportE
         }
         div.scalings { @for part in &parts { (part) } }
     })
+}
+
+/// Returns the index of the arm with this scaling; `None` if there are several.
+fn only_arm(findings: &Findings, scaling: &str) -> Option<usize> {
+    let mut arms = findings.comparison.scalings.iter().filter(|arm| arm.scaling == scaling);
+    arms.next().filter(|_| arms.next().is_none()).map(|arm| arm.arm_index)
 }
 
 /// Returns the statistics of the pixel values of all counted images.

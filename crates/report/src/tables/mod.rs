@@ -16,6 +16,14 @@ pub struct Table {
     pub rows: Vec<Vec<String>>,
 }
 
+impl Table {
+    /// Returns whether a column contains numbers, which are aligned right.
+    pub fn is_numeric(&self, column: usize) -> bool {
+        let header = &self.header[column];
+        !["rank", "scaling", "a", "b"].contains(&header.as_str()) && !header.starts_with("decision")
+    }
+}
+
 /// Returns the ranking: a row per arm, the best first.
 pub fn ranking(comparison: &Comparison) -> Table {
     let several = comparison.has_several_seeds();
@@ -27,9 +35,7 @@ pub fn ranking(comparison: &Comparison) -> Table {
     header.push("test loss".into());
     let milestones = comparison.scalings.first().map_or(&[][..], |arm| &arm.milestones);
     header.extend(
-        milestones
-            .iter()
-            .map(|reached| format!("time to {:.0}% training accuracy", 100.0 * reached.accuracy)),
+        milestones.iter().map(|reached| format!("time to {}% training accuracy", milestone_percent(reached))),
     );
     header.extend(times.then(|| "training time".into()));
     header.push("runs".into());
@@ -179,6 +185,11 @@ fn runs(arm: &ArmResult) -> String {
         0 => arm.runs.len().to_string(),
         some => format!("{} ({some} diverged)", arm.runs.len()),
     }
+}
+
+/// Formats the accuracy of a milestone in percent, such as "98" or "99.9".
+pub fn milestone_percent(milestone: &Milestone) -> String {
+    ((1000.0 * milestone.accuracy).round() / 10.0).to_string()
 }
 
 fn milestone(reached: &Milestone, arm: &ArmResult, with_times: bool) -> String {

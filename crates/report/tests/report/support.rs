@@ -21,6 +21,7 @@ pub fn run(seed: u64, predicted: &[usize]) -> FinishedRun {
         predicted,
         probability: 0.9,
         label_probability: if predicted == 1 { 0.9 } else { 0.1 },
+        file: None,
     };
     let correct = predicted.iter().filter(|&&class| class == 1).count();
     let mut confusion = vec![vec![0; 10]; 10];
@@ -63,6 +64,7 @@ pub fn diverged(seed: u64) -> FinishedRun {
         class_names: None,
         parameters: 1000,
         seconds: 2.0,
+        finished: Some("2026-11-26T12:00:00Z".into()),
         versions: Versions::current(),
         data: Vec::new(),
         files: Vec::new(),
@@ -110,6 +112,7 @@ impl Synthetic {
             comparison: &self.comparison,
             config: "seeds = 2\n".into(),
             network: "cnn".into(),
+            dataset: "MNIST".into(),
             arms: &self.arms,
             folder: &self.output,
             samples,

@@ -12,12 +12,12 @@ use std::{
 use crate::support::{
     assert_contains, assert_lacks, assert_same_text,
     comparisons::{SECTIONS, folder_with_comparison, run_of},
-    digits::{folder_with_config, trainer_on_digits},
+    digits::{folder_with_config, folder_with_digits, trainer_on_digits},
     json,
     pictures::{folder_with_fruit, trainer_on_pictures},
     read_json, read_text,
     refusals::{assert_refused, refused},
-    stderr, trainer_in,
+    stderr, stdout, trainer_in,
 };
 use serde_json::json;
 
@@ -28,8 +28,9 @@ fn page(folder: &Path) -> String {
 /// Returns the text of each file of a report, keyed by its path.
 fn files(comparison: &Path) -> BTreeMap<PathBuf, String> {
     let figures = fs::read_dir(comparison.join("figures")).unwrap().map(|entry| entry.unwrap().path());
+    let tables = fs::read_dir(comparison.join("tables")).unwrap().map(|entry| entry.unwrap().path());
     let others = ["report.html", "report.md", "results.csv"].map(|name| comparison.join(name));
-    figures.chain(others).map(|path| (path.clone(), read_text(&path))).collect()
+    figures.chain(tables).chain(others).map(|path| (path.clone(), read_text(&path))).collect()
 }
 
 /// Checks that a report still has the same files with the same text.
@@ -81,7 +82,8 @@ fn page_contains_all_sections_and_everything_it_refers_to() {
         assert!(source.starts_with("data:image/png;base64,"), "an image is outside the page: {source}");
     }
     assert!(sources.len() >= 6, "expected three digits under two scalings, found {} images", sources.len());
-    assert_lacks(&page, ["http:", "https:", "<script"]);
+    assert_lacks(&page, ["http:", "https:", "<script ", "<link"]);
+    assert_eq!(page.matches("<script>").count(), 1, "only the page's own script");
     assert_contains(&page, ["mnist-trainer compare --config config.toml --out again", "batch_size = 8"]);
 }
 
@@ -266,6 +268,96 @@ fn report_names_every_arm_of_a_grid() {
         fs::read_dir(folder.path().join("all/figures")).unwrap().map(|entry| entry.unwrap().file_name());
     let confusion = figures.filter(|name| name.to_string_lossy().starts_with("confusion-"));
     assert_eq!(confusion.count(), 6);
+    // With one epoch, the curves are those of its steps.
+    let svg = |name: &str| folder.path().join("all/figures").join(name);
+    assert!(svg("early-loss.svg").exists() && !svg("epoch-loss.svg").exists());
+    let heat_map = read_text(&svg("grid.svg"));
+    let heat_map = roxmltree::Document::parse(&heat_map).unwrap();
+    let texts: Vec<&str> = heat_map.descendants().filter_map(|node| node.text()).map(str::trim).collect();
+    for text in ["learning rate, batch size", "0.001, 8", "0.01, 16", "center", "none"] {
+        assert!(texts.contains(&text), "{text}: {texts:?}");
+    }
+}
+
+#[test]
+fn report_without_weights_and_predictions_says_what_is_missing() {
+    let folder = folder_with_comparison("--scalings center,none --seeds 2 --learning-rate 1e-9");
+    let all = folder.path().join("all");
+    fs::remove_file(run_of(&all, "center-seed1").join("model.safetensors")).unwrap();
+    fs::remove_file(run_of(&all, "none-seed1").join("predictions.csv")).unwrap();
+    json(&mut trainer_in(folder.path(), "report all"));
+    assert_contains(&page(folder.path()), ["1 run is left out, because predictions.csv is missing.", "<img"]);
+    for run in ["center-seed1", "center-seed2", "none-seed2"] {
+        fs::remove_file(run_of(&all, run).join("predictions.csv")).unwrap();
+    }
+    json(&mut trainer_in(folder.path(), "report all"));
+    let page = page(folder.path());
+    assert_contains(
+        &page,
+        ["the predictions.csv of every run is missing", "id=\"confusion\"", "id=\"ranking\""],
+    );
+}
+
+#[test]
+fn pictures_keep_the_names_of_their_files() {
+    let folder = folder_with_fruit();
+    let command = "compare --scalings center,none --resize 12x12 --epochs 1 --learning-rate 1e-9 --out all";
+    let output = trainer_on_pictures(folder.path(), command).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let predictions = read_text(&run_of(&folder.path().join("all"), "center-seed1").join("predictions.csv"));
+    let mut lines = predictions.lines();
+    assert_eq!(lines.next(), Some("image,label,predicted,probability,label_probability,file"));
+    let files: Vec<&str> = lines.map(|line| line.rsplit(',').next().unwrap()).collect();
+    assert_eq!(files, ["test/apple/0.png", "test/Pear/0.png", "test/fig/0.png", "test/apple/1.png"]);
+    assert_contains(&page(folder.path()), ["<p class=\"number\">test/", ".png of class "]);
+}
+
+#[test]
+fn runs_of_old_versions_without_file_names_are_read() {
+    let folder = folder_with_comparison("--scalings center --learning-rate 1e-9");
+    let run = run_of(&folder.path().join("all"), "center-seed1");
+    let predictions = run.join("predictions.csv");
+    let new = read_text(&predictions);
+    let lines: Vec<&str> = new.lines().map(|line| line.rsplit_once(',').unwrap().0).collect();
+    let old = lines.join("\n") + "\n";
+    assert_contains(&old, ["image,label,predicted,probability,label_probability\n"]);
+    fs::write(&predictions, old).unwrap();
+    // Old versions recorded no checksums.
+    let mut result = read_json(&run.join("result.json"));
+    let keys = result.as_object_mut().unwrap();
+    for key in ["sha256", "files", "finished"] {
+        keys.remove(key);
+    }
+    keys["versions"]["mnist_trainer"] = "0.2.0".into();
+    fs::write(run.join("result.json"), result.to_string()).unwrap();
+    json(&mut trainer_in(folder.path(), "report all"));
+    assert_contains(&page(folder.path()), ["<p class=\"number\">test image ", "mnist-trainer 0.2.0"]);
+}
+
+#[test]
+fn classes_of_idx_data_are_named_in_a_file() {
+    let folder = folder_with_digits();
+    let names = folder.path().join("data/classes.txt");
+    fs::write(&names, "top\nmiddle & <script>alert(1)</script>\nbottom\n").unwrap();
+    let command =
+        "compare --scalings center,none --epochs 1 --batch-size 8 --limit 96 --learning-rate 1e-9 --out all";
+    json(&mut trainer_on_digits(folder.path(), command));
+    let page = page(folder.path());
+    assert_contains(&page, [">bottom</strong>", "middle &amp; &lt;script&gt;"]);
+    assert_lacks(&page, ["<script>alert"]);
+    let run = run_of(&folder.path().join("all"), "center-seed1");
+    let evaluate = trainer_in(folder.path(), &format!("evaluate {}", run.display())).output().unwrap();
+    assert_contains(&stdout(&evaluate), ["mi…pt> bottom\n", " bottom │"]);
+
+    for (text, reason) in [
+        ("top\nbottom\n", "it has 2 names, but the data have 3 classes"),
+        ("top\n\nbottom\n", "line 2 is empty or contains a control character"),
+        ("top\ntop\nbottom\n", "line 2 repeats the name `top`"),
+    ] {
+        fs::write(&names, text).unwrap();
+        let output = trainer_on_digits(folder.path(), "data summary").output().unwrap();
+        assert_refused(&output, 1, reason);
+    }
 }
 
 #[test]

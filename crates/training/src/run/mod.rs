@@ -4,7 +4,10 @@
 
 mod machine;
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 use mnist_data::source::FileSum;
 use serde::{Deserialize, Serialize};
@@ -137,6 +140,9 @@ pub struct RunResult {
     pub parameters: usize,
     /// Training time in seconds. It includes validation, but not testing and loading.
     pub seconds: f64,
+    /// When the run finished, in UTC, such as `2026-11-26T12:00:00Z`. `None` in results of old versions.
+    #[serde(default)]
+    pub finished: Option<String>,
     /// The versions of the programs that computed it.
     pub versions: Versions,
     /// Checksums of the data files.
@@ -257,31 +263,38 @@ impl FinishedRun {
     /// # Errors
     /// As for [`read`](Self::read), and when the run has another seed.
     pub fn read_intact(folder: &Path, seed: u64) -> Result<Option<Self>, TrainingError> {
-        Self::read_checked(folder, seed, |_| true)
+        let Some(finished) = Self::read(folder)? else { return Ok(None) };
+        finished.result.check_files()?;
+        finished.of_seed(seed).map(Some)
     }
 
-    /// Does the same as [`read_intact`](Self::read_intact), but accepts a run whose weights were removed: a report does
-    /// not need them.
+    /// Reads what is left of a run with this seed, for a report. Weights and predictions may be missing; then there are no
+    /// predictions. Returns `None` if the run is unfinished.
     ///
     /// # Errors
-    /// As for [`read_intact`](Self::read_intact), except for missing weights.
-    pub fn read_for_report(folder: &Path, seed: u64) -> Result<Option<Self>, TrainingError> {
-        let has_weights = folder.join(WEIGHTS).exists();
-        Self::read_checked(folder, seed, |name| name != WEIGHTS || has_weights)
+    /// When another file is missing, one cannot be read or was changed, or the run has another seed.
+    pub fn read_left(folder: &Path, seed: u64) -> Result<Option<Self>, TrainingError> {
+        let Some(result) = RunResult::read(folder)? else { return Ok(None) };
+        let is_gone = |name: &str| {
+            let path = folder.join(name);
+            let is_optional = [WEIGHTS, PREDICTIONS].contains(&name);
+            is_optional && path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound)
+        };
+        let left = result.files.iter().filter(|sum| !is_gone(&sum.name));
+        left.into_iter().try_for_each(|sum| result.read_file(&sum.name).map(|_| ()))?;
+        if !is_gone(PREDICTIONS) {
+            return Self::read(folder)?.map(|finished| finished.of_seed(seed)).transpose();
+        }
+        let curve = files::parse_csv(&folder.join(CURVE), &result.read_file(CURVE)?)?;
+        Self { result, curve, predictions: Vec::new() }.of_seed(seed).map(Some)
     }
 
-    fn read_checked(
-        folder: &Path,
-        seed: u64,
-        is_needed: impl Fn(&str) -> bool,
-    ) -> Result<Option<Self>, TrainingError> {
-        let Some(finished) = Self::read(folder)? else { return Ok(None) };
-        let mut needed = finished.result.files.iter().filter(|sum| is_needed(&sum.name));
-        needed.try_for_each(|sum| finished.result.read_file(&sum.name).map(|_| ()))?;
-        if finished.result.seed != seed {
-            return Err(TrainingError::damaged(folder.join(RESULT))("it is the result of another seed"));
+    fn of_seed(self, seed: u64) -> Result<Self, TrainingError> {
+        if self.result.seed != seed {
+            let path = self.result.run.join(RESULT);
+            return Err(TrainingError::damaged(path)("it is the result of another seed"));
         }
-        Ok(Some(finished))
+        Ok(self)
     }
 
     /// Returns whether the run has a usable model.
