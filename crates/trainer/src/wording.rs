@@ -5,14 +5,17 @@
 
 use std::{io::ErrorKind, path::Path};
 
-use mnist_comparison::ComparisonError;
+use mnist_comparison::{
+    ComparisonError,
+    plan::{PLAN, RUNS},
+};
 use mnist_data::{
     DataError, ScalingError,
     preparation::{Blank, PREPARED},
     scaling::preset_names,
 };
-use mnist_report::{ReportError, numbers::plural};
-use mnist_training::{TrainingError, files::CONFIG};
+use mnist_report::{ReportError, notes::quote, numbers::plural};
+use mnist_training::TrainingError;
 
 use crate::cli::{DataDirOrigin, Invocation};
 
@@ -134,7 +137,7 @@ fn of_training(error: &TrainingError, invocation: &Invocation) -> Wording {
         | TrainingError::ForeignFile { .. }
         | TrainingError::NotAResult { .. } => hint("choose another --out"),
         TrainingError::OtherSettings { .. } => {
-            hint("--resume needs the same settings; choose another --out for new ones")
+            hint("--resume keeps the settings of the folder; choose another --out for new ones")
         }
         TrainingError::OtherData(_) => {
             message(format!("{error}; use the original data set, or choose another --out"))
@@ -146,10 +149,8 @@ fn of_training(error: &TrainingError, invocation: &Invocation) -> Wording {
             message(format!("{error}; resume on the machine that fitted it, or start over with --force"))
         }
         TrainingError::InUse(_) => message(format!("{error}; wait until it has finished, or stop it")),
-        TrainingError::Unfinished(path) if path.join(CONFIG).exists() => {
-            hint(format!("to finish it, repeat its command with --out {} --resume", path.display()))
-        }
-        TrainingError::NoRun(_) | TrainingError::Unfinished(_) => {
+        TrainingError::Unfinished(path) => hint(format!("finish it with `{}`", finishing(path))),
+        TrainingError::NoRun(_) | TrainingError::NotARun(_) => {
             hint("name a run folder; `train` and `compare` write them")
         }
         TrainingError::Diverged(_) => hint("train again with a smaller --learning-rate"),
@@ -166,6 +167,20 @@ fn of_training(error: &TrainingError, invocation: &Invocation) -> Wording {
         }
         _ => (None, None),
     }
+}
+
+/// Returns the command that finishes a run. A run of a comparison is finished together with the others.
+fn finishing(run: &Path) -> String {
+    let comparison = run.parent().filter(|runs| runs.ends_with(RUNS)).and_then(Path::parent);
+    match comparison.filter(|comparison| comparison.join(PLAN).exists()) {
+        Some(comparison) => resume("compare", comparison),
+        None => resume("train", run),
+    }
+}
+
+/// Returns the command that resumes a run or a comparison, quoted for a shell.
+pub fn resume(command: &str, folder: &Path) -> String {
+    format!("mnist-trainer {command} --resume {}", quote(&folder.to_string_lossy()))
 }
 
 fn of_data(error: &DataError, invocation: &Invocation) -> Wording {

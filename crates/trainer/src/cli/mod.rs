@@ -124,7 +124,7 @@ pub struct ScaleArgs {
 #[command(after_help = "Examples:
   mnist-trainer train --scaling standardize
   mnist-trainer train --config configs/center.toml --epochs 1 --limit 6000
-  mnist-trainer train --scaling center --out runs/center --resume")]
+  mnist-trainer train --resume runs/center")]
 pub struct TrainArgs {
     /// Scaling of the pixels; --config can define your own
     #[arg(long, value_name = "SCALING", value_parser = values::scaling())]
@@ -145,7 +145,7 @@ pub struct TrainArgs {
   mnist-trainer compare
   mnist-trainer compare --scalings normalize,standardize --seeds 5
   mnist-trainer compare --until-decided --margin 20
-  mnist-trainer compare --config configs/compare.toml --out runs/tutorial --resume")]
+  mnist-trainer compare --resume runs/tutorial --seeds 20")]
 pub struct CompareArgs {
     /// Scalings to compare, separated by commas [default: normalize,center,standardize]
     #[arg(long, value_name = "SCALING,…", value_delimiter = ',', value_parser = values::scaling())]
@@ -424,9 +424,10 @@ pub struct OutFlags {
     /// Output folder [default: a new one under runs/]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Train only what is missing in the output folder; the settings must be the same
-    #[arg(long, requires = "out", conflicts_with = "force")]
-    pub resume: bool,
+    /// Continue in DIR with the settings that are saved there, and train only what is missing. Without DIR, continue in
+    /// --out; the settings must be the same
+    #[arg(long, value_name = "DIR", num_args = 0..=1, conflicts_with = "force")]
+    pub resume: Option<Option<PathBuf>>,
     /// Delete the earlier result in the output folder and start over
     #[arg(long, requires = "out")]
     pub force: bool,

@@ -24,6 +24,7 @@ mod predict;
 mod printed;
 mod reliability;
 mod report;
+mod resume;
 mod scalings;
 mod sharing;
 mod support;
