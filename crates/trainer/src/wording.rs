@@ -92,6 +92,10 @@ fn of_comparison(error: &ComparisonError, invocation: &Invocation) -> Wording {
             hint("choose another --out, or use the version that started the comparison")
         }
         ComparisonError::Margin { .. } => hint("choose another --margin"),
+        ComparisonError::NeitherRunNorComparison(_) => {
+            hint("`mnist-trainer runs` lists the runs and comparisons below a folder")
+        }
+        ComparisonError::OtherKind { .. } => hint("name two runs or two comparisons"),
         ComparisonError::NoComparison(_) | ComparisonError::NotAComparison(_) => {
             hint("name the folder of a comparison")
         }

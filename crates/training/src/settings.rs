@@ -12,7 +12,8 @@ use std::{
 };
 
 use burn::tensor::Device;
-use mnist_data::{Augmentation, ColorMode, DataError, DatasetKind, Scaling, Size, Source,
+use mnist_data::{
+    Augmentation, ColorMode, DataError, DatasetKind, Scaling, Size, Source,
     input::{self, shown},
 };
 use serde::{Deserialize, Serialize};
@@ -493,7 +494,7 @@ pub fn read_saved(path: &Path) -> Result<String, TrainingError> {
     String::from_utf8(files::read(path, MOST_SETTINGS)?).map_err(TrainingError::damaged(path))
 }
 
-/// A key with two values, as text that is safe to show.
+/// A key with two values, as text that is safe to show. Of two tables, it shows the first key that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// The key.
@@ -507,10 +508,22 @@ impl Difference {
     pub fn of(key: &str, tables: [&toml::Table; 2]) -> Option<Self> {
         let values = tables.map(|table| table.get(key));
         let show = |value: Option<&toml::Value>| {
-            value.map_or_else(|| "nothing".to_owned(), |value| shown(&toml_message::shorten(&value.to_string())).to_string())
+            value.map_or_else(
+                || "nothing".to_owned(),
+                |value| shown(&toml_message::shorten(&value.to_string())).to_string(),
+            )
         };
+        if values[0] == values[1] {
+            return None;
+        }
         let key = shown(&toml_message::shorten(key)).to_string();
-        (values[0] != values[1]).then(|| Self { key, values: values.map(show) })
+        if let [Some(toml::Value::Table(a)), Some(toml::Value::Table(b))] = values
+            && let Some(within) = a.keys().chain(b.keys()).find_map(|key| Self::of(key, [a, b]))
+        {
+            let values = within.values.map(|value| format!("{{ {} = {value}, … }}", within.key));
+            return Some(Self { key, values });
+        }
+        Some(Self { key, values: values.map(show) })
     }
 }
 
@@ -519,7 +532,11 @@ impl Difference {
 ///
 /// # Errors
 /// When one of the texts is not TOML. The error is the reason, without the line in question.
-pub fn first_difference(saved: &str, current: &str, may_differ: &[&str]) -> Result<Option<Difference>, String> {
+pub fn first_difference(
+    saved: &str,
+    current: &str,
+    may_differ: &[&str],
+) -> Result<Option<Difference>, String> {
     let parse = |text| toml::from_str(text).map_err(|error| error.message().to_owned());
     let [saved, current]: [toml::Table; 2] = [parse(saved)?, parse(current)?];
     let keys = saved.keys().chain(current.keys());

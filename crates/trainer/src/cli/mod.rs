@@ -53,6 +53,9 @@ pub enum Command {
     /// Before the planned end, this counts as a look: from then on, the comparison is tested at every look, which needs
     /// larger differences.
     Report(ReportArgs),
+    /// List, show or compare the runs and comparisons below a folder
+    #[command(args_conflicts_with_subcommands = true, arg_required_else_help = false)]
+    Runs(RunsArgs),
     /// Compare accuracies from any program: which differences are more than chance
     Verdict(VerdictArgs),
     /// Export a trained run's model and scaling to ONNX or, for PyTorch, to safetensors
@@ -184,6 +187,43 @@ pub struct ReportArgs {
     /// New folder of the data set, if it has moved
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "With --format json, `runs` contains an object per row with the keys path, kind, state, problem, date,
+dataset, data_dir, scalings, seed, seeds, accuracy, best, finished_runs and planned_runs.
+
+Examples:
+  mnist-trainer runs
+  mnist-trainer runs runs/compare-normalize-center-20261122T120000Z
+  mnist-trainer runs diff runs/center runs/standardize"
+)]
+pub struct RunsArgs {
+    #[command(subcommand)]
+    pub command: Option<RunsCommand>,
+    /// Folder to search, with all folders below it; the runs of a comparison count as one row. To list them, name the
+    /// comparison
+    #[arg(default_value = "runs")]
+    pub folder: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RunsCommand {
+    /// Show the settings, data, versions, result and files of a run or a comparison
+    #[command(after_help = "Example: mnist-trainer runs show runs/center")]
+    Show {
+        /// Folder of a run or a comparison, finished or not
+        run: PathBuf,
+    },
+    /// Compare two runs, or two comparisons: settings, data, versions, accuracy and the answers to the test images
+    #[command(after_help = "Example: mnist-trainer runs diff runs/center runs/standardize")]
+    Diff {
+        /// Folder of the first
+        a: PathBuf,
+        /// Folder of the second
+        b: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -180,23 +180,31 @@ impl OutFlags {
         let folder = match (&self.resume, &self.out) {
             (None, _) | (Some(None), Some(_)) => return Ok(Overrides::default()),
             (Some(None), None) => {
-                return Err(UsageError("--resume needs the folder to continue in, such as --resume runs/center".into()).into());
+                return Err(UsageError(
+                    "--resume needs a folder, as in `--resume DIR` or `--out DIR --resume`".into(),
+                )
+                .into());
             }
             (Some(Some(_)), Some(_)) => {
-                return Err(UsageError("--resume already names the output folder; leave out --out".into()).into());
+                return Err(
+                    UsageError("--resume already names the output folder; leave out --out".into()).into()
+                );
             }
             (Some(Some(folder)), None) => folder,
         };
         let config = folder.join(CONFIG);
         if !folder.is_dir() || !config.exists() {
             let message = format!("there is nothing to resume in {}: it has no {CONFIG}", folder.display());
-            return Err(HintedError::new(message, "`mnist-trainer runs` lists the runs and comparisons").into());
+            return Err(
+                HintedError::new(message, "`mnist-trainer runs` lists the runs and comparisons").into()
+            );
         }
         let saved = Overrides::read(&config).map_err(TrainingError::damaged(&config))?;
         if let Some(other) = kind.mistaken_for(&saved) {
             let folder = folder.display();
             let message = format!("{folder} is a {}, not a {}", other.name(), kind.name());
-            let hint = format!("use `mnist-trainer {} --resume {}`", other.command(), quote(&folder.to_string()));
+            let hint =
+                format!("use `mnist-trainer {} --resume {}`", other.command(), quote(&folder.to_string()));
             return Err(HintedError::new(message, hint).into());
         }
         if saved.network.as_ref().is_some_and(|network| *network != ModelConfig::new().name()) {

@@ -10,6 +10,7 @@ mod export;
 mod parity;
 mod predict;
 mod report;
+mod runs;
 mod scale;
 mod train;
 mod verdict;
@@ -36,6 +37,7 @@ pub fn run(command: Option<Command>, terminal: &Terminal) -> Result<()> {
         Command::Compare(args) => compare::run(args, terminal),
         Command::Evaluate(args) => evaluate::run(args, terminal),
         Command::Report(args) => report::run(args, terminal),
+        Command::Runs(args) => runs::run(args, terminal),
         Command::Verdict(args) => verdict::run(&args, terminal),
         Command::Completions { shell } => completions::run(shell),
         Command::Export(args) => export::run(args, terminal),

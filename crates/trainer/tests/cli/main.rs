@@ -25,6 +25,7 @@ mod printed;
 mod reliability;
 mod report;
 mod resume;
+mod runs;
 mod scalings;
 mod sharing;
 mod support;

@@ -43,12 +43,25 @@ fn other_settings_are_refused_with_both_values() {
     let folder = folder_with_comparison("--scalings none,center --seeds 2");
     json(&mut trainer_on_digits(folder.path(), TRAIN));
     fs::write(folder.path().join("c.toml"), "epochs = 7").unwrap();
-    let refuse = |arguments, status, message| refused(&mut trainer_in(folder.path(), arguments), status, message);
+    let refuse =
+        |arguments, status, message| refused(&mut trainer_in(folder.path(), arguments), status, message);
     let errors = [
-        refuse("train --resume run --seed 5", 2, "`seed` differs from the value in run/config.toml: 5 instead of 3"),
-        refuse("train --resume run --config c.toml", 2, "`epochs` differs from the value in run/config.toml: 7 instead of 2"),
+        refuse(
+            "train --resume run --seed 5",
+            2,
+            "`seed` differs from the value in run/config.toml: 5 instead of 3",
+        ),
+        refuse(
+            "train --resume run --config c.toml",
+            2,
+            "`epochs` differs from the value in run/config.toml: 7 instead of 2",
+        ),
         refuse("train --resume run --scaling none", 2, "`scaling` differs"),
-        refuse("train --resume run --limit 9", 2, "`limit` differs from the value in run/config.toml: 9 instead of nothing"),
+        refuse(
+            "train --resume run --limit 9",
+            2,
+            "`limit` differs from the value in run/config.toml: 9 instead of nothing",
+        ),
         refuse("compare --resume all --margin 3", 2, "`margin` differs"),
         refuse("compare --resume all --seeds 1", 2, "`seeds` leaves out some"),
     ];
@@ -61,7 +74,8 @@ fn folder_that_cannot_be_resumed_is_refused() {
     json(&mut trainer_on_digits(folder.path(), TRAIN));
     fs::create_dir(folder.path().join("damaged")).unwrap();
     fs::write(folder.path().join("damaged/config.toml"), "epochs = 'a'").unwrap();
-    let refuse = |arguments, status, message| refused(&mut trainer_in(folder.path(), arguments), status, message);
+    let refuse =
+        |arguments, status, message| refused(&mut trainer_in(folder.path(), arguments), status, message);
     let errors = [
         refuse("train --resume", 2, "--resume needs the folder"),
         refuse("train --resume run --out other", 2, "leave out --out"),
