@@ -77,7 +77,7 @@ fn folder_that_cannot_be_resumed_is_refused() {
     let refuse =
         |arguments, status, message| refused(&mut trainer_in(folder.path(), arguments), status, message);
     let errors = [
-        refuse("train --resume", 2, "--resume needs the folder"),
+        refuse("train --resume", 2, "--resume needs a folder"),
         refuse("train --resume run --out other", 2, "leave out --out"),
         refuse("train --resume run --force", 2, "--force"),
         refuse("train --resume nowhere", 1, "nothing to resume in nowhere"),
