@@ -140,20 +140,28 @@ impl LiveView {
             (None, []) => return None,
         };
         let is_enough = trained > 0 && trained.saturating_mul(part) >= trained + remaining;
-        is_enough.then(|| now.duration_since(begun?).mul_f64(remaining as f64 / trained as f64).into())?
+        let elapsed = now.saturating_duration_since(begun?);
+        is_enough.then(|| elapsed.mul_f64(remaining as f64 / trained as f64))
     }
 
     /// Returns the lines for a terminal of this size. None is wider than the terminal, and there are fewer than it has
     /// rows.
     pub fn lines(&self, now: Instant, width: usize, height: usize) -> Vec<String> {
         let width = width.saturating_sub(1).clamp(1, WIDEST);
-        let names = self.trainings.iter().map(|training| training.name.as_str()).chain(self.all.map(|_| "all"));
+        let names =
+            self.trainings.iter().map(|training| training.name.as_str()).chain(self.all.map(|_| "all"));
         let column = name_column(names);
         // A training of its own has the time left in its line.
         let left = self.time_left_after(now, 100).map(describe_time_left);
         let mut lines: Vec<String> = Vec::new();
         for training in &self.trainings {
-            lines.push(progress_line(&training.name, column, training.done, training.images, &training.message));
+            lines.push(progress_line(
+                &training.name,
+                column,
+                training.done,
+                training.images,
+                &training.message,
+            ));
         }
         match self.all {
             Some(all) => {
@@ -181,12 +189,12 @@ impl LiveView {
         }
         let column = name_column(arms.iter().map(|arm| arm.name.as_str()));
         let best = arms[0].mean;
+        let is_contest = arms.len() > 1;
         let line = |arm: &&ArmStanding| {
             let mean = arm.mean.map_or_else(|| "diverged".to_owned(), percent);
-            let line =
-                format!("  {}  {mean:>8}  {}", fit_name(&arm.name, column), plural(arm.seeds, "seed"));
+            let line = format!("  {}  {mean:>8}  {}", fit_name(&arm.name, column), plural(arm.seeds, "seed"));
             // Several arms lead if their means are equal.
-            if arm.mean.is_some() && arm.mean == best && arms.len() > 1 {
+            if arm.mean.is_some() && arm.mean == best && is_contest {
                 Style::new().for_stderr().green().apply_to(format!("{line}, leads")).to_string()
             } else {
                 line
@@ -208,7 +216,8 @@ fn fit_name(name: &str, column: usize) -> String {
 fn progress_line(name: &str, column: usize, done: u64, images: u64, message: &str) -> String {
     let fraction = if images == 0 { 0.0 } else { (done as f64 / images as f64).min(1.0) };
     let full = (fraction * BAR as f64) as usize;
-    let bar = Style::new().for_stderr().cyan().apply_to("█".repeat(full)).to_string() + &"░".repeat(BAR - full);
+    let bar =
+        Style::new().for_stderr().cyan().apply_to("█".repeat(full)).to_string() + &"░".repeat(BAR - full);
     // Rounded down: 100% means that nothing is left.
     format!("{} {bar} {:>3}%  {message}", fit_name(name, column), (100.0 * fraction) as u64)
 }
@@ -264,7 +273,9 @@ mean test accuracy so far:
         let (mut view, start) = view_of(9);
         let id = view.begin(&"wide名".repeat(60), 10);
         view.report(id, 5, &"message ".repeat(40), start);
-        view.set_standing((0..40).map(|number| arm(&"x".repeat(300), Some(f64::from(number) / 40.0), 3)).collect());
+        view.set_standing(
+            (0..40).map(|number| arm(&"x".repeat(300), Some(f64::from(number) / 40.0), 3)).collect(),
+        );
         for (width, height) in [(80, 24), (200, 50), (20, 5), (1, 1)] {
             let lines = view.lines(start, width, height);
             assert!(lines.len() < height.max(2), "{width}×{height}: {}", lines.len());

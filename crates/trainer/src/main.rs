@@ -13,6 +13,7 @@ mod gpu_faults;
 mod input;
 mod interrupt;
 mod layout;
+mod live_view;
 mod terminal;
 mod wording;
 
@@ -42,6 +43,9 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if let Some(enabled) = cli.output.color.choice() {
+        terminal::set_colors(enabled);
+    }
     let terminal = Terminal::new(cli.output.wants_json(), cli.output.quiet);
     if let Err(error) = interrupt::install() {
         terminal::warn(format!("ctrl-C will stop the program without saving its progress: {error}"));

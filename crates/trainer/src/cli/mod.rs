@@ -490,9 +490,34 @@ pub struct OutputFlags {
     /// Format of the result
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, display_order = 900)]
     pub format: Format,
+    /// When to use colors
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto, display_order = 900)]
+    pub color: Color,
     /// Print only the result, warnings and errors
     #[arg(long, global = true, display_order = 900)]
     pub quiet: bool,
+}
+
+/// When to use colors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// In a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Color {
+    /// Returns whether to use colors, or `None` if it depends on the terminal.
+    pub fn choice(self) -> Option<bool> {
+        match self {
+            Self::Auto => None,
+            Self::Always => Some(true),
+            Self::Never => Some(false),
+        }
+    }
 }
 
 /// Format of the result on standard output.

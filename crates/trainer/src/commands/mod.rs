@@ -74,6 +74,11 @@ fn describe_training(scalings: &[String], settings: &TrainingSettings, runs: usi
     )
 }
 
+/// Describes what is trained on which machine, such as "3 scalings × 10 seeds on flex with 2 threads".
+fn describe_machine(trained: &str, settings: &TrainingSettings) -> String {
+    format!("{trained} on {} with {}", settings.backend, plural(rayon::current_num_threads(), "thread"))
+}
+
 fn describe_dataset(settings: &DatasetSettings) -> String {
     let folder = settings.data_dir.as_deref().unwrap_or(Path::new("")).display();
     match settings.dataset {
