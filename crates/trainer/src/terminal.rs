@@ -23,6 +23,9 @@ use crate::{
     live_view::{ArmStanding, LiveView},
 };
 
+/// The lines of the live view that are on the screen. Other lines are printed above them.
+static SCREEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
 /// All progress bars. Lines are printed above them.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
@@ -39,8 +42,6 @@ pub struct Terminal {
 #[derive(Default)]
 struct Trainings {
     view: LiveView,
-    /// Draws the view. It is missing where standard error is no terminal.
-    bar: Option<ProgressBar>,
     drawn: Option<Instant>,
     /// Whether the time left was printed. Where no view is visible, this happens once.
     is_estimated: bool,
@@ -48,6 +49,7 @@ struct Trainings {
 
 /// Removes all progress bars, for example after an error.
 pub fn clear_bars() {
+    show(Vec::new());
     // If standard error is closed, there is nothing to clear.
     let _ = BARS.clear();
 }
@@ -60,7 +62,38 @@ pub fn warn(text: impl AsRef<str>) {
 /// Prints a line on standard error. The work continues if standard error is closed.
 pub fn write_line(text: impl AsRef<str>) {
     let text = layout::fit(&colored(&escape(text.as_ref())), &Term::stderr());
-    let _ = BARS.suspend(|| writeln!(io::stderr(), "{text}"));
+    let screen = SCREEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut output = remove_lines(screen.len());
+    output.push_str(&text);
+    output.push('\n');
+    add_lines(&mut output, &screen);
+    let _ = BARS.suspend(|| io::stderr().write_all(output.as_bytes()));
+}
+
+/// Replaces the live view on the screen. indicatif would fill its lines with spaces: a narrower terminal breaks them,
+/// and so does the `^C` that a terminal shows after ctrl-C.
+fn show(lines: Vec<String>) {
+    let mut screen = SCREEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if lines.is_empty() && screen.is_empty() {
+        return;
+    }
+    let mut output = remove_lines(screen.len());
+    add_lines(&mut output, &lines);
+    // In one piece, so that nobody sees a part of it. If standard error is closed, the training continues.
+    let _ = io::stderr().write_all(output.as_bytes());
+    *screen = lines;
+}
+
+/// Returns the characters that remove the last lines. The cursor is on the empty line below them.
+fn remove_lines(lines: usize) -> String {
+    if lines == 0 { String::new() } else { format!("\r\x1b[{lines}A\x1b[J") }
+}
+
+fn add_lines(output: &mut String, lines: &[String]) {
+    for line in lines {
+        output.push_str(line);
+        output.push('\n');
+    }
 }
 
 /// Colors the first word of an error, a warning and a hint, where standard error has colors.
@@ -180,18 +213,11 @@ impl Trainings {
     fn draw(&mut self) {
         self.drawn = Some(Instant::now());
         if self.view.is_empty() {
-            if let Some(bar) = self.bar.take() {
-                remove(&bar);
-            }
-            return;
+            show(Vec::new());
+        } else {
+            let (rows, columns) = Term::stderr().size();
+            show(self.view.lines(Instant::now(), columns.into(), rows.into()));
         }
-        let (rows, columns) = Term::stderr().size();
-        let lines = self.view.lines(Instant::now(), columns.into(), rows.into());
-        let bar = self.bar.get_or_insert_with(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-            BARS.add(bar.with_style(style("{msg}")))
-        });
-        bar.set_message(lines.join("\n"));
     }
 
     /// Returns the line about the time left: once, as soon as it can be estimated, and only if it is long enough.
@@ -203,17 +229,6 @@ impl Trainings {
         self.is_estimated = true;
         (left >= Self::SHORTEST).then(|| describe_time_left(left))
     }
-}
-
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
-/// Removes a bar, and draws the others again.
-fn remove(bar: &ProgressBar) {
-    bar.finish_and_clear();
-    BARS.remove(bar);
-    BARS.suspend(|| ());
 }
 
 /// Writes to standard output, and ends the line.
@@ -284,9 +299,12 @@ impl Observer for Terminal {
 impl Terminal {
     fn bar(&self, length: u64, template: &str) -> Box<dyn TaskProgress> {
         let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::hidden());
-        let bar = bar.with_style(style(template));
-        // The newest bar comes first. indicatif draws bars only if standard error is a terminal.
-        let bar = if self.quiet { bar } else { BARS.insert(0, bar) };
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = bar.with_style(style);
+        // The newest bar comes first, and none beside the live view. indicatif draws bars only if standard error is a
+        // terminal.
+        let is_hidden = self.quiet || !self.trainings().view.is_empty();
+        let bar = if is_hidden { bar } else { BARS.insert(0, bar) };
         bar.enable_steady_tick(Duration::from_millis(200));
         Box::new(Bar(bar))
     }
@@ -343,7 +361,10 @@ impl TaskProgress for Bar {
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        remove(&self.0);
+        self.0.finish_and_clear();
+        BARS.remove(&self.0);
+        // Redraws the other bars.
+        BARS.suspend(|| ());
     }
 }
 
@@ -394,6 +415,12 @@ mod tests {
         assert!(!is_announced(), "nothing is left to train");
         drop(terminal.begin(&Task::Trainings { images: 10 }));
         assert!(is_announced());
+    }
+
+    #[test]
+    fn lines_of_the_view_are_removed_from_the_line_below_them() {
+        assert_eq!(remove_lines(0), "");
+        assert_eq!(remove_lines(3), "\r\x1b[3A\x1b[J");
     }
 
     #[test]

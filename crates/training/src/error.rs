@@ -150,7 +150,7 @@ pub enum TrainingError {
     #[error("the run {} is unfinished: it has no result.json", shown(.0))]
     Unfinished(PathBuf),
     /// A folder without a run.
-    #[error("{} is not a run: it has no config.toml and no result.json", shown(.0))]
+    #[error("{} is not a finished run: it has no config.toml and no result.json", shown(.0))]
     NotARun(PathBuf),
     /// A comparison's folder instead of a run's.
     #[error("{path} is a comparison, not a run: its runs are in {path}/runs", path = shown(.0))]
