@@ -167,6 +167,11 @@ impl Terminal {
         self.change(|view| view.set_standing(standing));
     }
 
+    /// Returns the time left, once enough is trained to estimate it.
+    pub fn time_left(&self) -> Option<Duration> {
+        self.trainings().view.time_left(Instant::now())
+    }
+
     /// Returns whether standard error shows the live view.
     fn is_live(&self) -> bool {
         !self.quiet && io::stderr().is_terminal()
@@ -393,7 +398,7 @@ mod tests {
         let mut trainings = Trainings::default();
         assert_eq!(estimate(&mut trainings, 10), None, "9.5 seconds are left");
         assert_eq!(
-            trainings.estimate(Instant::now() + Duration::from_secs(60)),
+            trainings.estimate(Instant::now() + Duration::from_mins(1)),
             None,
             "the estimate has been made"
         );

@@ -93,7 +93,7 @@ impl Details {
                 }
                 self.run = run;
             }
-            Err(error) => self.entry = self.entry.clone().damaged(error),
+            Err(error) => self.entry = self.entry.clone().damaged(&error),
         }
     }
 }

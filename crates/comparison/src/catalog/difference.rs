@@ -78,8 +78,8 @@ pub fn compare_results(a: &Path, b: &Path) -> Result<ResultDifference, Compariso
     let accuracies = a.entry.accuracy.zip(b.entry.accuracy);
     Ok(ResultDifference {
         settings,
-        data: of_tables([&a.data, &b.data].map(|data| sums(data))),
-        versions: of_tables([&a, &b].map(|details| versions(details.versions.as_ref()))),
+        data: of_tables(&[&a.data, &b.data].map(|data| sums(data))),
+        versions: of_tables(&[&a, &b].map(|details| versions(details.versions.as_ref()))),
         accuracy_difference: accuracies.map(|(a, b)| a - b),
         without_answers: answers.as_ref().err().cloned(),
         answers: answers.ok(),
@@ -101,7 +101,7 @@ fn add_differences(differences: &mut Vec<Difference>, prefix: &str, tables: [&to
     }
 }
 
-fn of_tables(tables: [toml::Table; 2]) -> Vec<Difference> {
+fn of_tables(tables: &[toml::Table; 2]) -> Vec<Difference> {
     let mut differences = Vec::new();
     add_differences(&mut differences, "", [&tables[0], &tables[1]]);
     differences

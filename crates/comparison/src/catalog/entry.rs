@@ -112,7 +112,7 @@ impl Entry {
                     Err(_) => format!("{} is missing", config.display()),
                     Ok(_) => format!("{} names no scaling", config.display()),
                 };
-                Some(Self::new(folder, kind).damaged(reason))
+                Some(Self::new(folder, kind).damaged(&reason))
             }
         }
     }
@@ -137,7 +137,7 @@ impl Entry {
         }
     }
 
-    pub(super) fn damaged(self, problem: impl ToString) -> Self {
+    pub(super) fn damaged(self, problem: &impl ToString) -> Self {
         Self { state: EntryState::Damaged, problem: Some(problem.to_string()), ..self }
     }
 
@@ -149,7 +149,7 @@ impl Entry {
         let entry = Self::new(folder, EntryKind::Run);
         let settings = match RunSettings::resolve(saved) {
             Ok(settings) => settings,
-            Err(error) => return entry.damaged(error),
+            Err(error) => return entry.damaged(&error),
         };
         let entry = Self {
             scalings: vec![settings.scaling.name().to_owned()],
@@ -157,7 +157,7 @@ impl Entry {
             ..entry.with_data(&settings.training.dataset)
         };
         match read_result(folder, settings.seed) {
-            Err(error) => entry.damaged(error),
+            Err(error) => entry.damaged(&error),
             Ok(None) => entry,
             Ok(Some(result)) => Self {
                 state: match result.status {
@@ -174,7 +174,7 @@ impl Entry {
         let entry = Self::new(folder, EntryKind::Comparison);
         let settings = match ComparisonSettings::resolve(saved) {
             Ok(settings) => settings,
-            Err(error) => return entry.damaged(error),
+            Err(error) => return entry.damaged(&error),
         };
         let mut entry = Self {
             scalings: settings.scaling_names(),
@@ -186,7 +186,7 @@ impl Entry {
             if plan.exists() { Plan::read_any(&plan).map(|plan| plan.runs) } else { Ok(Vec::new()) };
         let planned = match planned {
             Ok(planned) => planned,
-            Err(error) => return entry.damaged(error),
+            Err(error) => return entry.damaged(&error),
         };
         let is_finished = |name: &str| folder.join(RUNS).join(name).join(RESULT).exists();
         let finished = planned.iter().filter(|run| is_finished(&run.name)).count();
@@ -197,10 +197,10 @@ impl Entry {
         }
         let missing = entry.planned_runs.map_or(0, |planned| planned - finished);
         if missing > 0 {
-            return entry.damaged(format!("the results of {} are missing", plural(missing, "run")));
+            return entry.damaged(&format!("the results of {} are missing", plural(missing, "run")));
         }
         match files::read_sealed::<SavedResult>(&result) {
-            Err(error) => entry.damaged(error),
+            Err(error) => entry.damaged(&error),
             Ok((result, _)) => {
                 let best = result.scalings.into_iter().find(|arm| arm.accuracy.mean.is_some());
                 Self {

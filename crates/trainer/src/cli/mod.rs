@@ -467,6 +467,7 @@ pub struct OutFlags {
     /// Continue in DIR with the settings that are saved there, and train only what is missing. Without DIR, continue in
     /// --out; the settings must be the same
     #[arg(long, value_name = "DIR", num_args = 0..=1, conflicts_with = "force")]
+    #[expect(clippy::option_option, reason = "clap's type for a flag with an optional value")]
     pub resume: Option<Option<PathBuf>>,
     /// Delete the earlier result in the output folder and start over
     #[arg(long, requires = "out")]

@@ -98,6 +98,8 @@ impl Reporter for LiveReport<'_> {
 
     fn run_finished(&mut self, folder: &ComparisonFolder, run: &PlannedRun, left: Option<Duration>) {
         if let Some(finished) = folder.run(run) {
+            // The queue estimates after its first image, which is too early after a resume.
+            let left = left.and(self.terminal.time_left());
             let left = left.map_or_else(String::new, |left| format!(", {}", describe_time_left(left)));
             let done = folder.finished();
             let of_all = match folder.settings().seeds {
