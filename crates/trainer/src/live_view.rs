@@ -5,9 +5,8 @@
 use std::time::{Duration, Instant};
 
 use console::{Style, measure_text_width, pad_str, truncate_str};
+use indicatif::HumanDuration;
 use mnist_report::numbers::{percent, plural};
-
-use crate::terminal::describe_time_left;
 
 /// Widest line. A terminal that gets narrower breaks longer lines, and then they could not be removed.
 const WIDEST: usize = 79;
@@ -204,6 +203,13 @@ impl LiveView {
     }
 }
 
+/// Formats the remaining time in its largest unit, such as "about 55 seconds left".
+pub fn describe_time_left(left: Duration) -> String {
+    // Fractions of a second would suggest a precision that the estimate does not have.
+    let seconds = left.as_secs().max(1);
+    format!("about {} left", HumanDuration(Duration::from_secs(seconds)))
+}
+
 fn name_column<'a>(names: impl Iterator<Item = &'a str>) -> usize {
     names.map(measure_text_width).max().unwrap_or(0).min(WIDEST_NAME)
 }
@@ -313,6 +319,13 @@ mean test accuracy so far:
         view.report_all(1800);
         let left = view.time_left(start + Duration::from_secs(10));
         assert_eq!(left, Some(Duration::from_secs(20)), "100 images took 10 seconds, and 200 are left");
+    }
+
+    #[test]
+    fn time_left_is_rounded() {
+        assert_eq!(describe_time_left(Duration::from_millis(300)), "about 1 second left");
+        assert_eq!(describe_time_left(Duration::from_millis(55_900)), "about 55 seconds left");
+        assert_eq!(describe_time_left(Duration::from_secs(605)), "about 10 minutes left");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod bench;
 mod cli;
+mod command_error;
 mod commands;
 mod failure;
 #[cfg(feature = "wgpu")]

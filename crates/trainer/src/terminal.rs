@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use console::{Style, Term};
-use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mnist_training::{
     Observer,
     files::{escape_json, sealed_json},
@@ -20,7 +20,7 @@ use serde::Serialize;
 use crate::{
     interrupt,
     layout::{self, escape, escape_lines},
-    live_view::{ArmStanding, LiveView},
+    live_view::{ArmStanding, LiveView, describe_time_left},
 };
 
 /// The lines of the live view that are on the screen. Other lines are printed above them.
@@ -113,13 +113,6 @@ fn colored(line: &str) -> String {
 pub fn set_colors(enabled: bool) {
     console::set_colors_enabled(enabled);
     console::set_colors_enabled_stderr(enabled);
-}
-
-/// Formats the remaining time in its largest unit, such as "about 55 seconds left".
-pub fn describe_time_left(left: Duration) -> String {
-    // Fractions of a second would suggest a precision that the estimate does not have.
-    let seconds = left.as_secs().max(1);
-    format!("about {} left", HumanDuration(Duration::from_secs(seconds)))
 }
 
 impl Terminal {
@@ -402,13 +395,6 @@ mod tests {
             None,
             "the estimate has been made"
         );
-    }
-
-    #[test]
-    fn time_left_is_rounded() {
-        assert_eq!(describe_time_left(Duration::from_millis(300)), "about 1 second left");
-        assert_eq!(describe_time_left(Duration::from_millis(55_900)), "about 55 seconds left");
-        assert_eq!(describe_time_left(Duration::from_secs(605)), "about 10 minutes left");
     }
 
     #[test]

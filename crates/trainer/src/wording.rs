@@ -17,25 +17,13 @@ use mnist_data::{
 use mnist_report::{ReportError, notes::quote, numbers::plural};
 use mnist_training::TrainingError;
 
-use crate::cli::{DataDirOrigin, Invocation};
+use crate::{
+    cli::{DataDirOrigin, Invocation},
+    command_error::HintedError,
+};
 
 /// Advice where MNIST cannot be downloaded.
 const WITHOUT_DOWNLOAD: &str = "connect to the internet, or pass the folder of MNIST's files with --data-dir";
-
-/// An error of this crate with advice.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct HintedError {
-    message: String,
-    /// What to do about it.
-    pub hint: String,
-}
-
-impl HintedError {
-    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: hint.into() }
-    }
-}
 
 /// The message, or `None` to print the library's, and the hint, if there is one.
 type Wording = (Option<String>, Option<String>);

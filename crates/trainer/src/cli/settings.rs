@@ -14,7 +14,10 @@ use mnist_training::{
     settings::Overrides,
 };
 
-use crate::{failure::UsageError, input, wording::HintedError};
+use crate::{
+    command_error::{HintedError, UsageError},
+    input,
+};
 
 use super::{
     CompareArgs, ConfigFlag, DatasetFlags, FinalOutFlags, OutFlags, RunComputeFlags, RunDatasetFlags,

@@ -20,8 +20,8 @@ use mnist_training::{ExperimentData, FinishedRun, Observer, files::CONFIG};
 use super::{describe_machine, describe_training, report::describe_comparison};
 use crate::{
     cli::CompareArgs,
-    live_view::ArmStanding,
-    terminal::{Terminal, describe_time_left},
+    live_view::{ArmStanding, describe_time_left},
+    terminal::Terminal,
 };
 
 pub fn run(args: CompareArgs, terminal: &Terminal) -> Result<()> {

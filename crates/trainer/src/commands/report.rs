@@ -12,10 +12,11 @@ use serde::Serialize;
 
 use crate::{
     cli::ReportArgs,
+    command_error::HintedError,
     interrupt,
     layout::{fit_stdout, table},
     terminal::Terminal,
-    wording::{HintedError, resume},
+    wording::resume,
 };
 
 #[derive(Serialize)]

@@ -13,9 +13,9 @@ use serde::Serialize;
 
 use crate::{
     cli::{RunsArgs, RunsCommand},
+    command_error::HintedError,
     layout::{fit_stdout, table},
     terminal::Terminal,
-    wording::HintedError,
 };
 
 /// Stands for a value that does not exist.
