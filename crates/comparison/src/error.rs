@@ -26,6 +26,17 @@ pub enum ComparisonError {
     /// A folder without a comparison.
     #[error("{} is not a comparison: it does not contain plan.json", shown(.0))]
     NotAComparison(PathBuf),
+    /// A folder with neither a run nor a comparison.
+    #[error("{} contains neither a run nor a comparison", shown(.0))]
+    NeitherRunNorComparison(PathBuf),
+    /// A run and a comparison, which cannot be compared with each other.
+    #[error("one of {} and {} is a run, the other a comparison", shown(a), shown(b))]
+    OtherKind {
+        /// The first.
+        a: PathBuf,
+        /// The second.
+        b: PathBuf,
+    },
     /// A comparison that another version of the program has begun. Its accuracies may differ for that reason alone.
     #[error(
         "cannot resume a comparison of mnist-trainer {}: results of different versions do not mix",

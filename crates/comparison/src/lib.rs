@@ -25,6 +25,7 @@
 
 pub mod arms;
 mod basis;
+pub mod catalog;
 mod compare;
 mod comparison;
 mod decision;

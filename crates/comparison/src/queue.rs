@@ -215,6 +215,8 @@ struct Overall<'a> {
     task: Mutex<Box<dyn TaskProgress + 'a>>,
     begun: Instant,
     done: AtomicU64,
+    /// Images that this queue has trained. Of a resumed run, these are only the new ones.
+    trained: AtomicU64,
     images: u64,
     /// Set when a run has failed, to stop the others.
     failed: AtomicBool,
@@ -227,6 +229,7 @@ impl<'a> Overall<'a> {
             task: Mutex::new(observer.begin(&Task::Trainings { images })),
             begun: Instant::now(),
             done: AtomicU64::new(0),
+            trained: AtomicU64::new(0),
             images,
             failed: AtomicBool::new(false),
         }
@@ -245,9 +248,9 @@ impl<'a> Overall<'a> {
 
     /// Estimates the remaining time from the average speed since the start.
     fn time_left(&self) -> Option<Duration> {
-        let done = self.done.load(Ordering::Relaxed);
-        (0 < done && done < self.images)
-            .then(|| self.begun.elapsed().mul_f64((self.images - done) as f64 / done as f64))
+        let (done, trained) = (self.done.load(Ordering::Relaxed), self.trained.load(Ordering::Relaxed));
+        (0 < trained && done < self.images)
+            .then(|| self.begun.elapsed().mul_f64((self.images - done) as f64 / trained as f64))
     }
 }
 
@@ -272,7 +275,7 @@ impl Observer for OneOfMany<'_, '_> {
     fn begin(&self, task: &Task) -> Box<dyn TaskProgress + '_> {
         let shown = self.overall.observer.begin(task);
         match task {
-            Task::Training { .. } => Box::new(Counted { one: self, shown }),
+            Task::Training { .. } => Box::new(Counted { one: self, shown, last: None }),
             _ => shown,
         }
     }
@@ -286,11 +289,15 @@ impl Observer for OneOfMany<'_, '_> {
 struct Counted<'a, 'o> {
     one: &'a OneOfMany<'a, 'o>,
     shown: Box<dyn TaskProgress + 'a>,
+    /// The images of the last report. Those of the first report may come from an earlier process.
+    last: Option<u64>,
 }
 
 impl TaskProgress for Counted<'_, '_> {
     fn at(&mut self, done: u64, total: Option<u64>, message: &str) {
         self.shown.at(done, total, message);
+        let new = done.saturating_sub(self.last.replace(done).unwrap_or(done));
+        self.one.overall.trained.fetch_add(new, Ordering::Relaxed);
         self.one.count_up_to(done);
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use mnist_comparison::{ArmResult, Comparison, Looks, until_decided::MOST_SEEDS};
-use mnist_training::files::CONFIG;
 
 use crate::numbers::{count, plural};
 
@@ -42,9 +41,8 @@ pub fn run_on(comparison: &Comparison) -> Option<String> {
             None => " --until-decided",
         }
     };
-    let config = quote(&comparison.folder.join(CONFIG).display().to_string());
     let folder = quote(&comparison.folder.display().to_string());
-    Some(format!("mnist-trainer compare --config {config} --out {folder} --resume{more}"))
+    Some(format!("mnist-trainer compare --resume {folder}{more}"))
 }
 
 /// Quotes a word for a shell if it contains special characters.

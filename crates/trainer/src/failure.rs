@@ -9,15 +9,11 @@ use mnist_training::TrainingError;
 
 use crate::{
     cli::{Invocation, USAGE},
+    command_error::UsageError,
     interrupt::INTERRUPTED,
     terminal::{clear_bars, write_line},
     wording::wording,
 };
-
-/// An invalid argument.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct UsageError(pub String);
 
 /// Prints an error and its hint, a line each, and returns the exit status.
 pub fn report(error: &anyhow::Error, invocation: &Invocation) -> ExitCode {

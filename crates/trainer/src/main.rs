@@ -6,6 +6,7 @@
 
 mod bench;
 mod cli;
+mod command_error;
 mod commands;
 mod failure;
 #[cfg(feature = "wgpu")]
@@ -13,6 +14,7 @@ mod gpu_faults;
 mod input;
 mod interrupt;
 mod layout;
+mod live_view;
 mod terminal;
 mod wording;
 
@@ -42,6 +44,9 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if let Some(enabled) = cli.output.color.choice() {
+        terminal::set_colors(enabled);
+    }
     let terminal = Terminal::new(cli.output.wants_json(), cli.output.quiet);
     if let Err(error) = interrupt::install() {
         terminal::warn(format!("ctrl-C will stop the program without saving its progress: {error}"));

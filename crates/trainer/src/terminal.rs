@@ -3,16 +3,13 @@
 use std::{
     io::{self, BufWriter, IsTerminal, StdoutLock, Write},
     mem,
-    sync::{
-        LazyLock, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
-use console::Term;
-use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use console::{Style, Term};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mnist_training::{
     Observer,
     files::{escape_json, sealed_json},
@@ -23,7 +20,11 @@ use serde::Serialize;
 use crate::{
     interrupt,
     layout::{self, escape, escape_lines},
+    live_view::{ArmStanding, LiveView, describe_time_left},
 };
+
+/// The lines of the live view that are on the screen. Other lines are printed above them.
+static SCREEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// All progress bars. Lines are printed above them.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
@@ -32,15 +33,23 @@ static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 pub struct Terminal {
     json: bool,
     quiet: bool,
-    /// A note to print when the training begins.
-    announcement: Mutex<Option<String>>,
-    /// Whether a task already estimates the remaining time. The runs of a comparison start after the task for all
-    /// of them, which is the one to estimate.
-    has_estimate: AtomicBool,
+    /// Notes to print when the training begins.
+    announcement: Mutex<Vec<String>>,
+    trainings: Mutex<Trainings>,
+}
+
+/// The trainings, and how they are shown.
+#[derive(Default)]
+struct Trainings {
+    view: LiveView,
+    drawn: Option<Instant>,
+    /// Whether the time left was printed. Where no view is visible, this happens once.
+    is_estimated: bool,
 }
 
 /// Removes all progress bars, for example after an error.
 pub fn clear_bars() {
+    show(Vec::new());
     // If standard error is closed, there is nothing to clear.
     let _ = BARS.clear();
 }
@@ -52,21 +61,64 @@ pub fn warn(text: impl AsRef<str>) {
 
 /// Prints a line on standard error. The work continues if standard error is closed.
 pub fn write_line(text: impl AsRef<str>) {
-    let text = layout::fit(&escape(text.as_ref()), &Term::stderr());
-    let _ = BARS.suspend(|| writeln!(io::stderr(), "{text}"));
+    let text = layout::fit(&colored(&escape(text.as_ref())), &Term::stderr());
+    let screen = SCREEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut output = remove_lines(screen.len());
+    output.push_str(&text);
+    output.push('\n');
+    add_lines(&mut output, &screen);
+    let _ = BARS.suspend(|| io::stderr().write_all(output.as_bytes()));
 }
 
-/// Formats the remaining time in its largest unit, such as "about 55 seconds left".
-pub fn describe_time_left(left: Duration) -> String {
-    // Fractions of a second would suggest a precision that the estimate does not have.
-    let seconds = left.as_secs().max(1);
-    format!("about {} left", HumanDuration(Duration::from_secs(seconds)))
+/// Replaces the live view on the screen. indicatif would fill its lines with spaces: a narrower terminal breaks them,
+/// and so does the `^C` that a terminal shows after ctrl-C.
+fn show(lines: Vec<String>) {
+    let mut screen = SCREEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if lines.is_empty() && screen.is_empty() {
+        return;
+    }
+    let mut output = remove_lines(screen.len());
+    add_lines(&mut output, &lines);
+    // In one piece, so that nobody sees a part of it. If standard error is closed, the training continues.
+    let _ = io::stderr().write_all(output.as_bytes());
+    *screen = lines;
+}
+
+/// Returns the characters that remove the last lines. The cursor is on the empty line below them.
+fn remove_lines(lines: usize) -> String {
+    if lines == 0 { String::new() } else { format!("\r\x1b[{lines}A\x1b[J") }
+}
+
+fn add_lines(output: &mut String, lines: &[String]) {
+    for line in lines {
+        output.push_str(line);
+        output.push('\n');
+    }
+}
+
+/// Colors the first word of an error, a warning and a hint, where standard error has colors.
+fn colored(line: &str) -> String {
+    let style = Style::new().for_stderr().bold();
+    for (word, style) in
+        [("error:", style.clone().red()), ("warning:", style.clone().yellow()), ("hint:", style.cyan())]
+    {
+        if let Some(rest) = line.strip_prefix(word) {
+            return format!("{}{rest}", style.apply_to(word));
+        }
+    }
+    line.to_owned()
+}
+
+/// Uses colors always or never. By default, a terminal has colors, unless `NO_COLOR` is set, and a file has none.
+pub fn set_colors(enabled: bool) {
+    console::set_colors_enabled(enabled);
+    console::set_colors_enabled_stderr(enabled);
 }
 
 impl Terminal {
     /// Creates the output. It prints results as JSON if `json` is set, and no progress and notes if `quiet` is set.
     pub fn new(json: bool, quiet: bool) -> Self {
-        Self { json, quiet, announcement: Mutex::default(), has_estimate: AtomicBool::new(false) }
+        Self { json, quiet, announcement: Mutex::default(), trainings: Mutex::default() }
     }
 
     /// Prints the result of a command on standard output: as JSON, or as `text` for people.
@@ -90,22 +142,90 @@ impl Terminal {
         print(|output| output.write_all(json.trim_end().as_bytes()))
     }
 
-    /// Prints a note when the next training begins. If it fails before that, only the error is printed.
-    pub fn announce(&self, text: String) {
-        *self.announcement.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+    /// Prints notes when the next training begins. If it fails before that, only the error is printed.
+    pub fn announce(&self, lines: impl Into<Vec<String>>) {
+        *self.announcement.lock().unwrap_or_else(PoisonError::into_inner) = lines.into();
     }
 
-    /// Prints the announced note, and returns the estimate to print where no progress bar is visible.
-    fn begin_training(&self, images: u64) -> Option<Estimate> {
-        if images == 0 {
+    /// Prints the announced notes.
+    fn begin_training(&self) {
+        let lines = mem::take(&mut *self.announcement.lock().unwrap_or_else(PoisonError::into_inner));
+        for line in lines {
+            self.note(&line);
+        }
+    }
+
+    /// Shows the standing of the arms of a comparison.
+    pub fn set_standing(&self, standing: Vec<ArmStanding>) {
+        self.change(|view| view.set_standing(standing));
+    }
+
+    /// Returns the time left, once enough is trained to estimate it.
+    pub fn time_left(&self) -> Option<Duration> {
+        self.trainings().view.time_left(Instant::now())
+    }
+
+    /// Returns whether standard error shows the live view.
+    fn is_live(&self) -> bool {
+        !self.quiet && io::stderr().is_terminal()
+    }
+
+    /// Changes the view, and draws it.
+    fn change<T>(&self, change: impl FnOnce(&mut LiveView) -> T) -> T {
+        let mut trainings = self.trainings();
+        let changed = change(&mut trainings.view);
+        if self.is_live() {
+            trainings.draw();
+        }
+        changed
+    }
+
+    fn trainings(&self) -> MutexGuard<'_, Trainings> {
+        self.trainings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records progress. Draws the view if the last drawing is some time ago.
+    fn report(&self, report: impl FnOnce(&mut LiveView, Instant)) {
+        let now = Instant::now();
+        let mut trainings = self.trainings();
+        report(&mut trainings.view, now);
+        if self.is_live() {
+            if trainings.drawn.is_none_or(|drawn| now.duration_since(drawn) >= Trainings::PAUSE) {
+                trainings.draw();
+            }
+            return;
+        }
+        let line = if self.quiet { None } else { trainings.estimate(now) };
+        drop(trainings);
+        line.into_iter().for_each(write_line);
+    }
+}
+
+impl Trainings {
+    /// Time between two drawings.
+    const PAUSE: Duration = Duration::from_millis(100);
+
+    /// Shorter times left are not worth a line.
+    const SHORTEST: Duration = Duration::from_secs(10);
+
+    fn draw(&mut self) {
+        self.drawn = Some(Instant::now());
+        if self.view.is_empty() {
+            show(Vec::new());
+        } else {
+            let (rows, columns) = Term::stderr().size();
+            show(self.view.lines(Instant::now(), columns.into(), rows.into()));
+        }
+    }
+
+    /// Returns the line about the time left: once, as soon as it can be estimated, and only if it is long enough.
+    fn estimate(&mut self, now: Instant) -> Option<String> {
+        if self.is_estimated {
             return None;
         }
-        if let Some(text) = self.announcement.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            self.note(&text);
-        }
-        let is_first = !self.has_estimate.swap(true, Ordering::Relaxed);
-        let is_useful = is_first && !self.quiet && !io::stderr().is_terminal();
-        is_useful.then(|| Estimate::new(images))
+        let left = self.view.time_left(now)?;
+        self.is_estimated = true;
+        (left >= Self::SHORTEST).then(|| describe_time_left(left))
     }
 }
 
@@ -147,28 +267,26 @@ impl Observer for Terminal {
     }
 
     fn begin(&self, task: &Task) -> Box<dyn TaskProgress + '_> {
-        let (length, template) = match task {
-            Task::Training { images, .. } => {
-                (*images, "{prefix} {wide_bar} {percent:>3}%, {eta} left\n  {msg}")
+        match task {
+            Task::Training { name, images } => {
+                self.begin_training();
+                let (id, is_one_of_many) =
+                    self.change(|view| (view.begin(&escape(name), *images), view.is_comparison()));
+                if is_one_of_many && !self.is_live() {
+                    self.note(&format!("{name}: started"));
+                }
+                Box::new(Training { terminal: self, id })
             }
-            Task::Trainings { images } => (*images, "all runs {wide_bar} {percent:>3}%, {eta} left"),
-            Task::Images { images } => (*images, "{wide_bar} {pos}/{len} images, {eta} left"),
-            _ => (0, "{spinner} {msg} {wide_bar} {bytes}/{total_bytes} {eta}"),
-        };
-        let estimate = match task {
-            Task::Training { images, .. } | Task::Trainings { images } => self.begin_training(*images),
-            _ => None,
-        };
-        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::hidden()).with_style(style);
-        // The newest bar comes first. indicatif draws bars only if standard error is a terminal.
-        let bar = if self.quiet { bar } else { BARS.insert(0, bar) };
-        bar.enable_steady_tick(Duration::from_millis(200));
-        if let Task::Training { name, .. } = task {
-            bar.set_prefix(name.clone());
-            bar.reset_eta();
+            Task::Trainings { images } => {
+                if *images > 0 {
+                    self.begin_training();
+                }
+                self.change(|view| view.begin_all(*images));
+                Box::new(AllTrainings(self))
+            }
+            Task::Images { images } => self.bar(*images, "{wide_bar} {pos}/{len} images, {eta} left"),
+            _ => self.bar(0, "{spinner} {msg} {wide_bar} {bytes}/{total_bytes} {eta}"),
         }
-        Box::new(Bar { bar, estimate })
     }
 
     fn wants_stop(&self) -> bool {
@@ -176,126 +294,129 @@ impl Observer for Terminal {
     }
 }
 
-/// A progress bar, shown until it is dropped.
-struct Bar {
-    bar: ProgressBar,
-    estimate: Option<Estimate>,
+impl Terminal {
+    fn bar(&self, length: u64, template: &str) -> Box<dyn TaskProgress> {
+        let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::hidden());
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = bar.with_style(style);
+        // The newest bar comes first, and none beside the live view. indicatif draws bars only if standard error is a
+        // terminal.
+        let is_hidden = self.quiet || !self.trainings().view.is_empty();
+        let bar = if is_hidden { bar } else { BARS.insert(0, bar) };
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Box::new(Bar(bar))
+    }
 }
+
+/// A line of the live view, until it is dropped.
+struct Training<'a> {
+    terminal: &'a Terminal,
+    id: usize,
+}
+
+impl TaskProgress for Training<'_> {
+    fn at(&mut self, done: u64, _total: Option<u64>, message: &str) {
+        self.terminal.report(|view, now| view.report(self.id, done, &escape(message), now));
+    }
+}
+
+impl Drop for Training<'_> {
+    fn drop(&mut self) {
+        self.terminal.change(|view| view.end(self.id));
+    }
+}
+
+/// The line of all trainings of a comparison, until it is dropped.
+struct AllTrainings<'a>(&'a Terminal);
+
+impl TaskProgress for AllTrainings<'_> {
+    fn at(&mut self, done: u64, _total: Option<u64>, _message: &str) {
+        self.0.report(|view, _| view.report_all(done));
+    }
+}
+
+impl Drop for AllTrainings<'_> {
+    fn drop(&mut self) {
+        self.0.change(LiveView::end_all);
+    }
+}
+
+/// A progress bar, shown until it is dropped.
+struct Bar(ProgressBar);
 
 impl TaskProgress for Bar {
     fn at(&mut self, done: u64, total: Option<u64>, message: &str) {
         let message = escape(message);
-        if self.bar.message() != message {
-            self.bar.set_message(message.into_owned());
+        if self.0.message() != message {
+            self.0.set_message(message.into_owned());
         }
         if let Some(total) = total {
-            self.bar.set_length(total);
+            self.0.set_length(total);
         }
-        self.bar.set_position(done);
-        if let Some(line) = self.estimate.as_mut().and_then(|estimate| estimate.at(done, Instant::now())) {
-            write_line(line);
-        }
+        self.0.set_position(done);
     }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
-        BARS.remove(&self.bar);
+        self.0.finish_and_clear();
+        BARS.remove(&self.0);
         // Redraws the other bars.
         BARS.suspend(|| ());
     }
-}
-
-/// Estimates once how long a training takes, from the speed of its first images.
-struct Estimate {
-    /// Images to train on, including those before the start.
-    images: u64,
-    /// The first report, and how many images were done by then. A resumed run has some from earlier.
-    start: Option<(Instant, u64)>,
-    is_made: bool,
-}
-
-impl Estimate {
-    /// Shorter times are not worth a line.
-    const SHORTEST: Duration = Duration::from_secs(10);
-
-    fn new(images: u64) -> Self {
-        Self { images, start: None, is_made: false }
-    }
-
-    /// Returns the line to print: once, as soon as the remaining time can be estimated, and only if it is long enough.
-    fn at(&mut self, done: u64, now: Instant) -> Option<String> {
-        let (start, done_before) = *self.start.get_or_insert((now, done));
-        let (trained, remaining) = (done.saturating_sub(done_before), self.images.saturating_sub(done));
-        let left = time_left(now - start, trained, remaining)?;
-        let is_first = !mem::replace(&mut self.is_made, true);
-        (is_first && left >= Self::SHORTEST).then(|| describe_time_left(left))
-    }
-}
-
-/// Returns the time for the remaining images at the speed of the trained ones, or `None` before 5% are trained.
-fn time_left(elapsed: Duration, trained: u64, remaining: u64) -> Option<Duration> {
-    let is_enough = trained > 0 && trained * 20 >= trained + remaining;
-    is_enough.then(|| elapsed.mul_f64(remaining as f64 / trained as f64))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn time_left_is_estimated_from_the_first_5_percent() {
-        let elapsed = Duration::from_secs(3);
-        assert_eq!(time_left(elapsed, 0, 1000), None);
-        assert_eq!(time_left(elapsed, 49, 951), None);
-        assert_eq!(time_left(elapsed, 50, 950), Some(Duration::from_secs(57)));
-        assert_eq!(time_left(elapsed, 1000, 0), Some(Duration::ZERO));
-    }
-
-    #[test]
-    fn images_of_an_earlier_attempt_do_not_count_as_speed() {
-        let (mut estimate, start) = (Estimate::new(1000), Instant::now());
-        let mut at = |done, seconds| estimate.at(done, start + Duration::from_secs(seconds));
-        assert_eq!(at(900, 100), None, "no image has been trained yet");
-        assert_eq!(at(904, 103), None, "4 of 100 images are trained");
-        assert_eq!(at(905, 104).unwrap(), "about 76 seconds left", "5 of 100 images took 4 seconds");
+    /// Returns the printed line after 5% of a training that takes this many seconds.
+    fn estimate(trainings: &mut Trainings, seconds: u64) -> Option<String> {
+        let start = Instant::now();
+        let id = trainings.view.begin("center seed 1", 1000);
+        trainings.view.report(id, 0, "", start);
+        trainings.view.report(id, 50, "", start);
+        trainings.estimate(start + Duration::from_secs(seconds) / 20)
     }
 
     #[test]
     fn long_training_is_estimated_once() {
-        let (mut estimate, start) = (Estimate::new(1000), Instant::now());
-        let mut at = |done, seconds| estimate.at(done, start + Duration::from_secs(seconds));
-        assert_eq!(at(0, 0), None);
-        assert_eq!(at(50, 2).unwrap(), "about 38 seconds left");
-        assert_eq!(at(100, 10), None);
+        let mut trainings = Trainings::default();
+        assert_eq!(estimate(&mut trainings, 40).unwrap(), "about 38 seconds left");
+        assert_eq!(trainings.estimate(Instant::now()), None);
     }
 
     #[test]
     fn short_training_is_never_estimated() {
-        let (mut estimate, start) = (Estimate::new(1000), Instant::now());
-        let mut at = |done, milliseconds| estimate.at(done, start + Duration::from_millis(milliseconds));
-        assert_eq!(at(0, 0), None);
-        assert_eq!(at(50, 500), None, "9.5 seconds are left");
-        assert_eq!(at(100, 60_000), None, "slower now, but the estimate has been made");
-    }
-
-    #[test]
-    fn time_left_is_rounded() {
-        assert_eq!(describe_time_left(Duration::from_millis(300)), "about 1 second left");
-        assert_eq!(describe_time_left(Duration::from_millis(55_900)), "about 55 seconds left");
-        assert_eq!(describe_time_left(Duration::from_secs(605)), "about 10 minutes left");
+        let mut trainings = Trainings::default();
+        assert_eq!(estimate(&mut trainings, 10), None, "9.5 seconds are left");
+        assert_eq!(
+            trainings.estimate(Instant::now() + Duration::from_mins(1)),
+            None,
+            "the estimate has been made"
+        );
     }
 
     #[test]
     fn training_is_announced_when_its_first_task_begins() {
         let terminal = Terminal::new(false, true);
-        let is_announced = || terminal.announcement.lock().unwrap().is_none();
-        terminal.announce("training center on MNIST".into());
-        terminal.begin_training(0);
+        let is_announced = || terminal.announcement.lock().unwrap().is_empty();
+        terminal.announce(["training center on MNIST".to_owned()]);
+        drop(terminal.begin(&Task::Trainings { images: 0 }));
         assert!(!is_announced(), "nothing is left to train");
-        terminal.begin_training(10);
+        drop(terminal.begin(&Task::Trainings { images: 10 }));
         assert!(is_announced());
-        assert!(terminal.has_estimate.into_inner(), "the next task must not estimate again");
+    }
+
+    #[test]
+    fn lines_of_the_view_are_removed_from_the_line_below_them() {
+        assert_eq!(remove_lines(0), "");
+        assert_eq!(remove_lines(3), "\r\x1b[3A\x1b[J");
+    }
+
+    #[test]
+    fn lines_have_no_color_where_standard_error_has_none() {
+        console::set_colors_enabled_stderr(false);
+        assert_eq!(colored("error: it failed"), "error: it failed");
     }
 }

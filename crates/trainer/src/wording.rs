@@ -5,34 +5,25 @@
 
 use std::{io::ErrorKind, path::Path};
 
-use mnist_comparison::ComparisonError;
+use mnist_comparison::{
+    ComparisonError,
+    plan::{PLAN, RUNS},
+};
 use mnist_data::{
     DataError, ScalingError,
     preparation::{Blank, PREPARED},
     scaling::preset_names,
 };
-use mnist_report::{ReportError, numbers::plural};
-use mnist_training::{TrainingError, files::CONFIG};
+use mnist_report::{ReportError, notes::quote, numbers::plural};
+use mnist_training::TrainingError;
 
-use crate::cli::{DataDirOrigin, Invocation};
+use crate::{
+    cli::{DataDirOrigin, Invocation},
+    command_error::HintedError,
+};
 
 /// Advice where MNIST cannot be downloaded.
 const WITHOUT_DOWNLOAD: &str = "connect to the internet, or pass the folder of MNIST's files with --data-dir";
-
-/// An error of this crate with advice.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct HintedError {
-    message: String,
-    /// What to do about it.
-    pub hint: String,
-}
-
-impl HintedError {
-    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: hint.into() }
-    }
-}
 
 /// The message, or `None` to print the library's, and the hint, if there is one.
 type Wording = (Option<String>, Option<String>);
@@ -93,6 +84,10 @@ fn of_comparison(error: &ComparisonError, invocation: &Invocation) -> Wording {
             hint("choose another --out, or use the version that started the comparison")
         }
         ComparisonError::Margin { .. } => hint("choose another --margin"),
+        ComparisonError::NeitherRunNorComparison(_) => {
+            hint("`mnist-trainer runs` lists the runs and comparisons below a folder")
+        }
+        ComparisonError::OtherKind { .. } => hint("name two runs or two comparisons"),
         ComparisonError::NoComparison(_) | ComparisonError::NotAComparison(_) => {
             hint("name the folder of a comparison")
         }
@@ -143,7 +138,7 @@ fn of_training(error: &TrainingError, invocation: &Invocation) -> Wording {
         | TrainingError::ForeignFile { .. }
         | TrainingError::NotAResult { .. } => hint("choose another --out"),
         TrainingError::OtherSettings { .. } => {
-            hint("--resume needs the same settings; choose another --out for new ones")
+            hint("--resume keeps the settings of the folder; choose another --out for new ones")
         }
         TrainingError::OtherData(_) => {
             message(format!("{error}; use the original data set, or choose another --out"))
@@ -155,10 +150,8 @@ fn of_training(error: &TrainingError, invocation: &Invocation) -> Wording {
             message(format!("{error}; resume on the machine that fitted it, or start over with --force"))
         }
         TrainingError::InUse(_) => message(format!("{error}; wait until it has finished, or stop it")),
-        TrainingError::Unfinished(path) if path.join(CONFIG).exists() => {
-            hint(format!("to finish it, repeat its command with --out {} --resume", path.display()))
-        }
-        TrainingError::NoRun(_) | TrainingError::Unfinished(_) => {
+        TrainingError::Unfinished(path) => hint(format!("finish it with `{}`", finishing(path))),
+        TrainingError::NoRun(_) | TrainingError::NotARun(_) => {
             hint("name a run folder; `train` and `compare` write them")
         }
         TrainingError::Diverged(_) => hint("train again with a smaller --learning-rate"),
@@ -175,6 +168,20 @@ fn of_training(error: &TrainingError, invocation: &Invocation) -> Wording {
         }
         _ => (None, None),
     }
+}
+
+/// Returns the command that finishes a run. A run of a comparison is finished together with the others.
+fn finishing(run: &Path) -> String {
+    let comparison = run.parent().filter(|runs| runs.ends_with(RUNS)).and_then(Path::parent);
+    match comparison.filter(|comparison| comparison.join(PLAN).exists()) {
+        Some(comparison) => resume("compare", comparison),
+        None => resume("train", run),
+    }
+}
+
+/// Returns the command that resumes a run or a comparison, quoted for a shell.
+pub fn resume(command: &str, folder: &Path) -> String {
+    format!("mnist-trainer {command} --resume {}", quote(&folder.to_string_lossy()))
 }
 
 fn of_data(error: &DataError, invocation: &Invocation) -> Wording {

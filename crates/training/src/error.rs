@@ -123,10 +123,14 @@ pub enum TrainingError {
         mark: &'static str,
     },
     /// A setting that differs from the one in the folder to be resumed.
-    #[error("`{}` differs from the value in {}", shown(key), shown(path))]
+    #[error("`{}` differs from the value in {}: {current} instead of {saved}", shown(key), shown(path))]
     OtherSettings {
         /// The setting.
         key: String,
+        /// Its value in the folder, as TOML.
+        saved: String,
+        /// The other value, as TOML.
+        current: String,
         /// The saved settings.
         path: PathBuf,
     },
@@ -143,8 +147,11 @@ pub enum TrainingError {
     #[error("the run {} does not exist or is not a folder", shown(.0))]
     NoRun(PathBuf),
     /// A run without a result, so it is unfinished.
-    #[error("{} is not a finished run: it has no result.json", shown(.0))]
+    #[error("the run {} is unfinished: it has no result.json", shown(.0))]
     Unfinished(PathBuf),
+    /// A folder without a run.
+    #[error("{} is not a finished run: it has no config.toml and no result.json", shown(.0))]
+    NotARun(PathBuf),
     /// A comparison's folder instead of a run's.
     #[error("{path} is a comparison, not a run: its runs are in {path}/runs", path = shown(.0))]
     IsComparison(PathBuf),

@@ -81,11 +81,10 @@ impl<M: Classifier> Watch<M> for Monitor<'_> {
         let progress = &state.progress;
         let images = (progress.epochs.len() * self.images_per_epoch + progress.epoch.images) as u64;
         let (loss, accuracy) = (progress.epoch.mean_loss(), 100.0 * progress.epoch.accuracy());
-        let now = progress.curve.points.last().map_or_else(String::new, |point| {
-            format!(" (now {:.4}, {:.2}%)", point.loss, 100.0 * point.accuracy)
-        });
-        let epoch = progress.epochs.len() + 1;
-        let message = format!("epoch {epoch}/{}: loss {loss:.4}, accuracy {accuracy:.2}%{now}", self.epochs);
+        let (epoch, epochs) = (progress.epochs.len() + 1, self.epochs);
+        let digits = epochs.to_string().len();
+        let loss = short_loss(loss);
+        let message = format!("epoch {epoch:>digits$}/{epochs}  loss {loss:>6}  {accuracy:>6.2}%");
         self.task.at(images, None, &message);
         if self.observer.wants_stop() {
             return Ok(ControlFlow::Break(()));
@@ -102,5 +101,41 @@ impl<M: Classifier> Watch<M> for Monitor<'_> {
             self.observer.note(&self.describe(epoch));
         }
         Ok(())
+    }
+}
+
+/// Formats a loss in at most six characters, so that the lines of several runs stay aligned.
+fn short_loss(loss: f64) -> String {
+    if loss.is_nan() {
+        return "NaN".to_owned();
+    }
+    // Rounding can add a digit, so the shorter text decides.
+    let exact = [4, 3, 2, 1, 0].map(|decimals| format!("{loss:.decimals$}"));
+    let fits = |text: &String| text.chars().count() <= 6;
+    exact.into_iter().find(fits).unwrap_or_else(|| match format!("{loss:.1e}") {
+        text if fits(&text) => text,
+        _ => format!("{loss:.0e}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_has_at_most_six_characters() {
+        for (loss, expected) in [
+            (0.0, "0.0000"),
+            (0.07123, "0.0712"),
+            (9.999_99, "10.000"),
+            (123.456, "123.46"),
+            (99_999.96, "100000"),
+            (1_234_567.0, "1.2e6"),
+            (f64::MAX, "2e308"),
+            (f64::INFINITY, "inf"),
+            (f64::NAN, "NaN"),
+        ] {
+            assert_eq!(short_loss(loss), expected);
+        }
     }
 }

@@ -46,7 +46,7 @@ impl TrainedModel {
         if run.join("runs").is_dir() {
             return Err(TrainingError::IsComparison(run.to_owned()));
         }
-        let result = RunResult::read(run)?.ok_or_else(|| TrainingError::Unfinished(run.to_owned()))?;
+        let result = RunResult::read(run)?.ok_or_else(|| unfinished(run))?;
         if result.status == Status::Diverged {
             return Err(TrainingError::Diverged(run.to_owned()));
         }
@@ -217,5 +217,14 @@ impl<M: Classifier> Predictor<M> {
         let items = images.get_many((0..images.len()).collect())?;
         let batch = ScalingBatcher::new(self.trained.fitted.clone()).batch(items, &self.device);
         Ok(read(vec![self.model.forward(batch.images).flatten(0, 1)])?.concat())
+    }
+}
+
+/// Returns the error for a folder without a result.
+fn unfinished(run: &Path) -> TrainingError {
+    if run.join(CONFIG).exists() {
+        TrainingError::Unfinished(run.to_owned())
+    } else {
+        TrainingError::NotARun(run.to_owned())
     }
 }

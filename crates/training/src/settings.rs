@@ -12,7 +12,10 @@ use std::{
 };
 
 use burn::tensor::Device;
-use mnist_data::{Augmentation, ColorMode, DataError, DatasetKind, Scaling, Size, Source, input};
+use mnist_data::{
+    Augmentation, ColorMode, DataError, DatasetKind, Scaling, Size, Source,
+    input::{self, shown},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -477,7 +480,9 @@ pub fn check_unchanged(path: &Path, current: &str, may_differ: &[&str]) -> Resul
     }
     match first_difference(&read_saved(path)?, current, may_differ).map_err(TrainingError::damaged(path))? {
         None => Ok(()),
-        Some(key) => Err(TrainingError::OtherSettings { key, path: path.to_owned() }),
+        Some(Difference { key, values: [saved, current] }) => {
+            Err(TrainingError::OtherSettings { key, saved, current, path: path.to_owned() })
+        }
     }
 }
 
@@ -489,17 +494,53 @@ pub fn read_saved(path: &Path) -> Result<String, TrainingError> {
     String::from_utf8(files::read(path, MOST_SETTINGS)?).map_err(TrainingError::damaged(path))
 }
 
+/// A key with two values, as text that is safe to show. Of two tables, it shows the first key that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// The key.
+    pub key: String,
+    /// Its values as TOML, or "nothing" where it is missing.
+    pub values: [String; 2],
+}
+
+impl Difference {
+    /// Compares a key of two tables. Returns `None` if the values are equal.
+    pub fn of(key: &str, tables: [&toml::Table; 2]) -> Option<Self> {
+        let values = tables.map(|table| table.get(key));
+        let show = |value: Option<&toml::Value>| {
+            value.map_or_else(
+                || "nothing".to_owned(),
+                |value| shown(&toml_message::shorten(&value.to_string())).to_string(),
+            )
+        };
+        if values[0] == values[1] {
+            return None;
+        }
+        let key = shown(&toml_message::shorten(key)).to_string();
+        if let [Some(toml::Value::Table(a)), Some(toml::Value::Table(b))] = values
+            && let Some(within) = a.keys().chain(b.keys()).find_map(|key| Self::of(key, [a, b]))
+        {
+            let values = within.values.map(|value| format!("{{ {} = {value}, … }}", within.key));
+            return Some(Self { key, values });
+        }
+        Some(Self { key, values: values.map(show) })
+    }
+}
+
 /// Returns the first key in which two saved settings differ. Ignores the keys in `may_differ` and the keys that
 /// do not change the result.
 ///
 /// # Errors
 /// When one of the texts is not TOML. The error is the reason, without the line in question.
-pub fn first_difference(saved: &str, current: &str, may_differ: &[&str]) -> Result<Option<String>, String> {
+pub fn first_difference(
+    saved: &str,
+    current: &str,
+    may_differ: &[&str],
+) -> Result<Option<Difference>, String> {
     let parse = |text| toml::from_str(text).map_err(|error| error.message().to_owned());
     let [saved, current]: [toml::Table; 2] = [parse(saved)?, parse(current)?];
     let keys = saved.keys().chain(current.keys());
     Ok(keys
         .filter(|key| !WITHOUT_EFFECT.contains(&key.as_str()) && !may_differ.contains(&key.as_str()))
-        .find(|&key| saved.get(key) != current.get(key))
-        .map(|key| toml_message::shorten(key)))
+        .find_map(|key| Difference::of(key, [&saved, &current])))
 }

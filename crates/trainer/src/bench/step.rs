@@ -26,7 +26,7 @@ use mnist_training::{
 use serde::Serialize;
 
 use super::{Spread, check};
-use crate::{failure::UsageError, terminal::Terminal};
+use crate::{command_error::UsageError, terminal::Terminal};
 
 /// Learning rate of the tutorial.
 const LEARNING_RATE: f64 = 1e-3;

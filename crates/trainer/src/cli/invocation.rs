@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsString,
+    num::NonZeroU32,
     path::{self, Path, PathBuf},
 };
 
@@ -9,14 +10,13 @@ use clap::ArgMatches;
 use mnist_data::DatasetKind;
 use mnist_report::notes::quote;
 
-use super::settings::data_dir_variable;
+use super::{Format, settings::data_dir_variable};
 
 /// The command line, and what else names the data folder.
 #[derive(Debug)]
 pub struct Invocation {
-    /// The program and its arguments.
-    words: Vec<String>,
-    has_command: bool,
+    /// The command that resumes this one, without the folder.
+    resume: Vec<String>,
     has_data_dir: bool,
     /// Whether the command works on MNIST, as far as the flags alone can tell.
     pub is_for_mnist: bool,
@@ -52,8 +52,7 @@ impl Invocation {
             _ => ["config", "run", "comparison"].into_iter().all(|flag| path(flag).is_none()),
         };
         Self {
-            words: arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
-            has_command: matches.subcommand().is_some(),
+            resume: resuming(arguments, matches, command),
             has_data_dir: path("data_dir").is_some(),
             is_for_mnist,
             config: path("config"),
@@ -61,24 +60,11 @@ impl Invocation {
         }
     }
 
-    /// Returns the command that resumes this one in `folder`, quoted for a shell.
+    /// Returns the command that resumes this one in `folder`, quoted for a shell. The folder contains the settings.
     pub fn resumed(&self, folder: &Path) -> String {
-        let mut words = Vec::new();
-        let mut given = self.words.iter().map(String::as_str);
-        while let Some(word) = given.next() {
-            match word {
-                "--out" => _ = given.next(),
-                "--resume" | "--force" => {}
-                _ if word.starts_with("--out=") => {}
-                _ => words.push(word),
-            }
-        }
-        if !self.has_command {
-            words.push("compare");
-        }
         let folder = folder.to_string_lossy();
-        words.extend(["--out", &folder, "--resume"]);
-        words.into_iter().map(quote).collect::<Vec<_>>().join(" ")
+        let words = self.resume.iter().map(String::as_str).chain(["--resume", &folder]);
+        words.map(quote).collect::<Vec<_>>().join(" ")
     }
 
     /// Returns what named `folder` as the data folder.
@@ -91,6 +77,23 @@ impl Invocation {
             None => DataDirOrigin::Run,
         }
     }
+}
+
+/// Returns the program, its command, and the flags that a folder does not save.
+fn resuming(arguments: &[OsString], matches: &ArgMatches, command: &ArgMatches) -> Vec<String> {
+    let program = arguments.first().map(|program| program.to_string_lossy().into_owned());
+    let name = matches.subcommand_name().unwrap_or("compare").to_owned();
+    let mut words: Vec<String> = program.into_iter().chain([name]).collect();
+    if let Ok(Some(jobs)) = command.try_get_one::<NonZeroU32>("jobs") {
+        words.extend(["--jobs".to_owned(), jobs.to_string()]);
+    }
+    if matches.get_one::<Format>("format") == Some(&Format::Json) {
+        words.extend(["--format".to_owned(), "json".to_owned()]);
+    }
+    if matches.get_flag("quiet") {
+        words.push("--quiet".to_owned());
+    }
+    words
 }
 
 #[cfg(test)]
@@ -108,32 +111,25 @@ mod tests {
     }
 
     #[test]
-    fn the_resuming_command_repeats_every_argument() {
+    fn the_resuming_command_names_the_folder_and_what_it_does_not_save() {
         for (arguments, expected) in [
-            (
-                &["train", "--scaling", "center", "--epochs=9"][..],
-                "mnist-trainer train --scaling center --epochs=9 --out runs/it --resume",
-            ),
-            (
-                &["compare", "--out", "here", "--quiet"],
-                "mnist-trainer compare --quiet --out runs/it --resume",
-            ),
-            (&["compare", "--out=here", "--force"], "mnist-trainer compare --out runs/it --resume"),
-            (&["compare", "--out", "here", "--resume"], "mnist-trainer compare --out runs/it --resume"),
-            (&[], "mnist-trainer compare --out runs/it --resume"),
-            (&["--quiet"], "mnist-trainer --quiet compare --out runs/it --resume"),
+            (&["train", "--scaling", "center", "--epochs=9"][..], "train --resume runs/it"),
+            (&["compare", "--out", "here", "--jobs=2"], "compare --jobs 2 --resume runs/it"),
+            (&["compare", "--out=here", "--force", "--quiet"], "compare --quiet --resume runs/it"),
+            (&["compare", "--resume", "here", "--seeds", "3"], "compare --resume runs/it"),
+            (&["train", "--out", "here", "--resume"], "train --resume runs/it"),
+            (&[], "compare --resume runs/it"),
+            (&["--quiet", "--format", "json"], "compare --format json --quiet --resume runs/it"),
         ] {
-            assert_eq!(invocation(arguments).resumed(Path::new("runs/it")), expected);
+            let resumed = invocation(arguments).resumed(Path::new("runs/it"));
+            assert_eq!(resumed, format!("mnist-trainer {expected}"), "{arguments:?}");
         }
     }
 
     #[test]
     fn the_resuming_command_is_quoted_for_a_shell() {
-        let compare = invocation(&["compare", "--scalings", "none,zca", "--data-dir", "my digits"]);
-        assert_eq!(
-            compare.resumed(Path::new("it's")),
-            r"mnist-trainer compare --scalings none,zca --data-dir 'my digits' --out 'it'\''s' --resume"
-        );
+        let compare = invocation(&["compare"]);
+        assert_eq!(compare.resumed(Path::new("it's")), r"mnist-trainer compare --resume 'it'\''s'");
         assert_eq!(["", "$HOME", "a\nb"].map(quote), ["''", "'$HOME'", "'a\nb'"]);
     }
 

@@ -53,6 +53,9 @@ pub enum Command {
     /// Before the planned end, this counts as a look: from then on, the comparison is tested at every look, which needs
     /// larger differences.
     Report(ReportArgs),
+    /// List, show or compare the runs and comparisons below a folder
+    #[command(args_conflicts_with_subcommands = true, arg_required_else_help = false)]
+    Runs(RunsArgs),
     /// Compare accuracies from any program: which differences are more than chance
     Verdict(VerdictArgs),
     /// Export a trained run for other programs (ONNX, safetensors), or as a page to draw on (html)
@@ -124,7 +127,7 @@ pub struct ScaleArgs {
 #[command(after_help = "Examples:
   mnist-trainer train --scaling standardize
   mnist-trainer train --config configs/center.toml --epochs 1 --limit 6000
-  mnist-trainer train --scaling center --out runs/center --resume")]
+  mnist-trainer train --resume runs/center")]
 pub struct TrainArgs {
     /// Scaling of the pixels; --config can define your own
     #[arg(long, value_name = "SCALING", value_parser = values::scaling())]
@@ -145,7 +148,7 @@ pub struct TrainArgs {
   mnist-trainer compare
   mnist-trainer compare --scalings normalize,standardize --seeds 5
   mnist-trainer compare --until-decided --margin 20
-  mnist-trainer compare --config configs/compare.toml --out runs/tutorial --resume")]
+  mnist-trainer compare --resume runs/tutorial --seeds 20")]
 pub struct CompareArgs {
     /// Scalings to compare, separated by commas [default: normalize,center,standardize]
     #[arg(long, value_name = "SCALING,…", value_delimiter = ',', value_parser = values::scaling())]
@@ -184,6 +187,43 @@ pub struct ReportArgs {
     /// New folder of the data set, if it has moved
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "With --format json, `runs` contains an object per row with the keys path, kind, state, problem, date,
+dataset, data_dir, scalings, seed, seeds, accuracy, best, finished_runs and planned_runs.
+
+Examples:
+  mnist-trainer runs
+  mnist-trainer runs runs/compare-normalize-center-20261122T120000Z
+  mnist-trainer runs diff runs/center runs/standardize"
+)]
+pub struct RunsArgs {
+    #[command(subcommand)]
+    pub command: Option<RunsCommand>,
+    /// Folder to search, with all folders below it; the runs of a comparison count as one row. To list them, name the
+    /// comparison
+    #[arg(default_value = "runs")]
+    pub folder: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RunsCommand {
+    /// Show the settings, data, versions, result and files of a run or a comparison
+    #[command(after_help = "Example: mnist-trainer runs show runs/center")]
+    Show {
+        /// Folder of a run or a comparison, finished or not
+        run: PathBuf,
+    },
+    /// Compare two runs, or two comparisons: settings, data, versions, accuracy and the answers to the test images
+    #[command(after_help = "Example: mnist-trainer runs diff runs/center runs/standardize")]
+    Diff {
+        /// Folder of the first
+        a: PathBuf,
+        /// Folder of the second
+        b: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -426,9 +466,11 @@ pub struct OutFlags {
     /// Output folder [default: a new one under runs/]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Train only what is missing in the output folder; the settings must be the same
-    #[arg(long, requires = "out", conflicts_with = "force")]
-    pub resume: bool,
+    /// Continue in DIR with the settings that are saved there, and train only what is missing. Without DIR, continue in
+    /// --out; the settings must be the same
+    #[arg(long, value_name = "DIR", num_args = 0..=1, conflicts_with = "force")]
+    #[expect(clippy::option_option, reason = "clap's type for a flag with an optional value")]
+    pub resume: Option<Option<PathBuf>>,
     /// Delete the earlier result in the output folder and start over
     #[arg(long, requires = "out")]
     pub force: bool,
@@ -451,9 +493,34 @@ pub struct OutputFlags {
     /// Format of the result
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, display_order = 900)]
     pub format: Format,
+    /// When to use colors
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto, display_order = 900)]
+    pub color: Color,
     /// Print only the result, warnings and errors
     #[arg(long, global = true, display_order = 900)]
     pub quiet: bool,
+}
+
+/// When to use colors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// In a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Color {
+    /// Returns whether to use colors, or `None` if it depends on the terminal.
+    pub fn choice(self) -> Option<bool> {
+        match self {
+            Self::Auto => None,
+            Self::Always => Some(true),
+            Self::Never => Some(false),
+        }
+    }
 }
 
 /// Format of the result on standard output.

@@ -2,17 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Result;
 use burn::tensor::Device;
 use mnist_comparison::ComparisonSettings;
 use mnist_data::DatasetKind;
 use mnist_model::{ModelConfig, Network};
+use mnist_report::notes::quote;
 use mnist_training::{
     DatasetSettings, TrainingError, TrainingSettings,
-    files::{Destination, Existing, MOST_SETTINGS, ResultKind},
+    files::{CONFIG, Destination, Existing, MOST_SETTINGS, ResultKind},
     settings::Overrides,
 };
 
-use crate::input;
+use crate::{
+    command_error::{HintedError, UsageError},
+    input,
+};
 
 use super::{
     CompareArgs, ConfigFlag, DatasetFlags, ExportOutFlags, OutFlags, RunComputeFlags, RunDatasetFlags,
@@ -89,13 +94,14 @@ impl TrainingFlags {
 }
 
 impl TrainArgs {
-    /// Merges the flags with the configuration file.
-    pub fn overrides(self) -> Result<Overrides, TrainingError> {
+    /// Merges the flags with the configuration file and with the settings of the run to resume.
+    pub fn overrides(self) -> Result<Overrides> {
+        let saved = self.out.saved(&Kind::Run)?;
         let file = self.config.read()?;
         let flags = Overrides { scaling: self.scaling, seed: self.seed, ..Overrides::default() };
         // As in `compare`, a flag must not hide a contradiction within the file.
         ComparisonSettings::check_grid(&file)?;
-        let merged = flags.over(self.training.over(file));
+        let merged = flags.over(self.training.over(file.over(saved)));
         // Flags may replace the lists of the grid with single values.
         let has_grid = merged.grid.as_ref().is_some_and(|grid| !grid.is_empty());
         self.config.refuse_misplaced([
@@ -111,8 +117,9 @@ impl TrainArgs {
 }
 
 impl CompareArgs {
-    /// Merges the flags with the configuration file.
-    pub fn overrides(self) -> Result<Overrides, TrainingError> {
+    /// Merges the flags with the configuration file and with the settings of the comparison to resume.
+    pub fn overrides(self) -> Result<Overrides> {
+        let saved = self.out.saved(&Kind::Comparison)?;
         let file = self.config.read()?;
         let flags = Overrides {
             scalings: self.scalings,
@@ -124,7 +131,7 @@ impl CompareArgs {
         };
         // Checked before merging, since a flag would hide a contradiction within the file.
         ComparisonSettings::check_grid(&file)?;
-        let merged = flags.over(self.training.over(file));
+        let merged = flags.over(self.training.over(file.over(saved)));
         self.config.refuse_misplaced([
             (
                 merged.scaling.is_some() && merged.scalings.is_none(),
@@ -166,14 +173,88 @@ impl ConfigFlag {
 }
 
 impl OutFlags {
-    /// Returns the output folder: the one that `--out` names, or a new one whose name starts with `name`.
+    /// Returns the output folder: the one that `--out` or `--resume` names, or a new one whose name starts with `name`.
     pub fn destination(&self, name: String, kind: &ResultKind) -> Result<Destination, TrainingError> {
-        let existing = match (self.resume, self.force) {
-            (true, _) => Existing::Resume,
+        let existing = match (&self.resume, self.force) {
+            (Some(_), _) => Existing::Resume,
             (_, true) => Existing::Replace,
             _ => Existing::Refuse,
         };
-        destination(self.out.clone(), existing, name, kind)
+        let resumed = self.resume.clone().flatten();
+        destination(resumed.or_else(|| self.out.clone()), existing, name, kind)
+    }
+
+    /// Returns the settings that are saved in the folder that `--resume` names. Without one, there are none.
+    fn saved(&self, kind: &Kind) -> Result<Overrides> {
+        let folder = match (&self.resume, &self.out) {
+            (None, _) | (Some(None), Some(_)) => return Ok(Overrides::default()),
+            (Some(None), None) => {
+                return Err(UsageError(
+                    "--resume needs a folder, as in `--resume DIR` or `--out DIR --resume`".into(),
+                )
+                .into());
+            }
+            (Some(Some(_)), Some(_)) => {
+                return Err(
+                    UsageError("--resume already names the output folder; leave out --out".into()).into()
+                );
+            }
+            (Some(Some(folder)), None) => folder,
+        };
+        let config = folder.join(CONFIG);
+        if !folder.is_dir() || !config.exists() {
+            let message = format!("there is nothing to resume in {}: it has no {CONFIG}", folder.display());
+            return Err(
+                HintedError::new(message, "`mnist-trainer runs` lists the runs and comparisons").into()
+            );
+        }
+        let saved = Overrides::read(&config).map_err(TrainingError::damaged(&config))?;
+        if let Some(other) = kind.mistaken_for(&saved) {
+            let folder = folder.display();
+            let message = format!("{folder} is a {}, not a {}", other.name(), kind.name());
+            let hint =
+                format!("use `mnist-trainer {} --resume {}`", other.command(), quote(&folder.to_string()));
+            return Err(HintedError::new(message, hint).into());
+        }
+        if saved.network.as_ref().is_some_and(|network| *network != ModelConfig::new().name()) {
+            return Err(TrainingError::OtherNetwork {
+                path: folder.clone(),
+                found: saved.network.unwrap_or_default(),
+                expected: ModelConfig::new().name(),
+            }
+            .into());
+        }
+        Ok(saved)
+    }
+}
+
+/// What `--resume` continues.
+enum Kind {
+    Run,
+    Comparison,
+}
+
+impl Kind {
+    /// Returns the other kind if these are its settings.
+    fn mistaken_for(&self, saved: &Overrides) -> Option<Self> {
+        match self {
+            Self::Run => saved.scalings.is_some().then_some(Self::Comparison),
+            Self::Comparison => saved.scaling.is_some().then_some(Self::Run),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Comparison => "comparison",
+        }
+    }
+
+    fn command(&self) -> &'static str {
+        match self {
+            Self::Run => "train",
+            Self::Comparison => "compare",
+        }
     }
 }
 

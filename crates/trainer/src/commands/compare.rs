@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use mnist_comparison::{
-    Comparison, ComparisonFolder, ComparisonSettings, FittedScalings, Reporter, Seeds, compare,
+    ArmRuns, Comparison, ComparisonFolder, ComparisonSettings, FittedScalings, Reporter, Seeds, compare,
     folder::{COMPARISON, PAGE},
     plan::PlannedRun,
 };
@@ -17,10 +17,11 @@ use mnist_report::{
 };
 use mnist_training::{ExperimentData, FinishedRun, Observer, files::CONFIG};
 
-use super::{describe_training, report::describe_comparison};
+use super::{describe_machine, describe_training, report::describe_comparison};
 use crate::{
     cli::CompareArgs,
-    terminal::{Terminal, describe_time_left},
+    live_view::{ArmStanding, describe_time_left},
+    terminal::Terminal,
 };
 
 pub fn run(args: CompareArgs, terminal: &Terminal) -> Result<()> {
@@ -85,7 +86,9 @@ impl Reporter for LiveReport<'_> {
     fn begin(&mut self, data: &ExperimentData, fitted: &FittedScalings, folder: &ComparisonFolder) {
         let settings = folder.settings();
         let missing = folder.next_runs().len();
-        self.terminal.announce(describe_training(&settings.scaling_names(), &settings.training, missing));
+        let header = describe_training(&settings.scaling_names(), &settings.training, missing);
+        self.terminal.announce([header, describe_machine(&describe_plan(settings), &settings.training)]);
+        self.terminal.set_standing(standing(folder));
         match previews::of_all(settings, data, fitted, self.terminal) {
             Ok(previews) => self.samples = Some(SampleImages { test: data.test.clone(), previews }),
             Err(error) if error.is_interrupt() => {}
@@ -95,12 +98,15 @@ impl Reporter for LiveReport<'_> {
 
     fn run_finished(&mut self, folder: &ComparisonFolder, run: &PlannedRun, left: Option<Duration>) {
         if let Some(finished) = folder.run(run) {
+            // The queue estimates after its first image, which is too early after a resume.
+            let left = left.and(self.terminal.time_left());
             let left = left.map_or_else(String::new, |left| format!(", {}", describe_time_left(left)));
             let done = folder.finished();
             let of_all = match folder.settings().seeds {
                 Seeds::Planned { .. } => format!("{done} of {}", folder.plan().runs.len()),
                 Seeds::UntilDecided { .. } => plural(done, "run"),
             };
+            self.terminal.set_standing(standing(folder));
             self.terminal.note(&format!("{}; {of_all}{left}", describe_run(run, finished)));
         }
         if !folder.is_finished() {
@@ -111,6 +117,26 @@ impl Reporter for LiveReport<'_> {
     fn conclude(&mut self, folder: &ComparisonFolder, comparison: &Comparison) {
         self.write(folder, comparison);
     }
+}
+
+/// Describes the planned runs, such as "3 scalings × 10 seeds".
+fn describe_plan(settings: &ComparisonSettings) -> String {
+    let arms = settings.arms().len();
+    let what = if arms == settings.scalings.len() { "scaling" } else { "arm" };
+    let most = plural(settings.seeds.most().get() as usize, "seed");
+    let seeds = if settings.seeds.is_until_decided() { format!("up to {most}") } else { most };
+    format!("{} × {seeds}", plural(arms, what))
+}
+
+/// Returns the mean accuracy of each arm over its finished runs.
+fn standing(folder: &ComparisonFolder) -> Vec<ArmStanding> {
+    let standing = |arm: &ArmRuns| {
+        let accuracies: Vec<f64> =
+            arm.usable().filter_map(|run| run.result.test).map(|test| test.accuracy).collect();
+        let mean = (!accuracies.is_empty()).then(|| accuracies.iter().sum::<f64>() / accuracies.len() as f64);
+        ArmStanding { name: arm.arm.name.clone(), mean, seeds: arm.runs.len() }
+    };
+    folder.arms().iter().map(standing).collect()
 }
 
 fn describe_run(run: &PlannedRun, finished: &FinishedRun) -> String {

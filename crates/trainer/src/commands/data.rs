@@ -14,9 +14,9 @@ use serde::Serialize;
 
 use crate::{
     cli::{DataArgs, DataCommand},
+    command_error::HintedError,
     layout::table,
     terminal::Terminal,
-    wording::HintedError,
 };
 
 #[derive(Serialize)]

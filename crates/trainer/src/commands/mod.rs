@@ -10,6 +10,7 @@ mod export;
 mod parity;
 mod predict;
 mod report;
+mod runs;
 mod scale;
 mod train;
 mod verdict;
@@ -36,6 +37,7 @@ pub fn run(command: Option<Command>, terminal: &Terminal) -> Result<()> {
         Command::Compare(args) => compare::run(args, terminal),
         Command::Evaluate(args) => evaluate::run(args, terminal),
         Command::Report(args) => report::run(args, terminal),
+        Command::Runs(args) => runs::run(args, terminal),
         Command::Verdict(args) => verdict::run(&args, terminal),
         Command::Completions { shell } => completions::run(shell),
         Command::Export(args) => export::run(args, terminal),
@@ -70,6 +72,11 @@ fn describe_training(scalings: &[String], settings: &TrainingSettings, runs: usi
         plural(runs, "run"),
         plural(epochs, "epoch")
     )
+}
+
+/// Describes what is trained on which machine, such as "3 scalings × 10 seeds on flex with 2 threads".
+fn describe_machine(trained: &str, settings: &TrainingSettings) -> String {
+    format!("{trained} on {} with {}", settings.backend, plural(rayon::current_num_threads(), "thread"))
 }
 
 fn describe_dataset(settings: &DatasetSettings) -> String {

@@ -12,10 +12,11 @@ use serde::Serialize;
 
 use crate::{
     cli::ReportArgs,
+    command_error::HintedError,
     interrupt,
     layout::{fit_stdout, table},
     terminal::Terminal,
-    wording::HintedError,
+    wording::resume,
 };
 
 #[derive(Serialize)]
@@ -28,8 +29,9 @@ pub fn run(args: ReportArgs, terminal: &Terminal) -> Result<()> {
     let mut folder = ComparisonFolder::open(&args.comparison)?;
     if folder.finished() == 0 {
         let folder = args.comparison.display();
-        let hint = format!("to finish some, repeat its command with --out {folder} --resume");
-        return Err(HintedError::new(format!("{folder} has no finished runs"), hint).into());
+        let hint = format!("finish some with `{}`", resume("compare", &args.comparison));
+        let message = format!("the comparison {folder} is unfinished: it has no finished runs");
+        return Err(HintedError::new(message, hint).into());
     }
     let is_elsewhere = args.data_dir.is_some();
     let data = match load_data(&folder, args.data_dir, terminal) {

@@ -17,7 +17,7 @@ use mnist_training::{
 };
 use serde::Serialize;
 
-use crate::{cli::ScaleArgs, layout::table, terminal::Terminal, wording::HintedError};
+use crate::{cli::ScaleArgs, command_error::HintedError, layout::table, terminal::Terminal};
 
 #[derive(Serialize)]
 struct ScaleResult {

@@ -16,7 +16,7 @@ use mnist_training::{
     settings::check_unchanged,
 };
 
-use super::describe_training;
+use super::{describe_machine, describe_training};
 use crate::{cli::TrainArgs, terminal::Terminal};
 
 pub fn run(args: TrainArgs, terminal: &Terminal) -> Result<()> {
@@ -44,7 +44,8 @@ fn train(
     let fitted = Arc::new(fit(&settings.scaling, &data.train, terminal)?);
     let experiment = Experiment::new(&network, &data, device)?;
     let folder = destination.create()?;
-    terminal.announce(describe_training(&[settings.scaling.name().to_owned()], &settings.training, 1));
+    let header = describe_training(&[settings.scaling.name().to_owned()], &settings.training, 1);
+    terminal.announce([header, describe_machine(&format!("seed {}", settings.seed), &settings.training)]);
     let run = experiment.run(settings, &fitted, folder.path(), terminal)?;
     let result = run.ok_or_else(|| TrainingError::InUse(folder.path().to_owned()))?.result;
 

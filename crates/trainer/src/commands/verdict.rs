@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cli::{LooksFlag, VerdictArgs},
+    command_error::HintedError,
     input::{self, is_standard_input},
     layout::{fit_stdout, table},
     terminal::Terminal,
-    wording::HintedError,
 };
 
 /// The unit of differences if the number of test images is unknown.

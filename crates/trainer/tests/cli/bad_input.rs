@@ -135,7 +135,7 @@ fn bad_run() {
     let resume = failing("train --scaling none --dataset idx --data-dir . --out . --resume");
     let errors = [
         failing("evaluate nowhere").fails(1, "a folder\nhint: name a run folder"),
-        failing("evaluate .").with_file("config.toml", "").fails(1, "is not a finished run"),
+        failing("evaluate .").with_file("config.toml", "").fails(1, "is unfinished"),
         resume.with_file("config.toml", "epochs = [").fails(1, "config.toml is missing or invalid"),
     ];
     insta::assert_snapshot!(errors.concat());

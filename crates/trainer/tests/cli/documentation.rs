@@ -16,8 +16,8 @@ use crate::support::{digits::write_digits, pictures::write_fruit, stderr, stdout
 const SHORT_RUNS: &str = r#"#!/bin/sh
 [ $# = 0 ] && set -- compare
 case "$1" in train | compare)
-    case " $* " in *" --limit "*) ;; *) set -- "$@" --limit 256 ;; esac
-    case " $* " in *" --epochs "*) ;; *) set -- "$@" --epochs 1 ;; esac
+    case " $* " in *" --limit "* | *" --resume "*) ;; *) set -- "$@" --limit 256 ;; esac
+    case " $* " in *" --epochs "* | *" --resume "*) ;; *) set -- "$@" --epochs 1 ;; esac
 esac
 exec "$PROGRAM" "$@"
 "#;

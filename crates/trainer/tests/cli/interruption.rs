@@ -64,7 +64,7 @@ fn assert_resumes_to_the_same_bits(config: &str) {
 
     let command = trainer_on_digits(folder.path(), &format!("{arguments} run"));
     let output = interrupt(command, || has_checkpoint(&run));
-    assert_interrupted(&output, "--out run --resume");
+    assert_interrupted(&output, "train --resume run");
     assert!(!run.join("result.json").exists(), "an interrupted run must have no result");
     assert!(has_checkpoint(&run), "the checkpoint was removed");
 
@@ -88,7 +88,7 @@ fn signals_that_end_a_job_save_its_progress_as_ctrl_c_does() {
         let run = folder.path().join("run");
         let arguments = "train --scaling center --epochs 100000 --batch-size 16 --out run";
         let output = stop(trainer_on_digits(folder.path(), arguments), name, || has_checkpoint(&run));
-        assert_interrupted(&output, "--out run --resume");
+        assert_interrupted(&output, "train --resume run");
         assert!(has_checkpoint(&run), "SIG{name}");
     }
 }
@@ -106,7 +106,7 @@ fn second_signal_that_ends_a_job_does_not_cut_off_the_checkpoint() {
         // The process may have ended already.
         let _ = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).output();
     }
-    assert_interrupted(&child.wait_with_output().unwrap(), "--out run --resume");
+    assert_interrupted(&child.wait_with_output().unwrap(), "train --resume run");
 }
 
 #[cfg(target_os = "linux")]
@@ -138,7 +138,7 @@ fn interrupted_comparison_keeps_its_finished_runs_and_resumes() {
     let output = interrupt(trainer_on_digits(folder.path(), arguments), || {
         runs_of(&all).len() == 2 && has_checkpoint(&second())
     });
-    assert_interrupted(&output, "--out all --resume");
+    assert_interrupted(&output, "compare --jobs 1 --resume all");
     let first = read_text(&run_of(&all, "none-seed1").join("result.json"));
     assert_contains(&read_text(&all.join("report.md")), ["So far, 1 of 2 runs finished"]);
     assert!(!all.join("result.json").exists(), "an interrupted comparison must have no result");

@@ -25,6 +25,8 @@ mod predict;
 mod printed;
 mod reliability;
 mod report;
+mod resume;
+mod runs;
 mod scalings;
 mod sharing;
 mod support;

@@ -402,7 +402,7 @@ fn folder_that_is_not_a_comparison_or_is_damaged_is_refused() {
     assert_same_files(&before, &files(&folder.path().join("all")));
 
     fs::remove_file(run.join("result.json")).unwrap();
-    errors += &report("all", "all has no finished runs");
+    errors += &report("all", "all is unfinished: it has no finished runs");
     let name = run.file_name().unwrap().to_str().unwrap();
     insta::assert_snapshot!(errors.replace(name, "center-seed1-[…]"));
 }

@@ -125,6 +125,13 @@ pub fn sync_folder(path: &Path) -> Result<(), TrainingError> {
     synced.map_err(TrainingError::file("write", path))
 }
 
+/// Returns when a file was last written, in UTC and such as `2026-11-26T12:00:00Z`. `None` if it does not exist.
+pub fn modified(path: &Path) -> Option<String> {
+    let modified = path.metadata().ok()?.modified().ok()?;
+    let time = jiff::Timestamp::try_from(modified).ok()?;
+    Some(time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
 /// Returns the SHA-256 in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     HEXLOWER.encode(&Sha256::digest(bytes))

@@ -223,6 +223,21 @@ impl RunResult {
         }
     }
 
+    /// Checks that every file of the run exists and has its length. This is quick, because no file is read.
+    ///
+    /// # Errors
+    /// When a file is missing, or has another length.
+    pub fn check_lengths(&self) -> Result<(), TrainingError> {
+        self.files.iter().try_for_each(|sum| {
+            let path = self.run.join(&sum.name);
+            match path.metadata() {
+                Ok(found) if found.is_file() && found.len() == sum.bytes => Ok(()),
+                Ok(_) => Err(TrainingError::Changed(path)),
+                Err(cause) => Err(TrainingError::file("read", path)(cause)),
+            }
+        })
+    }
+
     /// Checks that no file of the run is missing or was changed.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use serde::Serialize;
 use self::describe::{Pixels, describe};
 use crate::{
     cli::PredictArgs,
-    failure::UsageError,
+    command_error::UsageError,
     input::{self, is_standard_input, is_stream},
     terminal::Terminal,
 };
