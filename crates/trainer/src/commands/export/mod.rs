@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::{
     cli::{ExportArgs, ExportTo},
-    failure::UsageError,
+    command_error::UsageError,
     interrupt,
     terminal::Terminal,
 };

@@ -16,7 +16,10 @@ use mnist_training::{
 use serde::Serialize;
 
 use crate::{
-    cli::ExportArgs, failure::UsageError, layout::fit_stdout, terminal::Terminal, wording::HintedError,
+    cli::ExportArgs,
+    command_error::{HintedError, UsageError},
+    layout::fit_stdout,
+    terminal::Terminal,
 };
 
 /// The file in a new folder.
