@@ -13,18 +13,30 @@ use mnist_training::{
     backend::{is_gpu_used, wait_for_gpus},
 };
 
-/// The message of the first panic after a GPU was used, and where it happened.
-static PANIC: Mutex<Option<[String; 2]>> = Mutex::new(None);
+/// The first panic after a GPU was used.
+static PANIC: Mutex<Option<Fault>> = Mutex::new(None);
+
+struct Fault {
+    message: String,
+    /// Where it happened, with the last warning before it.
+    place: String,
+    /// Whether it only followed from a fault.
+    is_cleaning_up: bool,
+}
 
 /// The last warning in the log.
 static WARNING: Mutex<Option<String>> = Mutex::new(None);
+
+/// Crates of wgpu that complain about what a fault left behind. Their messages would hide the cause.
+const CLEANING_UP: [&str; 2] = ["gpu_descriptor", "gpu_allocator"];
 
 /// Keeps the last warning or error.
 struct LastWarning;
 
 impl Log for LastWarning {
     fn enabled(&self, metadata: &Metadata) -> bool {
-        metadata.level() <= Level::Warn
+        let is_cleaning_up = CLEANING_UP.iter().any(|name| metadata.target().starts_with(name));
+        metadata.level() <= Level::Warn && !is_cleaning_up
     }
 
     fn log(&self, record: &Record) {
@@ -46,7 +58,10 @@ pub fn install() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
         if is_gpu_used() {
-            PANIC.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| describe(panic));
+            let mut kept = PANIC.lock().unwrap_or_else(PoisonError::into_inner);
+            if kept.as_ref().is_none_or(|kept| kept.is_cleaning_up) {
+                *kept = Some(Fault::new(panic));
+            }
         } else {
             usual(panic);
         }
@@ -63,25 +78,26 @@ pub fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     let panic = PANIC.lock().unwrap_or_else(PoisonError::into_inner).take();
     match (result, panic) {
         // The panic of another thread is the cause of the error.
-        (Ok(Err(error)), Some([message, place]))
-            if matches!(error.downcast_ref(), Some(TrainingError::Device(_))) =>
+        (Ok(Err(error)), Some(fault))
+            if matches!(error.downcast_ref(), Some(TrainingError::Device(_))) && !fault.is_cleaning_up =>
         {
-            Err(TrainingError::device_panic(&message, &place).into())
+            Err(TrainingError::device_panic(&fault.message, &fault.place).into())
         }
         (Ok(other), _) => other,
-        (Err(_), Some([message, place])) => Err(TrainingError::device_panic(&message, &place).into()),
+        (Err(_), Some(fault)) => Err(TrainingError::device_panic(&fault.message, &fault.place).into()),
         (Err(payload), None) => panic::resume_unwind(payload),
     }
 }
 
-/// Returns the message, and the place with the last warning before it.
-fn describe(panic: &PanicHookInfo) -> [String; 2] {
-    let message = panic.payload_as_str().unwrap_or("an unknown fault");
-    let place = panic.location().map_or_else(String::new, |location| {
-        let file = location.file().rsplit('/').next().unwrap_or_default();
-        format!("{file}:{}", location.line())
-    });
-    let warning = WARNING.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let warning = warning.map_or_else(String::new, |warning| format!("; {warning}"));
-    [message.to_owned(), format!("{place}{warning}")]
+impl Fault {
+    fn new(panic: &PanicHookInfo) -> Self {
+        let message = panic.payload_as_str().unwrap_or("an unknown fault").to_owned();
+        let path = panic.location().map_or("", |location| location.file());
+        let file = path.rsplit('/').next().unwrap_or_default();
+        let line = panic.location().map_or(0, |location| location.line());
+        let warning = WARNING.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let warning = warning.map_or_else(String::new, |warning| format!("; {warning}"));
+        let is_cleaning_up = CLEANING_UP.iter().any(|name| path.replace('-', "_").contains(name));
+        Self { message, place: format!("{file}:{line}{warning}"), is_cleaning_up }
+    }
 }

@@ -479,7 +479,7 @@ pub struct OutFlags {
 /// The output of an export, which is written at once, so that there is nothing to resume.
 #[derive(Debug, Default, Args)]
 pub struct ExportOutFlags {
-    /// Output folder; for html, the output file [default: a new folder under runs/]
+    /// Output folder; for html also a file that ends with .html [default: a new folder under runs/]
     #[arg(long, value_name = "PATH")]
     pub out: Option<PathBuf>,
     /// Replace an earlier export there

@@ -266,6 +266,7 @@ fn refused_exports_write_nothing() {
     fs::write(folder.path().join("c.toml"), "seed = 1").unwrap();
     let diverging = "train --scaling none --learning-rate 1e30 --epochs 1 --out diverged";
     assert_eq!(trainer_on_digits(folder.path(), diverging).output().unwrap().status.code(), Some(1));
+    fs::write(folder.path().join("notes.html"), "notes").unwrap();
     let refusals = [
         ("nothing --to onnx", 1, "does not exist"),
         ("data --to onnx", 1, "is not a finished run"),
@@ -278,9 +279,10 @@ fn refused_exports_write_nothing() {
         ("run nothing --to html", 1, "does not exist"),
         ("run diverged --to html", 1, "diverged"),
         ("run --to html --data-dir data", 2, "--to html reads no data set"),
-        ("run --to html --out data", 1, "it is a folder"),
+        ("run --to html --out data", 1, "it contains"),
         ("run --to html --out nowhere/draw.html", 1, "its folder does not exist"),
-        ("run --to html --out c.toml --force", 1, "not a page that this program wrote"),
+        ("run --to html --out c.toml --force", 1, "it is a file of another kind"),
+        ("run --to html --out notes.html --force", 1, "not a page that this program wrote"),
         ("run --to onnx --data-dir elsewhere", 1, "an export contains the logits of test images: "),
     ];
     let errors = refusals.map(|(arguments, status, message)| {
@@ -351,6 +353,9 @@ fn page_to_draw_on_is_one_file_that_contains_the_models_in_order() {
     let exported = json(&mut trainer_in(folder.path(), "export run second run --to html --out draw.html"));
     assert_eq!(exported, json!({ "runs": ["run", "second", "run"], "files": ["draw.html"] }));
     let page = read_text(&folder.path().join("draw.html"));
+    let in_folder = json(&mut trainer_in(folder.path(), "export run second run --to html --out pages"));
+    assert_eq!(in_folder["files"], json!(["pages/draw.html"]));
+    assert_same_text("pages/draw.html", &page, &read_text(&folder.path().join("pages/draw.html")));
     assert_contains(
         &page,
         ["<!DOCTYPE html>", "window.mnistTrainer = {", "default-src 'none'", "<noscript>"],

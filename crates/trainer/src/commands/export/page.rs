@@ -1,7 +1,7 @@
 //! `export --to html`: one file with a page to draw on.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
 };
@@ -40,14 +40,19 @@ pub fn write(args: ExportArgs, terminal: &Terminal) -> Result<()> {
             "--to html reads no data set; leave out --dataset, --data-dir, --resize and --color-mode";
         return Err(UsageError(message.into()).into());
     }
-    if let Some(path) = &args.out.out {
-        check_path(path, args.out.force)?;
+    let place = args.out.out.map(Place::of);
+    if let Some(place) = &place {
+        place.check(args.out.force)?;
     }
     let models = Models::open(args.runs.iter().map(PathBuf::as_path))?;
     let page = draw::page(&models)?;
 
-    let path = match args.out.out {
-        Some(path) => path,
+    let path = match place {
+        Some(Place::File(path)) => path,
+        Some(Place::Folder(path)) => {
+            fs::create_dir_all(&path).map_err(TrainingError::file("create", &path))?;
+            path.join(NAME)
+        }
         None => Destination::new("export-html").create()?.path().join(NAME),
     };
     files::write(&path, page.as_bytes())?;
@@ -58,8 +63,42 @@ pub fn write(args: ExportArgs, terminal: &Terminal) -> Result<()> {
     })
 }
 
-/// Refuses a path that cannot be written, before the models are read. Only an earlier page is replaced.
-fn check_path(path: &Path, force: bool) -> Result<()> {
+/// What `--out` names.
+enum Place {
+    File(PathBuf),
+    Folder(PathBuf),
+}
+
+impl Place {
+    /// A name that ends with `.html` is a file, and every other one a folder, as for the other commands.
+    fn of(path: PathBuf) -> Self {
+        let is_html = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("html"));
+        if is_html { Self::File(path) } else { Self::Folder(path) }
+    }
+
+    /// Refuses a place that cannot be written, before the models are read. Only an earlier page is replaced.
+    fn check(&self, force: bool) -> Result<()> {
+        let folder = match self {
+            Self::File(path) => return check_file(path, force),
+            Self::Folder(folder) if !folder.exists() => return Ok(()),
+            Self::Folder(file) if !file.is_dir() => {
+                let message = format!("cannot write {}: it is a file of another kind", shown(file));
+                return Err(HintedError::new(message, "name a folder, or a file that ends with .html").into());
+            }
+            Self::Folder(folder) => folder,
+        };
+        let entries = folder.read_dir().map_err(TrainingError::file("read", folder))?;
+        let mut others = entries.flatten().map(|entry| entry.file_name()).filter(|name| name != NAME);
+        if let Some(other) = others.next() {
+            let message =
+                format!("cannot write to {}: it contains {}", shown(folder), shown(Path::new(&other)));
+            return Err(HintedError::new(message, "choose another --out").into());
+        }
+        check_file(&folder.join(NAME), force)
+    }
+}
+
+fn check_file(path: &Path, force: bool) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let (reason, hint) = if path.is_dir() {
         ("it is a folder", "name a file, such as --out draw.html")
