@@ -27,7 +27,7 @@ use crate::cube::adam::Update;
 /// difference.
 ///
 /// Burn's own Adam makes a dozen passes over memory, and each creates a new tensor. On Flex, this Adam makes a
-/// single pass and writes in place; on GPUs, it is a single launch. On other backends, and for other types than
+/// single pass and writes in place; on GPUs, it is a single launch (see [`ModuleAdam`]). On other backends, and for other types than
 /// `f32`, it calls Burn's Adam. The states of the two are interchangeable. AMSGrad is not supported.
 ///
 /// # Example

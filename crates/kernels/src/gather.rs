@@ -13,7 +13,8 @@ use burn::tensor::{Int, Tensor};
 /// - output: `[count, columns]`
 ///
 /// # Panics
-/// If there are no parts, or they differ in their number of columns.
+/// If there are no parts, or they differ in their number of columns. A row that is not there panics on a CPU, and is zero on a
+/// GPU.
 ///
 /// # Example
 /// ```

@@ -121,7 +121,9 @@ fn of_training(error: &TrainingError, invocation: &Invocation) -> Wording {
                  a smaller --batch-size",
             )
         }
-        TrainingError::Device(_) => hint("a run keeps its last checkpoint for --resume"),
+        TrainingError::Device(_) => {
+            hint("continue from the last checkpoint: repeat the command with --out and --resume")
+        }
         TrainingError::TooManyThreads { most, .. } => hint(format!("use --threads {most} or fewer")),
         TrainingError::Threads(_) => hint("use a smaller --threads"),
         TrainingError::Damaged { .. } | TrainingError::Changed(_) => {

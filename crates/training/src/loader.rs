@@ -15,7 +15,7 @@ use mnist_data::{DataError, ImageBatch, ImageShape, Images, ScaledImages, Scalin
 use mnist_kernels::gather;
 
 use crate::{
-    TrainingError, backend,
+    Observer, TrainingError, backend,
     transfers::{upload, upload_integers},
 };
 
@@ -127,26 +127,32 @@ impl<'a> Loader<'a> {
     /// Returns an epoch's [`batches`], when this many epochs are still to come, including this one.
     ///
     /// # Errors
-    /// When images cannot be read.
+    /// When images cannot be read, or the observer asks to stop.
     pub fn batches<'b>(
         &'b mut self,
         order: &'b [usize],
         batch_size: usize,
         batcher: &ScalingBatcher,
         epochs: usize,
-    ) -> Result<Box<dyn Iterator<Item = Result<LoadedBatch, DataError>> + 'b>, DataError> {
+        observer: &dyn Observer,
+    ) -> Result<Box<dyn Iterator<Item = Result<LoadedBatch, DataError>> + 'b>, TrainingError> {
         let bytes = self.images.len() * self.images.shape().pixels() * size_of::<f32>();
-        let can_keep = backend::is_gpu(&self.device) && !batcher.augments() && bytes <= MOST_KEPT_BYTES;
-        if can_keep && self.kept.is_none() && epochs > 1 {
-            self.kept = Some(KeptImages::copy(self.images, batcher, &self.device)?);
+        let keeps = backend::is_gpu(&self.device) && !batcher.augments() && is_worth_keeping(bytes, epochs);
+        if keeps && self.kept.is_none() {
+            self.kept = Some(KeptImages::copy(self.images, batcher, &self.device, observer)?);
         }
         let Self { images, device, kept } = self;
-        let Some(kept) = kept else {
+        let Some(kept) = kept.as_ref().filter(|_| !batcher.augments()) else {
             return Ok(Box::new(batches(images, order, batch_size, batcher, device)));
         };
         let pieces = kept.pieces(images, order, piece(images, batch_size, device), device);
         Ok(Box::new(split(pieces.map(Ok), batch_size)))
     }
+}
+
+/// Whether a GPU should keep images of this size, when this many epochs are still to come.
+fn is_worth_keeping(bytes: usize, epochs: usize) -> bool {
+    epochs > 1 && bytes <= MOST_KEPT_BYTES
 }
 
 /// The scaled images of a split in a GPU's memory.
@@ -156,13 +162,28 @@ struct KeptImages {
 }
 
 impl KeptImages {
-    fn copy(images: &Images, batcher: &ScalingBatcher, device: &Device) -> Result<Self, DataError> {
+    fn copy(
+        images: &Images,
+        batcher: &ScalingBatcher,
+        device: &Device,
+        observer: &dyn Observer,
+    ) -> Result<Self, TrainingError> {
         let order: Vec<usize> = (0..images.len()).collect();
         // Parts, because a GPU limits the size of a tensor that a kernel reads. The thread scales the next one meanwhile.
         let part = piece(images, 1, device);
         let device = device.clone().without_autodiff();
-        let copy = |scaled| Ok(upload(batcher, scaled?, &device).images.flatten(1, 3));
-        Ok(Self { parts: pieces(images, &order, part, batcher).map(copy).collect::<Result<_, _>>()? })
+        let mut parts = Vec::new();
+        let mut arrived = 0;
+        for scaled in pieces(images, &order, part, batcher) {
+            if observer.wants_stop() {
+                return Err(TrainingError::Interrupted);
+            }
+            let scaled = scaled?;
+            arrived += scaled.labels.len();
+            parts.push(upload(batcher, scaled, &device).images.flatten(1, 3));
+        }
+        check_all_arrived(arrived, images.len())?;
+        Ok(Self { parts })
     }
 
     /// Returns the images at the positions `order`, `piece` at a time. Only positions and classes are copied.
@@ -227,6 +248,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn images_are_kept_for_several_epochs_unless_they_are_too_large() {
+        assert!(is_worth_keeping(60_000 * 784 * 4, 2));
+        assert!(!is_worth_keeping(60_000 * 784 * 4, 1));
+        assert!(!is_worth_keeping((1 << 30) + 1, 2));
+    }
+
+    #[test]
     fn kept_images_give_the_same_batches_as_images_copied_in_each_epoch() {
         let shape = ImageShape { channels: 3, height: 2, width: 4 };
         let pixels = (0..30 * shape.pixels()).map(|i| (i * i % 251) as u8).collect();
@@ -243,7 +271,7 @@ mod tests {
         };
         let copied: Vec<_> =
             batches(&images, &order, 4, &batcher, &device).map(|batch| values(batch.unwrap())).collect();
-        let kept = KeptImages::copy(&images, &batcher, &device).unwrap();
+        let kept = KeptImages::copy(&images, &batcher, &device, &()).unwrap();
         let kept = split(kept.pieces(&images, &order, 12, &device).map(Ok), 4);
         let kept: Vec<_> = kept.map(|batch| values(batch.unwrap())).collect();
         assert_eq!(kept, copied);

@@ -233,9 +233,13 @@ impl<'a> TrainingLoop<'a> {
         }
         let batcher = self.batcher.clone().augmented(&settings.augmentation, seed, epoch);
         let epochs = settings.epochs.get() as usize + 1 - epoch;
+        let loaded = match loader.batches(rest, batch_size, &batcher, epochs, self.observer) {
+            Err(error) if error.is_interrupt() => return Ok((Some(Ending::Stopped), state)),
+            loaded => loaded?,
+        };
+        let mut loaded = loaded.peekable();
         let mut read_every = self.read_every();
         let mut unread = UnreadSteps::default();
-        let mut loaded = loader.batches(rest, batch_size, &batcher, epochs)?.peekable();
         while let Some(next) = loaded.next() {
             let LoadedBatch { batch, labels } = next?;
             let learning_rate = settings.learning_rate.get();

@@ -60,12 +60,6 @@ impl RunComputeFlags {
 }
 
 impl RunDatasetFlags {
-    /// Returns whether any of these flags is given.
-    pub fn is_any(&self) -> bool {
-        let Self { dataset, data_dir, resize, color_mode } = self;
-        dataset.is_some() || data_dir.is_some() || resize.is_some() || color_mode.is_some()
-    }
-
     /// Returns the data set of a run, with the changes that these flags ask for.
     pub fn over(self, run: &DatasetSettings) -> Result<DatasetSettings, TrainingError> {
         let Self { dataset, data_dir, resize, color_mode } = self;

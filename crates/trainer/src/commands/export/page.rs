@@ -1,26 +1,20 @@
 //! `export --to html`: one file with a page to draw on.
 
 use std::{
-    fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
 };
 
 use anyhow::Result;
-use mnist_data::input::shown;
+use mnist_data::input::{self, shown};
 use mnist_report::draw::{self, GENERATOR, Models};
 use mnist_training::{
     TrainingError,
-    files::{self, Destination},
+    files::{self, Destination, ResultKind, State},
 };
 use serde::Serialize;
 
-use crate::{
-    cli::ExportArgs,
-    command_error::{HintedError, UsageError},
-    layout::fit_stdout,
-    terminal::Terminal,
-};
+use crate::{cli::ExportArgs, command_error::HintedError, layout::fit_stdout, terminal::Terminal};
 
 /// The file in a new folder.
 const NAME: &str = "draw.html";
@@ -35,25 +29,20 @@ struct PageResult {
 }
 
 pub fn write(args: ExportArgs, terminal: &Terminal) -> Result<()> {
-    if args.dataset.is_any() {
-        let message =
-            "--to html reads no data set; leave out --dataset, --data-dir, --resize and --color-mode";
-        return Err(UsageError(message.into()).into());
-    }
-    let place = args.out.out.map(Place::of);
-    if let Some(place) = &place {
-        place.check(args.out.force)?;
-    }
+    // The place is checked before the models are read.
+    let file = args.out.out.clone().filter(|path| is_html(path));
+    let folder = match &file {
+        Some(file) => check_file(file, args.out.force).map(|()| None)?,
+        None => Some(args.out.destination("export-html".into(), &PAGE)?),
+    };
     let models = Models::open(args.runs.iter().map(PathBuf::as_path))?;
     let page = draw::page(&models)?;
 
-    let path = match place {
-        Some(Place::File(path)) => path,
-        Some(Place::Folder(path)) => {
-            fs::create_dir_all(&path).map_err(TrainingError::file("create", &path))?;
-            path.join(NAME)
+    let path = match (file, folder) {
+        (Some(file), _) => file,
+        (None, folder) => {
+            folder.unwrap_or_else(|| Destination::new("export-html")).create()?.path().join(NAME)
         }
-        None => Destination::new("export-html").create()?.path().join(NAME),
     };
     files::write(&path, page.as_bytes())?;
     let result = PageResult { runs: args.runs, files: vec![path] };
@@ -63,41 +52,20 @@ pub fn write(args: ExportArgs, terminal: &Terminal) -> Result<()> {
     })
 }
 
-/// What `--out` names.
-enum Place {
-    File(PathBuf),
-    Folder(PathBuf),
+/// How to recognize a folder with a page.
+const PAGE: ResultKind = ResultKind {
+    contents: &[NAME],
+    mark: NAME,
+    state: |folder| is_page(&folder.join(NAME)).is_ok_and(|is_page| is_page).then_some(State::Finished),
+    is_resumable: false,
+};
+
+/// Whether `--out` names a file. Every other name is a folder, as for the other commands.
+fn is_html(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("html"))
 }
 
-impl Place {
-    /// A name that ends with `.html` is a file, and every other one a folder, as for the other commands.
-    fn of(path: PathBuf) -> Self {
-        let is_html = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("html"));
-        if is_html { Self::File(path) } else { Self::Folder(path) }
-    }
-
-    /// Refuses a place that cannot be written, before the models are read. Only an earlier page is replaced.
-    fn check(&self, force: bool) -> Result<()> {
-        let folder = match self {
-            Self::File(path) => return check_file(path, force),
-            Self::Folder(folder) if !folder.exists() => return Ok(()),
-            Self::Folder(file) if !file.is_dir() => {
-                let message = format!("cannot write {}: it is a file of another kind", shown(file));
-                return Err(HintedError::new(message, "name a folder, or a file that ends with .html").into());
-            }
-            Self::Folder(folder) => folder,
-        };
-        let entries = folder.read_dir().map_err(TrainingError::file("read", folder))?;
-        let mut others = entries.flatten().map(|entry| entry.file_name()).filter(|name| name != NAME);
-        if let Some(other) = others.next() {
-            let message =
-                format!("cannot write to {}: it contains {}", shown(folder), shown(Path::new(&other)));
-            return Err(HintedError::new(message, "choose another --out").into());
-        }
-        check_file(&folder.join(NAME), force)
-    }
-}
-
+/// Refuses a file that cannot be written. Only an earlier page is replaced.
 fn check_file(path: &Path, force: bool) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let (reason, hint) = if path.is_dir() {
@@ -118,6 +86,6 @@ fn check_file(path: &Path, force: bool) -> Result<()> {
 
 fn is_page(path: &Path) -> io::Result<bool> {
     let mut start = Vec::new();
-    File::open(path)?.take(START).read_to_end(&mut start)?;
+    input::open(path)?.0.take(START).read_to_end(&mut start)?;
     Ok(String::from_utf8_lossy(&start).contains(GENERATOR))
 }
