@@ -279,18 +279,31 @@ impl ComparisonSettings {
             let ours: Vec<String> = self.arms().iter().map(of).collect();
             saved.arms().iter().map(of).all(|saved| ours.contains(&saved))
         };
-        for (key, is_kept) in [
-            ("until_decided", self.seeds.is_until_decided() || !saved.seeds.is_until_decided()),
+        let learning_rate = |arm: &Arm| format!("{:?}", arm.training.learning_rate.get());
+        let batch_size = |arm: &Arm| arm.training.batch_size.to_string();
+        let until_decided = |settings: &Self| settings.seeds.is_until_decided().to_string();
+        let checks: [(_, _, &dyn Fn(&Self) -> String); 5] = [
+            (
+                "until_decided",
+                self.seeds.is_until_decided() || !saved.seeds.is_until_decided(),
+                &until_decided,
+            ),
             (
                 if self.seeds.is_until_decided() { "max_seeds" } else { "seeds" },
                 saved.seeds.most() <= self.seeds.most(),
+                &|settings| settings.seeds.most().to_string(),
             ),
-            ("scalings", saved.scalings.iter().all(|saved| self.scalings.contains(saved))),
-            ("learning_rate", is_kept(|arm| arm.training.learning_rate.get().to_string())),
-            ("batch_size", is_kept(|arm| arm.training.batch_size.to_string())),
-        ] {
+            ("scalings", saved.scalings.iter().all(|saved| self.scalings.contains(saved)), &|settings| {
+                listed(settings.scaling_names())
+            }),
+            ("learning_rate", is_kept(learning_rate), &|settings| {
+                listed(settings.arms().iter().map(learning_rate))
+            }),
+            ("batch_size", is_kept(batch_size), &|settings| listed(settings.arms().iter().map(batch_size))),
+        ];
+        for (key, is_kept, value) in checks {
             if !is_kept {
-                return Err(ComparisonError::Shrinks(key));
+                return Err(ComparisonError::Shrinks { key, saved: value(&saved), current: value(self) });
             }
         }
         Ok(())
@@ -319,6 +332,21 @@ fn scaling_names(scalings: &[Scaling]) -> Vec<String> {
         format!("{CUSTOM}-{number}")
     };
     scalings.iter().map(&mut name).collect()
+}
+
+/// Lists the different ones of some values, at most ten.
+fn listed(values: impl IntoIterator<Item = String>) -> String {
+    const MOST: usize = 10;
+    let mut different: Vec<String> = Vec::new();
+    for value in values {
+        if different.len() < MOST && !different.contains(&value) {
+            different.push(value);
+        } else if !different.contains(&value) {
+            different.push("…".into());
+            break;
+        }
+    }
+    different.join(", ")
 }
 
 fn or_else_one<T: Copy>(many: &[T], one: T) -> Vec<T> {
