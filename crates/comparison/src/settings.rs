@@ -279,34 +279,36 @@ impl ComparisonSettings {
             let ours: Vec<String> = self.arms().iter().map(of).collect();
             saved.arms().iter().map(of).all(|saved| ours.contains(&saved))
         };
-        let learning_rate = |arm: &Arm| format!("{:?}", arm.training.learning_rate.get());
-        let batch_size = |arm: &Arm| arm.training.batch_size.to_string();
-        let until_decided = |settings: &Self| settings.seeds.is_until_decided().to_string();
-        let checks: [(_, _, &dyn Fn(&Self) -> String); 5] = [
-            (
-                "until_decided",
-                self.seeds.is_until_decided() || !saved.seeds.is_until_decided(),
-                &until_decided,
-            ),
+        for (key, is_kept) in [
+            ("until_decided", self.seeds.is_until_decided() || !saved.seeds.is_until_decided()),
             (
                 if self.seeds.is_until_decided() { "max_seeds" } else { "seeds" },
                 saved.seeds.most() <= self.seeds.most(),
-                &|settings| settings.seeds.most().to_string(),
             ),
-            ("scalings", saved.scalings.iter().all(|saved| self.scalings.contains(saved)), &|settings| {
-                listed(settings.scaling_names())
-            }),
-            ("learning_rate", is_kept(learning_rate), &|settings| {
-                listed(settings.arms().iter().map(learning_rate))
-            }),
-            ("batch_size", is_kept(batch_size), &|settings| listed(settings.arms().iter().map(batch_size))),
-        ];
-        for (key, is_kept, value) in checks {
+            ("scalings", saved.scalings.iter().all(|saved| self.scalings.contains(saved))),
+            ("learning_rate", is_kept(|arm| arm.training.learning_rate.get().to_string())),
+            ("batch_size", is_kept(|arm| arm.training.batch_size.to_string())),
+        ] {
             if !is_kept {
-                return Err(ComparisonError::Shrinks { key, saved: value(&saved), current: value(self) });
+                let (saved, current) = (saved.describe(key), self.describe(key));
+                return Err(ComparisonError::Shrinks { key, saved, current });
             }
         }
         Ok(())
+    }
+
+    /// Describes one of the settings that may grow.
+    fn describe(&self, key: &str) -> String {
+        let arms = self.arms();
+        match key {
+            "until_decided" => self.seeds.is_until_decided().to_string(),
+            "scalings" => listed(self.scaling_names()),
+            "learning_rate" => {
+                listed(arms.iter().map(|arm| format!("{:?}", arm.training.learning_rate.get())))
+            }
+            "batch_size" => listed(arms.iter().map(|arm| arm.training.batch_size.to_string())),
+            _ => self.seeds.most().to_string(),
+        }
     }
 }
 
