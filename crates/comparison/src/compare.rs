@@ -94,7 +94,7 @@ fn compare_in_pool<N: Network>(
     Design { margin, ..Design::new(data.test.len(), Looks::Any) }.check()?;
     let plan = Plan::new(settings, &data.files)?;
     let missing = plan.missing(destination.keeps());
-    let mut fitted = FittedScalings::fit(settings, &missing, &data.train, observer)?;
+    let mut fitted = FittedScalings::fit(settings, &missing, &data, observer)?;
     let mut folder = ComparisonFolder::begin(destination, settings, plan, observer)?;
     if folder.finished() > 0 {
         let (finished, missing) = (folder.finished(), folder.next_runs().len());

@@ -9,9 +9,16 @@ use mnist_training::TrainingError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ComparisonError {
-    /// The settings leave out seeds or arms of the comparison to be resumed. Contains the key of the setting.
-    #[error("cannot resume: `{0}` leaves out some that are already there")]
-    Shrinks(&'static str),
+    /// The settings leave out seeds or arms of the comparison to be resumed.
+    #[error("cannot resume: `{key}` leaves out some that are already there: {current} instead of {saved}")]
+    Shrinks {
+        /// The key of the setting.
+        key: &'static str,
+        /// Its value in the comparison.
+        saved: String,
+        /// Its value in these settings.
+        current: String,
+    },
     /// More simultaneous runs than CPU threads.
     #[error("cannot train {jobs} runs at a time on {threads} threads: each run needs a thread")]
     TooManyJobs {
@@ -71,9 +78,10 @@ impl ComparisonError {
     /// Returns whether the settings are invalid. If so, no work was started.
     pub fn is_bad_setting(&self) -> bool {
         match self {
-            Self::Shrinks(_) | Self::TooManyJobs { .. } | Self::Margin { .. } | Self::OtherVersion { .. } => {
-                true
-            }
+            Self::Shrinks { .. }
+            | Self::TooManyJobs { .. }
+            | Self::Margin { .. }
+            | Self::OtherVersion { .. } => true,
             Self::Training(error) => error.is_bad_setting(),
             _ => false,
         }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use mnist_data::{FittedScaling, Images};
-use mnist_training::{Observer, TrainingError, dataset::fit, run::SCALING};
+use mnist_data::FittedScaling;
+use mnist_training::{ExperimentData, Observer, TrainingError, run::SCALING};
 
 use crate::{ComparisonFolder, ComparisonSettings, plan::PlannedRun};
 
@@ -15,17 +15,17 @@ impl FittedScalings {
     /// Fits the scalings of these runs on the training images.
     ///
     /// # Errors
-    /// As for [`fit`].
+    /// As for [`ExperimentData::fit`].
     pub fn fit(
         settings: &ComparisonSettings,
         runs: &[PlannedRun],
-        train: &Images,
+        data: &ExperimentData,
         observer: &dyn Observer,
     ) -> Result<Self, TrainingError> {
         let arms = settings.arms();
         let is_needed = |scaling: usize| runs.iter().any(|run| arms[run.arm_index].scaling_index == scaling);
         let fitted = settings.scalings.iter().enumerate().map(|(index, scaling)| {
-            is_needed(index).then(|| fit(scaling, train, observer).map(Arc::new)).transpose()
+            is_needed(index).then(|| data.fit(scaling, observer).map(Arc::new)).transpose()
         });
         Ok(Self(fitted.collect::<Result<_, _>>()?))
     }

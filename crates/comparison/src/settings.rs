@@ -290,10 +290,25 @@ impl ComparisonSettings {
             ("batch_size", is_kept(|arm| arm.training.batch_size.to_string())),
         ] {
             if !is_kept {
-                return Err(ComparisonError::Shrinks(key));
+                let (saved, current) = (saved.describe(key), self.describe(key));
+                return Err(ComparisonError::Shrinks { key, saved, current });
             }
         }
         Ok(())
+    }
+
+    /// Describes one of the settings that may grow.
+    fn describe(&self, key: &str) -> String {
+        let arms = self.arms();
+        match key {
+            "until_decided" => self.seeds.is_until_decided().to_string(),
+            "scalings" => listed(self.scaling_names()),
+            "learning_rate" => {
+                listed(arms.iter().map(|arm| format!("{:?}", arm.training.learning_rate.get())))
+            }
+            "batch_size" => listed(arms.iter().map(|arm| arm.training.batch_size.to_string())),
+            _ => self.seeds.most().to_string(),
+        }
     }
 }
 
@@ -319,6 +334,21 @@ fn scaling_names(scalings: &[Scaling]) -> Vec<String> {
         format!("{CUSTOM}-{number}")
     };
     scalings.iter().map(&mut name).collect()
+}
+
+/// Lists the different ones of some values, at most ten.
+fn listed(values: impl IntoIterator<Item = String>) -> String {
+    const MOST: usize = 10;
+    let mut different: Vec<String> = Vec::new();
+    for value in values {
+        if different.len() < MOST && !different.contains(&value) {
+            different.push(value);
+        } else if !different.contains(&value) {
+            different.push("…".into());
+            break;
+        }
+    }
+    different.join(", ")
 }
 
 fn or_else_one<T: Copy>(many: &[T], one: T) -> Vec<T> {

@@ -9,6 +9,7 @@
 
 pub mod augmentation;
 pub mod batcher;
+pub mod border;
 mod error;
 pub mod idx;
 pub mod images;

@@ -72,8 +72,10 @@ fn of_report(error: &ReportError, invocation: &Invocation) -> Wording {
 
 fn of_comparison(error: &ComparisonError, invocation: &Invocation) -> Wording {
     match error {
-        ComparisonError::Shrinks(key) => both(
-            format!("--resume can only add: `{key}` leaves out some that are already there"),
+        ComparisonError::Shrinks { key, saved, current } => both(
+            format!(
+                "--resume can only add: `{key}` leaves out some that are already there: {current} instead of {saved}"
+            ),
             "choose another --out for a smaller comparison",
         ),
         ComparisonError::TooManyJobs { jobs, threads } => both(

@@ -2,7 +2,8 @@
 
 use burn::data::dataset::Dataset;
 use mnist_data::{
-    DatasetKind, Files, FittedScaling, ImageShape, Images, Scaling, ScalingError, Splits, source::FileSum,
+    DatasetKind, Files, FittedScaling, ImageShape, Images, Moments, Scaling, ScalingError, Splits,
+    source::FileSum,
 };
 
 use crate::{
@@ -17,7 +18,7 @@ pub struct ExperimentData {
     pub train: Images,
     /// The validation images, if any: the last part of the train split, never trained on.
     pub validation: Option<Images>,
-    /// The test images, used once, after training.
+    /// The test images. Training never uses them; [`fit`](Self::fit) only looks for extreme values in them.
     pub test: Images,
     /// Number of classes.
     pub classes: usize,
@@ -90,6 +91,23 @@ impl ExperimentData {
         }
         let validation = (!validation.is_empty()).then_some(validation);
         Ok(Self { train, validation, test, classes, class_names, files })
+    }
+
+    /// Fits a scaling on the training images, like [`fit`](fn@fit). If it whitens, also warns of extreme test values.
+    ///
+    /// # Errors
+    /// As for [`fit`](fn@fit).
+    pub fn fit(&self, scaling: &Scaling, observer: &dyn Observer) -> Result<FittedScaling, TrainingError> {
+        /// A sample of the training images is enough, since a whitening bounds the values of all of them. But a single
+        /// test image may be extreme.
+        const TRAIN_IMAGES: usize = 1000;
+        let fitted = fit(scaling, &self.train, observer)?;
+        if scaling.zca_whitening {
+            let moments = |images: &Images| watched(observer, |progress| fitted.moments(images, progress));
+            let train = moments(&self.train.first(TRAIN_IMAGES))?;
+            warn_of_extremes(&fitted, &train, &moments(&self.test)?, observer);
+        }
+        Ok(fitted)
     }
 
     /// Returns `[channels, height, width]` of every image.
@@ -188,4 +206,27 @@ pub fn fit(
         ));
     }
     Ok(fitted)
+}
+
+/// Warns if the scaled test values go far beyond the scaled training values. A model has never seen such values.
+pub fn warn_of_extremes(fitted: &FittedScaling, train: &Moments, test: &Moments, observer: &dyn Observer) {
+    /// The largest test value is usually about as large as the largest training value.
+    const FAR: f64 = 10.0;
+    let largest = |moments: &Moments| moments.max().max(-moments.min());
+    let (train, test) = (largest(train), largest(test));
+    if test <= FAR * train {
+        return;
+    }
+    let scaling = fitted.scaling();
+    let remedy = if scaling.zca_whitening {
+        "; a larger zca_epsilon prevents this"
+    } else if fitted.std().is_some_and(|stds| stds.contains(&0.0)) {
+        "; a coarser granularity prevents this"
+    } else {
+        ""
+    };
+    observer.warning(&format!(
+        "{}: scaled test values reach {test:.0}, but scaled training values only {train:.0}{remedy}",
+        scaling.name()
+    ));
 }

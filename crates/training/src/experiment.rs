@@ -10,7 +10,7 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor, TensorData},
 };
-use mnist_data::{FittedScaling, ImageBatch, source::FileSum};
+use mnist_data::{FittedScaling, ImageBatch, border::border_mean, source::FileSum};
 use mnist_model::{Classifier, Kernels, Network};
 
 use crate::{
@@ -27,6 +27,9 @@ use crate::{
     transfers::read,
     weights,
 };
+
+/// Number of training images whose border a result describes. Their files may be large, so it is not all of them.
+const BORDER_IMAGES: usize = 100;
 
 /// The network, the images and the device that all runs of an experiment share.
 #[derive(Debug)]
@@ -218,6 +221,7 @@ impl<'a, N: Network> Experiment<'a, N> {
         let validation = epochs.last().and_then(|epoch| {
             Some(Scores { loss: epoch.validation_loss?, accuracy: epoch.validation_accuracy? })
         });
+        let first = self.data.train.first(BORDER_IMAGES);
         let result = RunResult {
             run: folder.path().to_owned(),
             status: if test.is_some() { Status::Ok } else { Status::Diverged },
@@ -240,6 +244,7 @@ impl<'a, N: Network> Experiment<'a, N> {
             test_images: self.data.test.len(),
             classes: training.classes,
             class_names: self.data.class_names.clone(),
+            border_mean: Some(border_mean(&first.pixels(0..first.len())?, first.shape())),
             parameters: model.num_params(),
             seconds,
             finished: Some(jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),

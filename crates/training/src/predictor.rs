@@ -6,7 +6,7 @@ use burn::{
     data::{dataloader::batcher::Batcher, dataset::Dataset},
     tensor::Device,
 };
-use mnist_data::{FittedScaling, Images, ScalingBatcher};
+use mnist_data::{FittedScaling, Images, ScalingBatcher, border::border_mean};
 use mnist_model::{Classifier, Network};
 
 use crate::{
@@ -88,6 +88,15 @@ impl TrainedModel {
     /// Returns the run's folder.
     pub fn run(&self) -> &Path {
         &self.result.run
+    }
+
+    /// Returns whether an image, C×H×W bytes, looks like the negative of the training images: they have dark borders and
+    /// it has a bright one, or the reverse. If the training images have borders of medium brightness, as photos do, or if
+    /// an old version trained the run, it returns false.
+    pub fn looks_negative(&self, image: &[u8]) -> bool {
+        let Some(of_training) = self.result.border_mean else { return false };
+        let border = border_mean(image, self.fitted.shape());
+        (of_training < 64.0 && border > 128.0) || (of_training > 191.0 && border < 127.0)
     }
 
     /// Reads the weights, a safetensors file.

@@ -233,7 +233,7 @@ fn resumed_comparison_trains_missing_runs_and_cannot_shrink() {
     assert_eq!(comparison.finished, 4);
 
     let error = bench.compare_in("grown", &bench.settings("seeds = 1"), &(), &mut ()).unwrap_err();
-    assert!(matches!(error, ComparisonError::Shrinks("seeds")), "{error}");
+    assert!(matches!(error, ComparisonError::Shrinks { key: "seeds", .. }), "{error}");
     let error = bench.compare_in("grown", &bench.settings("epochs = 3"), &(), &mut ()).unwrap_err();
     assert!(error.is_bad_setting() && error.to_string().starts_with("`epochs` differs"), "{error}");
 }

@@ -96,7 +96,10 @@ fn resuming_can_add_seeds_and_arms_but_not_remove_any() {
     ] {
         let error = check(text).unwrap_err();
         assert!(error.is_bad_setting());
-        assert!(matches!(error, ComparisonError::Shrinks(shrinking) if shrinking == key), "{key}: {error}");
+        assert!(
+            matches!(error, ComparisonError::Shrinks { key: found, .. } if found == key),
+            "{key}: {error}"
+        );
     }
     let error = check(&format!("epochs = 6\n{base}")).unwrap_err();
     let ComparisonError::Training(TrainingError::OtherSettings { key, .. }) = error else {
@@ -140,7 +143,10 @@ fn planned_comparison_can_go_on_until_it_is_decided_but_not_the_reverse() {
         ("until_decided", "seeds = 30\nmargin = 10.0"),
     ] {
         let error = settings(text).check_resumes(&path).unwrap_err();
-        assert!(matches!(error, ComparisonError::Shrinks(shrinking) if shrinking == key), "{key}: {error}");
+        assert!(
+            matches!(error, ComparisonError::Shrinks { key: found, .. } if found == key),
+            "{key}: {error}"
+        );
     }
     // A margin that is chosen after looking proves nothing.
     let error =

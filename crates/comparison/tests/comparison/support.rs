@@ -73,6 +73,7 @@ pub fn run(seed: u64, accuracy: Option<f64>) -> FinishedRun {
         test_images: TEST_IMAGES,
         classes: 10,
         class_names: None,
+        border_mean: None,
         parameters: 1,
         seconds: 2.0,
         finished: None,

@@ -62,6 +62,7 @@ pub fn diverged(seed: u64) -> FinishedRun {
         test_images: 0,
         classes: 10,
         class_names: None,
+        border_mean: None,
         parameters: 1000,
         seconds: 2.0,
         finished: Some("2026-11-26T12:00:00Z".into()),

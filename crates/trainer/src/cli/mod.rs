@@ -72,6 +72,12 @@ pub enum Command {
         /// Shell to print the script for
         shell: Shell,
     },
+    /// Write the man pages of the program and its commands
+    #[command(after_help = "Example: mnist-trainer man ~/.local/share/man/man1")]
+    Man {
+        /// Folder to write the pages into; it may contain other pages
+        folder: PathBuf,
+    },
     /// List the backends and their devices
     #[command(after_help = "Example: mnist-trainer devices --format json")]
     Devices,

@@ -7,6 +7,7 @@ mod data;
 mod devices;
 mod evaluate;
 mod export;
+mod man;
 mod parity;
 mod predict;
 mod report;
@@ -40,6 +41,7 @@ pub fn run(command: Option<Command>, terminal: &Terminal) -> Result<()> {
         Command::Runs(args) => runs::run(args, terminal),
         Command::Verdict(args) => verdict::run(&args, terminal),
         Command::Completions { shell } => completions::run(shell),
+        Command::Man { folder } => man::run(&folder, terminal),
         Command::Export(args) => export::run(args, terminal),
         Command::Predict(args) => predict::run(args, terminal),
         Command::Bench(args) => bench::run(args, terminal),

@@ -10,7 +10,7 @@ use mnist_data::{FittedScaling, Images, Moments, Scaling, ScalingError, scaling:
 use mnist_report::{contact_sheet, previews::PreviewImages};
 use mnist_training::{
     DatasetSettings, ExperimentData, Observer, TrainingError,
-    dataset::fit,
+    dataset::{fit, warn_of_extremes},
     files,
     observer::watched,
     settings::{BATCH_SIZE, Overrides},
@@ -65,6 +65,12 @@ struct ValueRange {
     std: f64,
 }
 
+impl From<Moments> for ValueRange {
+    fn from(moments: Moments) -> Self {
+        Self { min: moments.min(), max: moments.max(), mean: moments.mean(), std: moments.std() }
+    }
+}
+
 pub fn run(args: ScaleArgs, terminal: &Terminal) -> Result<()> {
     let flags = Overrides {
         scaling: args.scaling,
@@ -84,6 +90,9 @@ pub fn run(args: ScaleArgs, terminal: &Terminal) -> Result<()> {
 
     let first = data.train.first(batch_size);
     let shape = first.shape();
+    let moments = |images: &Images| watched(terminal, |progress| fitted.moments(images, progress));
+    let (batch, train, test) = (moments(&first)?, moments(&data.train)?, moments(&data.test)?);
+    warn_of_extremes(&fitted, &train, &test, terminal);
     let result = ScaleResult {
         scaling: scaling.name(),
         statistics: Statistics {
@@ -98,12 +107,9 @@ pub fn run(args: ScaleArgs, terminal: &Terminal) -> Result<()> {
             train: data.train.len().div_ceil(batch_size),
             test: data.test.len().div_ceil(batch_size),
         },
-        batch: Batch {
-            shape: [first.len(), shape.channels, shape.height, shape.width],
-            range: range(&fitted, &first, terminal)?,
-        },
-        train: range(&fitted, &data.train, terminal)?,
-        test: range(&fitted, &data.test, terminal)?,
+        batch: Batch { shape: [first.len(), shape.channels, shape.height, shape.width], range: batch.into() },
+        train: train.into(),
+        test: test.into(),
     };
     if let Some(path) = &args.picture {
         draw(path, &fitted, &data, terminal)?;
@@ -167,11 +173,6 @@ fn draw(path: &Path, asked_for: &FittedScaling, data: &ExperimentData, terminal:
     files::write(path, png.get_ref())?;
     terminal.note(&format!("contact sheet: {}", path.display()));
     Ok(())
-}
-
-fn range(fitted: &FittedScaling, images: &Images, terminal: &Terminal) -> Result<ValueRange> {
-    let moments: Moments = watched(terminal, |progress| fitted.moments(images, progress))?;
-    Ok(ValueRange { min: moments.min(), max: moments.max(), mean: moments.mean(), std: moments.std() })
 }
 
 fn describe(result: &ScaleResult) -> String {

@@ -10,7 +10,6 @@ use mnist_report::numbers::{loss, percent};
 use mnist_training::{
     Experiment, ExperimentData, RunResult, RunSettings, TrainingError,
     backend::in_pool,
-    dataset::fit,
     files::{CONFIG, Destination},
     run::{RUN, Status},
     settings::check_unchanged,
@@ -41,7 +40,7 @@ fn train(
     let network = ModelConfig::new();
     let scalings = std::slice::from_ref(&settings.scaling);
     let data = ExperimentData::open(&settings.training, scalings, &network, terminal)?;
-    let fitted = Arc::new(fit(&settings.scaling, &data.train, terminal)?);
+    let fitted = Arc::new(data.fit(&settings.scaling, terminal)?);
     let experiment = Experiment::new(&network, &data, device)?;
     let folder = destination.create()?;
     let header = describe_training(&[settings.scaling.name().to_owned()], &settings.training, 1);

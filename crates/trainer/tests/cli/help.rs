@@ -1,8 +1,14 @@
-//! The help of each command, and shell completions.
+//! The help of each command, shell completions and man pages.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs};
 
-use crate::support::{assert_contains, refusals::failing, text, trainer};
+use tempfile::tempdir;
+
+use crate::support::{
+    assert_contains, read_text,
+    refusals::{failing, refused},
+    text, trainer, trainer_in,
+};
 
 /// Returns the help of a command such as `data summary`, or of the program if the name is empty.
 fn help_of(command: &str) -> String {
@@ -53,4 +59,28 @@ fn completions_contain_every_command_and_every_flag() {
         assert_contains(&script, expected.iter().copied());
     }
     failing("completions dos").fails(2, "invalid value 'dos'");
+}
+
+#[test]
+fn every_command_has_a_man_page_with_its_flags() {
+    let folder = tempdir().unwrap();
+    assert_eq!(text(&mut trainer_in(folder.path(), "man share/man1")), "");
+    let mut expected = BTreeSet::new();
+    for command in with_subcommands("") {
+        let name = format!("mnist-trainer {command}").trim().replace(' ', "-") + ".1";
+        let page = read_text(&folder.path().join("share/man1").join(&name));
+        // A dash that may not be broken or replaced is `\\-`.
+        assert_contains(&page, [".SH NAME", ".SH SYNOPSIS", "\\-\\-help", "Example"]);
+        expected.insert(name);
+    }
+    let written = fs::read_dir(folder.path().join("share/man1")).unwrap();
+    let written: BTreeSet<String> =
+        written.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(written, expected);
+    assert_contains(
+        &read_text(&folder.path().join("share/man1/mnist-trainer-train.1")),
+        ["\\-\\-learning\\-rate"],
+    );
+    fs::write(folder.path().join("file"), "").unwrap();
+    refused(&mut trainer_in(folder.path(), "man file"), 1, "cannot create file");
 }

@@ -17,7 +17,7 @@ use crate::support::{
     json, number, on_threads, parse_json,
     pictures::{folder_with_fruit, trainer_on_pictures},
     refusals::{assert_refused, refused},
-    text, trainer_in,
+    stderr, text, trainer_in,
 };
 
 const SIDE: usize = 12;
@@ -285,4 +285,37 @@ fn photo_is_prepared_as_the_digits_of_mnist_were() {
         1,
         "blank.png: no ink",
     );
+}
+
+#[test]
+fn negative_of_the_training_images_gives_a_warning_that_names_the_remedy() {
+    let warning = |folder: &Path, arguments: &str| {
+        let output = predict(folder, &format!("{arguments} --quiet")).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        stderr(&output)
+    };
+    let folder = folder_with_run();
+    let negative: Vec<u8> = test_images(folder.path())[0].iter().map(|byte| 255 - byte).collect();
+    fs::write(folder.path().join("negative.raw"), negative).unwrap();
+    assert_eq!(warning(folder.path(), "0.raw 1.raw"), "");
+    assert_eq!(
+        warning(folder.path(), "0.raw negative.raw"),
+        "warning: negative.raw looks like the negative of the training images; swap dark and bright\n"
+    );
+
+    let folder = tempdir().unwrap();
+    let bar = |x: u32, y: u32| (12..16).contains(&x) && (6..22).contains(&y);
+    let bright = GrayImage::from_fn(28, 28, |x, y| Luma([if bar(x, y) { 255 } else { 0 }]));
+    for split in ["train", "t10k"] {
+        write_split(&folder.path().join("data"), split, [2, 28, 28], &bright.repeat(2), &[0, 1]);
+    }
+    json(&mut trainer_on_digits(folder.path(), "train --scaling normalize --epochs 1 --out run"));
+    let dark = GrayImage::from_fn(28, 28, |x, y| Luma([if bar(x, y) { 0 } else { 240 }]));
+    dark.save(folder.path().join("dark.png")).unwrap();
+    bright.save(folder.path().join("bright.png")).unwrap();
+    assert_eq!(
+        warning(folder.path(), "dark.png bright.png dark.png"),
+        "warning: dark.png and 1 more look like negatives of the training images; try --prepare\n"
+    );
+    assert_eq!(warning(folder.path(), "dark.png --prepare"), "");
 }

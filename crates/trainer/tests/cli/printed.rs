@@ -56,7 +56,11 @@ fn warnings_about_scalings() {
     let warnings = ["--scaling zca --limit 100", "--config c.toml --limit 1"].map(|arguments| {
         let mut command = trainer_on_digits(folder.path(), &format!("scale --quiet {arguments}"));
         let output = command.output().unwrap();
-        transcript(&command, &output).lines().filter(|line| line.contains("warning")).collect::<String>()
+        transcript(&command, &output)
+            .lines()
+            .filter(|line| line.contains("warning"))
+            .collect::<Vec<_>>()
+            .join("\n")
     });
     insta::assert_snapshot!(warnings.join("\n"));
 }

@@ -4,12 +4,13 @@ use std::{fs, path::Path};
 
 use crate::support::{
     assert_contains, assert_same_number,
-    digits::{folder_with_config, trainer_on_digits},
+    digits::{folder_with_config, trainer_on_digits, write_split},
     json, number, parse_json, read_json, read_text,
     refusals::{assert_refused, failing},
     stderr, trainer_in, weights_of,
 };
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 #[test]
 fn custom_scaling_prints_statistics_of_its_granularity() {
@@ -54,7 +55,62 @@ fn whitening_with_fewer_images_than_values_warns() {
         trainer_on_digits(folder.path(), "scale --scaling zca --limit 100 --quiet").output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let warning = "warning: zca: 100 images do not vary in all 144 directions; whitening multiplies values along the others by 1000";
-    assert_eq!(stderr(&output).trim(), warning);
+    assert_eq!(stderr(&output).lines().next(), Some(warning));
+}
+
+/// Creates a folder whose training images are black at the first two pixels. One test image has ink at the first.
+fn folder_with_ink_in_a_corner(config: &str) -> TempDir {
+    let folder = folder_with_config(config);
+    for (split, count) in [("train", 200_u32), ("t10k", 50)] {
+        let mut random = 1_u32;
+        let mut pixels: Vec<u8> = (0..count * 144)
+            .map(|_| {
+                random = random.wrapping_mul(1664525).wrapping_add(1013904223);
+                (random >> 24) as u8
+            })
+            .collect();
+        pixels.chunks_exact_mut(144).for_each(|image| image[..2].fill(0));
+        if split == "t10k" {
+            pixels[7 * 144] = 200;
+        }
+        let labels: Vec<u8> = (0..count).map(|image| (image % 3) as u8).collect();
+        write_split(&folder.path().join("data"), split, [count, 12, 12], &pixels, &labels);
+    }
+    folder
+}
+
+#[test]
+fn test_values_far_beyond_the_training_values_give_a_warning_that_names_the_remedy() {
+    let whitening = |epsilon: &str| {
+        format!("[scaling]\nfeaturewise_center = true\nzca_whitening = true\nzca_epsilon = {epsilon}\n")
+    };
+    let warnings = |config: &str, command: &str| {
+        let folder = folder_with_ink_in_a_corner(config);
+        let command = format!("{command} --config c.toml --quiet");
+        let output = trainer_on_digits(folder.path(), &command).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        stderr(&output).lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let compare = "scalings = ['none', { featurewise_center = true, zca_whitening = true }]".to_owned();
+    for (config, command) in [
+        (whitening("1e-6"), "scale"),
+        (whitening("1e-6"), "train --epochs 1 --out run"),
+        (compare, "compare --epochs 1 --out all"),
+    ] {
+        let warnings = warnings(&config, command);
+        assert_eq!(warnings.len(), 1, "{command}: {warnings:?}");
+        assert_contains(
+            &warnings[0],
+            ["scaled test values reach 1000", "a larger zca_epsilon prevents this"],
+        );
+    }
+    assert_eq!(warnings(&whitening("1000.0"), "scale"), [""; 0]);
+    assert_eq!(warnings(&whitening("1000.0"), "train --epochs 1 --out run"), [""; 0]);
+    let pixelwise =
+        "[scaling]\nfeaturewise_center = true\nfeaturewise_std_normalization = true\ngranularity = 'pixel'";
+    let warnings = warnings(pixelwise, "scale");
+    assert_contains(&warnings[0], ["2 of 144 standard deviations are 0"]);
+    assert_contains(&warnings[1], ["scaled test values reach 200000000", "a coarser granularity"]);
 }
 
 #[test]

@@ -136,6 +136,9 @@ pub struct RunResult {
     pub classes: usize,
     /// Names of the classes in the order of the labels, if they have names.
     pub class_names: Option<Vec<String>>,
+    /// Mean of the border pixels of the first 100 training images, before scaling. `None` in results of old versions.
+    #[serde(default)]
+    pub border_mean: Option<f64>,
     /// Number of the model's parameters.
     pub parameters: usize,
     /// Training time in seconds. It includes validation, but not testing and loading.

@@ -5,7 +5,7 @@ mod describe;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use mnist_data::{DataError, Fit, PictureReader};
+use mnist_data::{DataError, Fit, PictureReader, input::shown, preparation::PREPARED};
 use mnist_model::ModelConfig;
 use mnist_training::{
     Observer, Prediction, TrainingError, backend::in_pool, observer::Task, predictor::TrainedModel,
@@ -70,12 +70,16 @@ fn predict(args: PredictArgs, terminal: &Terminal) -> Result<()> {
     };
     let mut task = terminal.begin(&Task::Images { images: args.images.len() as u64 });
     let mut predictions = Vec::with_capacity(args.images.len());
+    let mut negatives = Vec::new();
     for images in args.images.chunks(settings.batch_size.get() as usize) {
         let decoded: Vec<Result<Vec<u8>>> = images.par_iter().map(read).collect();
         // If several images cannot be read, the error is about the first.
         let decoded: Vec<Vec<u8>> = decoded.into_iter().collect::<Result<_>>()?;
         let pixels: Vec<&[u8]> = decoded.iter().map(Vec::as_slice).collect();
         for ((image, pixels), answer) in images.iter().zip(&pixels).zip(predictor.predict(&pixels)?) {
+            if !args.prepare && predictor.trained.looks_negative(pixels) {
+                negatives.push(image.as_path());
+            }
             predictions.push(PredictedImage {
                 image: image.to_string_lossy().into_owned(),
                 class_name: class_names.map(|names| names[answer.class].clone()),
@@ -86,8 +90,21 @@ fn predict(args: PredictArgs, terminal: &Terminal) -> Result<()> {
         task.at(predictions.len() as u64, None, "");
     }
     drop(task);
+    if !negatives.is_empty() {
+        terminal.warning(&describe_negatives(&negatives, shape == PREPARED));
+    }
     let result = PredictResult { run: args.run, predictions };
     terminal.result(&result, || describe(&result.predictions, class_names))
+}
+
+/// Describes images that look like negatives of the training images.
+fn describe_negatives(images: &[&Path], can_be_prepared: bool) -> String {
+    let remedy = if can_be_prepared { "try --prepare" } else { "swap dark and bright" };
+    let (first, others) = (shown(images[0]), images.len() - 1);
+    match others {
+        0 => format!("{first} looks like the negative of the training images; {remedy}"),
+        _ => format!("{first} and {others} more look like negatives of the training images; {remedy}"),
+    }
 }
 
 /// Creates a reader that converts pictures as the run converted its training images, or prepares them.
