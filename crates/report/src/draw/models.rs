@@ -18,6 +18,9 @@ const MOST_BYTES: usize = 400 << 20;
 pub struct Models {
     shape: ImageShape,
     classes: Vec<String>,
+    /// Whether the models were trained on MNIST.
+    #[serde(skip)]
+    of_digits: bool,
     /// Whether pictures are prepared like MNIST's digits. Otherwise they are only resized.
     prepares: bool,
     #[serde(rename = "models")]
@@ -74,6 +77,7 @@ impl Models {
         let mut models = Self {
             shape: trained.fitted.shape(),
             classes: classes(trained),
+            of_digits: trained.settings.training.dataset.dataset == DatasetKind::Mnist,
             prepares: Self::prepares_images_of(trained),
             list: Vec::new(),
         };
@@ -132,6 +136,10 @@ impl Models {
 
     pub(super) fn shape(&self) -> ImageShape {
         self.shape
+    }
+
+    pub(super) fn of_digits(&self) -> bool {
+        self.of_digits
     }
 
     pub(super) fn prepares(&self) -> bool {
