@@ -235,14 +235,14 @@ impl<'a> TrainingLoop<'a> {
         let epochs = settings.epochs.get() as usize + 1 - epoch;
         let mut read_every = self.read_every();
         let mut unread = UnreadSteps::default();
-        let mut loaded = loader.batches(rest, batch_size, &batcher, epochs)?.peekable();
-        while let Some(next) = loaded.next() {
+        let mut upcoming = loader.batches(rest, batch_size, &batcher, epochs)?.peekable();
+        while let Some(next) = upcoming.next() {
             let LoadedBatch { batch, labels } = next?;
             let learning_rate = settings.learning_rate.get();
             let (trained, logits, loss) = step(state.model, &mut state.optimizer, learning_rate, batch);
             state.model = trained;
             unread.push(logits, loss, labels);
-            if !read_every.is_due(unread.labels.len()) && loaded.peek().is_some() {
+            if !read_every.is_due(unread.labels.len()) && upcoming.peek().is_some() {
                 continue;
             }
 
