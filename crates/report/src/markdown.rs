@@ -16,7 +16,7 @@ pub fn report(findings: &Findings, figures: &Figures) -> String {
     parts.extend(findings.unfinished().map(str::to_owned));
     parts.push(format!("**{}**", escaped(&comparison.headline)));
     parts.push(bullets(&facts::overview(findings)));
-    parts.extend(findings.run_on().map(|command| format!("Run on: `{command}`")));
+    parts.extend(findings.run_on().map(|command| format!("Continue with: `{command}`")));
     parts.push(escaped(&comparison.verdict));
     parts.push(table(&tables::ranking(comparison)));
     parts.push(escaped(&notes::ranking(comparison)));

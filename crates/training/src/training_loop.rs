@@ -233,20 +233,20 @@ impl<'a> TrainingLoop<'a> {
         }
         let batcher = self.batcher.clone().augmented(&settings.augmentation, seed, epoch);
         let epochs = settings.epochs.get() as usize + 1 - epoch;
-        let loaded = match loader.batches(rest, batch_size, &batcher, epochs, self.observer) {
+        let batches = match loader.batches(rest, batch_size, &batcher, epochs, self.observer) {
             Err(error) if error.is_interrupt() => return Ok((Some(Ending::Stopped), state)),
-            loaded => loaded?,
+            other => other?,
         };
-        let mut loaded = loaded.peekable();
+        let mut upcoming = batches.peekable();
         let mut read_every = self.read_every();
         let mut unread = UnreadSteps::default();
-        while let Some(next) = loaded.next() {
+        while let Some(next) = upcoming.next() {
             let LoadedBatch { batch, labels } = next?;
             let learning_rate = settings.learning_rate.get();
             let (trained, logits, loss) = step(state.model, &mut state.optimizer, learning_rate, batch);
             state.model = trained;
             unread.push(logits, loss, labels);
-            if !read_every.is_due(unread.labels.len()) && loaded.peek().is_some() {
+            if !read_every.is_due(unread.labels.len()) && upcoming.peek().is_some() {
                 continue;
             }
 

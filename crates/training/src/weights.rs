@@ -58,7 +58,19 @@ pub(crate) fn with_sorted_header(file: &[u8]) -> Result<Vec<u8>, TrainingError> 
 /// When the bytes are not a safetensors file, contain the weights of another network, or a weight that is infinite or
 /// NaN.
 pub fn load<M: Module>(path: &Path, bytes: Vec<u8>, mut model: M) -> Result<M, TrainingError> {
-    for (name, tensor) in SafeTensors::deserialize(&bytes).map_err(TrainingError::damaged(path))?.tensors() {
+    parse(path, &bytes)?;
+    let loaded = model.load_from(&mut SafetensorsStore::from_bytes(Some(bytes)));
+    loaded.map_err(|_| TrainingError::OtherLayers(path.to_owned()))?;
+    Ok(model)
+}
+
+/// Parses a safetensors file. Errors show `path` as its name.
+///
+/// # Errors
+/// When the bytes are not a safetensors file, or contain a weight that is infinite or NaN.
+pub(crate) fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>, TrainingError> {
+    let file = SafeTensors::deserialize(bytes).map_err(TrainingError::damaged(path))?;
+    for (name, tensor) in file.iter() {
         let is_finite = |value: &[u8; 4]| f32::from_le_bytes(*value).is_finite();
         if tensor.dtype() == Dtype::F32 && !tensor.data().as_chunks().0.iter().all(is_finite) {
             return Err(TrainingError::damaged(path)(format!(
@@ -66,9 +78,7 @@ pub fn load<M: Module>(path: &Path, bytes: Vec<u8>, mut model: M) -> Result<M, T
             )));
         }
     }
-    let loaded = model.load_from(&mut SafetensorsStore::from_bytes(Some(bytes)));
-    loaded.map_err(|_| TrainingError::OtherLayers(path.to_owned()))?;
-    Ok(model)
+    Ok(file)
 }
 
 /// Returns the SHA-256 of the values of all tensors, in the order of their names. It is the same for the same
@@ -87,4 +97,26 @@ pub fn sha256(safetensors: &[u8]) -> Result<String, TrainingError> {
 /// Returns the version of Burn in this build.
 pub fn burn_version() -> String {
     SafetensorsStore::default_metadata().remove("version").unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use safetensors::tensor::TensorView;
+
+    use super::*;
+
+    #[test]
+    fn a_file_with_an_infinite_weight_is_refused() {
+        let file = |weight: f32| {
+            let values = [1.0, weight].map(f32::to_le_bytes).concat();
+            let tensor = TensorView::new(Dtype::F32, vec![2], &values).unwrap();
+            safetensors::serialize([("dense1.bias", tensor)], None).unwrap()
+        };
+        let path = Path::new("model.safetensors");
+        assert!(parse(path, &file(-2.0)).is_ok());
+        for weight in [f32::NAN, f32::INFINITY] {
+            let error = parse(path, &file(weight)).unwrap_err().to_string();
+            assert!(error.contains("model.safetensors") && error.contains("infinite or NaN"), "{error}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use mnist_data::{DatasetKind, FittedScaling, ImageShape, Scaling, Whitening, pre
 use mnist_training::{export::layers, predictor::TrainedModel};
 use serde::Serialize;
 
-use crate::{ReportError, numbers::count};
+use crate::{ReportError, numbers::count, style};
 
 /// Limit for the models on a page, in bytes of base64. Browsers do not hold longer texts.
 const MOST_BYTES: usize = 400 << 20;
@@ -18,6 +18,9 @@ const MOST_BYTES: usize = 400 << 20;
 pub struct Models {
     shape: ImageShape,
     classes: Vec<String>,
+    /// Whether the models were trained on MNIST.
+    #[serde(skip)]
+    of_digits: bool,
     /// Whether pictures are prepared like MNIST's digits. Otherwise they are only resized.
     prepares: bool,
     #[serde(rename = "models")]
@@ -28,6 +31,10 @@ pub struct Models {
 #[derive(Serialize)]
 struct Model {
     name: String,
+    /// The color of its scaling in all pictures.
+    color: String,
+    /// Index of its arm in a comparison.
+    arm: Option<usize>,
     scaling: ScalingStatistics,
     /// The layers in order, weights before biases: little-endian `f32` in base64.
     weights: Vec<String>,
@@ -55,34 +62,40 @@ impl Models {
         let mut models: Option<Self> = None;
         for (trained, name) in trained.iter().zip(names) {
             match &mut models {
-                Some(models) => models.add(name, trained)?,
-                None => models = Some(Self::new(name, trained)?),
+                Some(models) => models.add(name, None, trained)?,
+                None => models = Some(Self::new(name, None, trained)?),
             }
         }
         models.ok_or(ReportError::NoModels)
     }
 
-    /// Starts with one model.
+    /// Starts with one model. `arm` is its index in a comparison.
     ///
     /// # Errors
     /// As for [`add`](Self::add).
-    pub fn new(name: String, trained: &TrainedModel) -> Result<Self, ReportError> {
+    pub fn new(name: String, arm: Option<usize>, trained: &TrainedModel) -> Result<Self, ReportError> {
         let mut models = Self {
             shape: trained.fitted.shape(),
             classes: classes(trained),
+            of_digits: trained.settings.training.dataset.dataset == DatasetKind::Mnist,
             prepares: Self::prepares_images_of(trained),
             list: Vec::new(),
         };
-        models.add(name, trained)?;
+        models.add(name, arm, trained)?;
         Ok(models)
     }
 
-    /// Adds a model.
+    /// Adds a model. `arm` is its index in a comparison.
     ///
     /// # Errors
     /// When it takes other images or has other classes than the first model, when it is another network than the
     /// tutorial's, or when its weights cannot be read.
-    pub fn add(&mut self, name: String, trained: &TrainedModel) -> Result<(), ReportError> {
+    pub fn add(
+        &mut self,
+        name: String,
+        arm: Option<usize>,
+        trained: &TrainedModel,
+    ) -> Result<(), ReportError> {
         let differ =
             |difference: String| Err(ReportError::OtherImages { run: trained.run().to_owned(), difference });
         let (shape, classes) = (trained.fitted.shape(), classes(trained));
@@ -98,6 +111,8 @@ impl Models {
         }
         let model = Model {
             name,
+            color: style::hex(style::color(trained.fitted.scaling().name())),
+            arm,
             scaling: ScalingStatistics::of(&trained.fitted),
             weights: layers(trained)?.iter().map(|layer| BASE64.encode(layer)).collect(),
         };
@@ -121,6 +136,10 @@ impl Models {
 
     pub(super) fn shape(&self) -> ImageShape {
         self.shape
+    }
+
+    pub(super) fn of_digits(&self) -> bool {
+        self.of_digits
     }
 
     pub(super) fn prepares(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The section of a report to draw on, with a model per scaling.
 
 use maud::{Markup, html};
+use mnist_comparison::ArmResult;
 use mnist_training::{TrainingError, predictor::TrainedModel};
 
 use super::{Models, section};
@@ -25,7 +26,7 @@ impl DrawSection {
         for arm in &findings.comparison.scalings {
             let Some(run) = findings.runs_of(arm).usable().next() else { continue };
             match TrainedModel::open(&run.result.run) {
-                Ok(trained) if Models::prepares_images_of(&trained) => section.add(&arm.name, &trained)?,
+                Ok(trained) if Models::prepares_images_of(&trained) => section.add(arm, &trained)?,
                 Ok(_) => return Ok(None),
                 Err(error) => section.leave_out(&arm.name, error)?,
             }
@@ -33,19 +34,20 @@ impl DrawSection {
         Ok(Some(section).filter(|section| !section.is_empty()))
     }
 
-    fn add(&mut self, arm: &str, trained: &TrainedModel) -> Result<(), ReportError> {
+    fn add(&mut self, arm: &ArmResult, trained: &TrainedModel) -> Result<(), ReportError> {
+        let (name, index) = (arm.name.clone(), Some(arm.arm_index));
         let added = match &mut self.models {
-            Some(models) => models.add(arm.to_owned(), trained),
-            None => Models::new(arm.to_owned(), trained).map(|models| self.models = Some(models)),
+            Some(models) => models.add(name, index, trained),
+            None => Models::new(name, index, trained).map(|models| self.models = Some(models)),
         };
         match added {
             Ok(()) => {}
-            Err(ReportError::Training(error)) => return self.leave_out(arm, error),
+            Err(ReportError::Training(error)) => return self.leave_out(&arm.name, error),
             Err(error) => return Err(error),
         }
         if let Some(models) = self.models.take_if(|models| models.bytes() > MOST_BYTES) {
             self.models = models.without_last();
-            self.too_large.push(arm.to_owned());
+            self.too_large.push(arm.name.clone());
         }
         Ok(())
     }

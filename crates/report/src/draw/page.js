@@ -71,10 +71,13 @@ function create(tag, className, text = "") {
 // ---- A card per model ----
 
 class Card {
-  constructor(model) {
+  constructor(model, { color, arm }) {
     this.model = model;
     this.axis = fixedAxis(model.scaling);
     this.root = create("article", "draw-card");
+    this.root.style.setProperty("--arm", color);
+    // A report's legend shows and hides what belongs to an arm.
+    if (arm !== null) this.root.dataset.arm = arm;
     this.answer = create("p", "draw-answer");
     this.picture = create("canvas", "");
     this.picture.width = shape.width;
@@ -99,7 +102,9 @@ class Card {
       this.probabilities.append(row);
       return row;
     });
-    this.root.append(create("h3", "", model.name), this.answer, scaled, this.numbers, this.probabilities);
+    const heading = create("h3", "");
+    heading.append(create("span", "draw-swatch"), model.name);
+    this.root.append(heading, this.answer, scaled, this.numbers, this.probabilities);
   }
 
   /** Shows the scaled image and the model's answer. `neutral` is its answer without the sliders. */
@@ -186,7 +191,7 @@ function paint(canvas, values, [low, high]) {
 
 // ---- From the controls to the cards ----
 
-const cards = models.map((model) => new Card(model));
+const cards = models.map((model, index) => new Card(model, data.models[index]));
 let isScheduled = false;
 /** Whether the drawing changed since it was read. */
 let isPadChanged = false;
@@ -307,7 +312,7 @@ function showLimits(limits) {
   const caption = create("caption", "", "The answer changes at");
   const head = table.createTHead().insertRow();
   table.prepend(caption);
-  for (const name of ["", ...TRIALS.map(([name]) => name)]) {
+  for (const name of ["model", ...TRIALS.map(([name]) => name)]) {
     const cell = create("th", "", name);
     cell.scope = "col";
     head.append(cell);
@@ -479,7 +484,14 @@ async function openPicture(file) {
     const { naturalWidth: width, naturalHeight: height } = picture;
     if (width * height === 0) throw new Error("it has no size in pixels");
     if (width * height > MOST_PIXELS) throw new Error(`it has ${Math.round((width * height) / 1e6)} megapixels; the limit is ${MOST_PIXELS / 1e6}`);
-    usePicture(picture, width, height);
+    let source = reduced(picture, width, height);
+    if (source.rgba.data.some((byte, i) => i % 4 === 3 && byte < 255)) {
+      const opaque = await withoutTransparency(file).catch(() => {
+        throw new Error("this browser cannot read its transparent pixels");
+      });
+      source = reduced(opaque, width, height);
+    }
+    usePicture(source);
   } catch (error) {
     // A name may have any length.
     const name = file.name.length > 40 ? `${file.name.slice(0, 40)}…` : file.name;
@@ -489,7 +501,8 @@ async function openPicture(file) {
   }
 }
 
-function usePicture(picture, width, height) {
+/** Returns a picture on a canvas, smaller if it is large, with its pixels. */
+function reduced(picture, width, height) {
   const reduction = Math.min(1, LONGEST_SIDE / Math.max(width, height));
   const canvas = create("canvas", "");
   canvas.width = Math.max(1, Math.round(width * reduction));
@@ -497,8 +510,34 @@ function usePicture(picture, width, height) {
   const context = canvas.getContext("2d");
   context.imageSmoothingQuality = "high";
   context.drawImage(picture, 0, 0, canvas.width, canvas.height);
-  const rgba = context.getImageData(0, 0, canvas.width, canvas.height);
+  return { canvas, rgba: context.getImageData(0, 0, canvas.width, canvas.height) };
+}
 
+/**
+ * Returns a canvas with the colors of transparent pixels, as mnist-trainer reads them. A 2D canvas forgets these colors,
+ * but a texture keeps them.
+ */
+async function withoutTransparency(file) {
+  const bitmap = await createImageBitmap(file, { premultiplyAlpha: "none", colorSpaceConversion: "none" });
+  const pixels = new ImageData(bitmap.width, bitmap.height);
+  const gl = create("canvas", "").getContext("webgl");
+  const texture = gl.createTexture();
+  gl.bindTexture(gl.TEXTURE_2D, texture);
+  gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
+  gl.bindFramebuffer(gl.FRAMEBUFFER, gl.createFramebuffer());
+  gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
+  gl.readPixels(0, 0, bitmap.width, bitmap.height, gl.RGBA, gl.UNSIGNED_BYTE, pixels.data);
+  // A picture may be larger than the largest texture.
+  if (gl.getError() !== gl.NO_ERROR) throw new RangeError();
+  gl.getExtension("WEBGL_lose_context")?.loseContext();
+  for (let i = 3; i < pixels.data.length; i += 4) pixels.data[i] = 255;
+  const canvas = create("canvas", "");
+  [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
+  canvas.getContext("2d").putImageData(pixels, 0, 0);
+  return canvas;
+}
+
+function usePicture({ canvas, rgba }) {
   clearPad();
   const fit = Math.min(pad.width / canvas.width, pad.height / canvas.height);
   const [shownWidth, shownHeight] = [canvas.width * fit, canvas.height * fit];
@@ -530,7 +569,7 @@ function start() {
   }
   element("app").hidden = false;
   const longestName = Math.max(...classes.map((name) => name.length));
-  document.getElementById("draw").classList.toggle("draw-named", longestName > 2);
+  document.getElementById("draw").style.setProperty("--names", `min(${longestName + 1}ch, 45%)`);
   pad.width = Math.round(shape.width * scale);
   pad.height = Math.round(shape.height * scale);
   pad.style.width = `${(100 * pad.width) / PAD}%`;

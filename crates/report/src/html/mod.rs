@@ -58,7 +58,7 @@ pub fn page(findings: &Findings, figures: &Figures) -> Result<String, ReportErro
                     h1 { (notes::TITLE) ": " (findings.dataset) }
                     @if let Some(unfinished) = findings.unfinished() { p.unfinished role="status" { (unfinished) } }
                     p.headline { (findings.comparison.headline) }
-                    @if let Some(command) = findings.run_on() { p.run-on { "Run on: " code { (command) } } }
+                    @if let Some(command) = findings.run_on() { p.run-on { "Continue with: " code { (command) } } }
                     dl.overview { @for (name, value) in &facts::overview(findings) { div { dt { (name) } dd { (value) } } } }
                     nav aria-label="Contents" {
                         ul { @for section in &sections { li { a href={ "#" (section.id) } { (section.heading) } } } }
@@ -141,7 +141,7 @@ fn sections(
         body: scalings::section(findings, figures)?,
     });
     if let Some(draw) = draw {
-        sections.push(Section { id: "drawing", heading: "Draw a digit", body: draw.body(findings)? });
+        sections.push(Section { id: "drawing", heading: "Draw and classify", body: draw.body(findings)? });
     }
     sections.push(Section {
         id: "settings",

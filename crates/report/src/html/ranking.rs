@@ -23,8 +23,8 @@ const LONG_NAME: usize = 24;
 /// Returns the ranking, with a note about its columns.
 pub fn ranking(findings: &Findings) -> Markup {
     html! {
-        p.verdict { (findings.comparison.verdict) }
         (table(&tables::ranking(findings.comparison), 1..2, "Ranking of the scalings"))
+        p.verdict { (findings.comparison.verdict) }
         p.note { (notes::ranking(findings.comparison)) }
     }
 }

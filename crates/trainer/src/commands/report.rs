@@ -103,7 +103,7 @@ pub fn describe_comparison(comparison: &Comparison) -> String {
         row
     });
     let mut parts = vec![fit_stdout(&comparison.headline)];
-    parts.extend(notes::run_on(comparison).map(|command| format!("Run on: {command}")));
+    parts.extend(notes::run_on(comparison).map(|command| format!("Continue with: {command}")));
     parts.push(table(header, rows));
     parts.push(fit_stdout(&comparison.verdict));
     parts.join("\n")

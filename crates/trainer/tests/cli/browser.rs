@@ -11,10 +11,13 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
-use crate::support::{
-    assert_contains,
-    comparisons::{SECTIONS, folder_with_comparison, run_of},
-    json, read_json, read_text, stdout, trainer_in,
+use crate::{
+    mnist::trainer_on_mnist,
+    support::{
+        assert_contains,
+        comparisons::{SECTIONS, folder_with_comparison, run_of},
+        json, read_json, read_text, stdout, trainer_in,
+    },
 };
 
 /// Width of a phone's screen, in CSS pixels.
@@ -44,7 +47,7 @@ pub fn load(page: &Path) -> LoadedPage {
 }
 
 /// Loads a file in Chromium with more options.
-fn load_with(page: &Path, options: &[&str]) -> LoadedPage {
+pub fn load_with(page: &Path, options: &[&str]) -> LoadedPage {
     let chromium = chromium();
     let profile = tempdir().unwrap();
     let log = profile.path().join("requests.json");
@@ -259,14 +262,26 @@ fn report_has_no_serious_accessibility_problem() {
         eprintln!("skipped: axe-core cannot be downloaded with npm");
         return;
     };
+    // Something is drawn, so that the networks have answers to show.
+    let draw = r##"
+        const pad = document.querySelector("#draw-canvas");
+        for (const key of [" ", ...Array(10).fill("ArrowDown")]) {
+            pad.dispatchEvent(new KeyboardEvent("keydown", { key, cancelable: true }));
+        }
+        const drawn = new Promise((resolve) => setTimeout(resolve, 5000));
+    "##;
     let script = format!(
-        "{axe};\naxe.run().then(({{ passes, violations }}) => found({{ passes: passes.length, violations: violations.map((it) => [it.impact, it.id, it.nodes.map((node) => node.target.join(\" \")).slice(0, 3)]) }}))"
+        "{axe};\n{draw};\ndrawn.then(() => axe.run()).then(({{ passes, violations }}) => found({{ passes: passes.length, limits: document.querySelectorAll(\"#draw-limits td\").length, violations: violations.map((it) => [it.impact, it.id, it.nodes.map((node) => node.target.join(\" \")).slice(0, 3)]) }}))"
     );
-    let folder = folder_with_comparison("--scalings center,none --seeds 2 --learning-rate 1e-4");
+    let folder = tempdir().unwrap();
+    let compare =
+        "compare --scalings center,none --seeds 2 --epochs 2 --limit 96 --learning-rate 1e-4 --out all";
+    json(&mut trainer_on_mnist(folder.path(), compare));
     let page = folder.path().join("all/report.html");
     for theme in ["--blink-settings=preferredColorScheme=1", "--blink-settings=preferredColorScheme=0"] {
         let found = run_in(&page, &script, &[theme]);
         assert!(found["passes"].as_u64().unwrap() > 20, "{found}");
+        assert_eq!(found["limits"], 8, "the page shows no answers: {found}");
         let is_serious = |it: &&Value| ["serious", "critical"].contains(&it[0].as_str().unwrap_or("serious"));
         let serious: Vec<&Value> =
             found["violations"].as_array().unwrap().iter().filter(is_serious).collect();

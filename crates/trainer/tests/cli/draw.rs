@@ -4,13 +4,17 @@
 use std::{env, fs, path::Path, process::Command};
 
 use data_encoding::BASE64;
+use image::{Rgba, RgbaImage};
 use serde_json::Value;
 use tempfile::tempdir;
 
 use crate::{
-    browser::load,
+    browser::{load, load_with},
     mnist::trainer_on_mnist,
-    support::{assert_contains, assert_lacks, comparisons::run_of, json, number, read_text, stderr, text},
+    support::{
+        assert_contains, assert_lacks, comparisons::run_of, json, number, read_text, refusals::refused,
+        stderr, text,
+    },
 };
 
 /// Largest difference between a probability on the page and that of the program.
@@ -49,7 +53,14 @@ fn report_on_mnist_has_a_section_to_draw_on_if_the_weights_are_there() {
     let output = trainer_on_mnist(folder, compare).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let page = || read_text(&folder.join("all/report.html"));
-    assert_contains(&page(), ["<section id=\"drawing\"", "window.mnistTrainer", "\"name\":\"center\""]);
+    assert_contains(
+        &page(),
+        [
+            "<section id=\"drawing\"",
+            "window.mnistTrainer",
+            "\"name\":\"center\",\"color\":\"#D55E00\",\"arm\":0",
+        ],
+    );
     assert_lacks(&page(), ["http:", "https:", "left out, because"]);
     assert!(page().len() < 4_000_000, "the report has {} bytes", page().len());
 
@@ -162,4 +173,79 @@ fn page_to_draw_on_classifies_the_test_images_as_the_program_does() {
             }
         }
     }
+}
+
+/// Drops a picture on the page of the frame, and returns the image that the networks get. It waits by loading a file:
+/// the browser's virtual time skips timers.
+const DROP: &str = "
+  const page = document.querySelector('iframe').contentWindow;
+  const bytes = Uint8Array.from(atob(PICTURE), (letter) => letter.charCodeAt(0));
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([bytes], 'picture.png', { type: 'image/png' }));
+  page.document.getElementById('draw').dispatchEvent(new DragEvent('drop', { dataTransfer }));
+  const look = (times) => {
+    const canvas = page.document.getElementById('draw-image');
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    const image = Array.from(data).filter((_, index) => index % 4 === 0);
+    const message = page.document.getElementById('draw-message').textContent;
+    if (message || image.some((byte) => byte > 0) || times === 0) {
+      document.body.textContent = `RESULT${JSON.stringify({ image, message })}RESULT`;
+    } else {
+      const pause = new Image();
+      pause.onload = () => look(times - 1);
+      pause.src = `picture.png?${times}`;
+    }
+  };
+  look(5000);
+";
+
+/// Draws a bar of ink, which is opaque, on transparent paper.
+fn transparent_picture(paper: [u8; 3]) -> RgbaImage {
+    let [red, green, blue] = paper;
+    RgbaImage::from_fn(90, 120, |x, y| {
+        let is_ink = (40..52).contains(&x) && (20..95).contains(&y);
+        Rgba(if is_ink { [30, 20, 40, 255] } else { [red, green, blue, 0] })
+    })
+}
+
+#[test]
+#[ignore = "needs Chromium"]
+fn page_to_draw_on_reads_the_colors_of_transparent_pixels_as_predict_does() {
+    if !has_chromium() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    json(&mut trainer_on_mnist(folder, "train --scaling none --epochs 1 --limit 64 --out run"));
+    json(&mut trainer_on_mnist(folder, "export run --to html --out draw.html"));
+    let picture = folder.join("picture.png");
+    transparent_picture([255, 240, 250]).save(&picture).unwrap();
+    let (image, message) = drop_on(&folder.join("draw.html"), &picture);
+    let predicted = json(&mut trainer_on_mnist(folder, "predict run --prepare --show picture.png"));
+    let rows = predicted["predictions"][0]["pixels"].as_array().unwrap();
+    let expected: Vec<Value> = rows.iter().flat_map(|row| row.as_array().unwrap().clone()).collect();
+    assert_eq!(message, "");
+    assert!(image == expected, "the page sees {image:?}, and predict {expected:?}");
+
+    // Ink and transparent paper of almost the same color: there is nothing to see for `predict` either.
+    transparent_picture([30, 20, 45]).save(&picture).unwrap();
+    let (_, message) = drop_on(&folder.join("draw.html"), &picture);
+    assert_contains(&message, ["Cannot use picture.png: no ink found"]);
+    refused(&mut trainer_on_mnist(folder, "predict run --prepare picture.png"), 1, "no ink found");
+}
+
+/// Returns the image that the networks of a page get when a picture is dropped on it, and the page's message.
+fn drop_on(page: &Path, picture: &Path) -> (Vec<Value>, String) {
+    let around = page.with_file_name("around.html");
+    let name = page.file_name().unwrap().to_str().unwrap();
+    let picture = BASE64.encode(&fs::read(picture).unwrap());
+    let wrapped = format!(
+        "<body onload=\"drop()\"><iframe src='{name}'></iframe>\
+         <script>const PICTURE = '{picture}'; function drop() {{ {DROP} }}</script>"
+    );
+    fs::write(&around, wrapped).unwrap();
+    let loaded = load_with(&around, &["--virtual-time-budget=60000"]);
+    let Some(result) = loaded.document.split("RESULT").nth(1) else { panic!("{:?}", loaded.messages) };
+    let result: Value = serde_json::from_str(result).unwrap();
+    (result["image"].as_array().unwrap().clone(), result["message"].as_str().unwrap().to_owned())
 }

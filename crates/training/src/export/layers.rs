@@ -1,9 +1,9 @@
 //! The weights of the tutorial's CNN, layer by layer, for programs that compute the network themselves.
 
 use mnist_model::{ModelConfig, Network};
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use safetensors::{Dtype, tensor::TensorView};
 
-use crate::{TrainingError, dataset::dimensions, predictor::TrainedModel, run::WEIGHTS};
+use crate::{TrainingError, dataset::dimensions, predictor::TrainedModel, run::WEIGHTS, weights};
 
 /// The names and the number of dimensions of all tensors, in the order in which the network uses them.
 const TENSORS: [(&str, usize); 8] = [
@@ -22,11 +22,12 @@ const TENSORS: [(&str, usize); 8] = [
 /// Weights of a convolution are outputs × inputs × 3 × 3, those of a dense layer inputs × outputs.
 ///
 /// # Errors
-/// When the run trained another network than the tutorial's CNN, or its weights cannot be read or were changed.
+/// When the run trained another network than the tutorial's CNN, or its weights cannot be read, were changed, or are
+/// not finite.
 pub fn layers(trained: &TrainedModel) -> Result<Vec<Vec<u8>>, TrainingError> {
     let path = || trained.run().join(WEIGHTS);
     let bytes = trained.weights()?;
-    let file = SafeTensors::deserialize(&bytes).map_err(TrainingError::damaged(path()))?;
+    let file = weights::parse(&path(), &bytes)?;
     let tensor = |(name, dimensions): (&str, usize)| {
         let tensor = file.tensor(name).ok();
         tensor.filter(|tensor| tensor.dtype() == Dtype::F32 && tensor.shape().len() == dimensions)
