@@ -1,7 +1,7 @@
 //! The section of a report to draw on, with a model per scaling.
 
 use maud::{Markup, html};
-use mnist_training::{TrainingError, predictor::TrainedModel};
+use mnist_training::predictor::TrainedModel;
 
 use super::{Models, section};
 use crate::{Findings, ReportError};
@@ -27,7 +27,7 @@ impl DrawSection {
             match TrainedModel::open(&run.result.run) {
                 Ok(trained) if Models::prepares_images_of(&trained) => section.add(&arm.name, &trained)?,
                 Ok(_) => return Ok(None),
-                Err(error) => section.leave_out(&arm.name, error)?,
+                Err(error) => section.leave_out(&arm.name, error.into())?,
             }
         }
         Ok(Some(section).filter(|section| !section.is_empty()))
@@ -38,10 +38,8 @@ impl DrawSection {
             Some(models) => models.add(arm.to_owned(), trained),
             None => Models::new(arm.to_owned(), trained).map(|models| self.models = Some(models)),
         };
-        match added {
-            Ok(()) => {}
-            Err(ReportError::Training(error)) => return self.leave_out(arm, error),
-            Err(error) => return Err(error),
+        if let Err(error) = added {
+            return self.leave_out(arm, error);
         }
         if let Some(models) = self.models.take_if(|models| models.bytes() > MOST_BYTES) {
             self.models = models.without_last();
@@ -50,10 +48,12 @@ impl DrawSection {
         Ok(())
     }
 
-    /// Leaves out an arm whose model is missing or damaged.
-    fn leave_out(&mut self, arm: &str, error: TrainingError) -> Result<(), ReportError> {
-        if error.is_interrupt() {
-            return Err(error.into());
+    /// Leaves out an arm whose model is missing or damaged, or does not fit the models before it.
+    fn leave_out(&mut self, arm: &str, error: ReportError) -> Result<(), ReportError> {
+        match error {
+            ReportError::OtherImages { .. } => {}
+            ReportError::Training(error) if !error.is_interrupt() => {}
+            error => return Err(error),
         }
         self.missing.push(arm.to_owned());
         Ok(())
@@ -73,7 +73,7 @@ impl DrawSection {
         let several = findings.comparison.has_several_seeds();
         Ok(html! {
             @if !self.missing.is_empty() {
-                p.missing { (left_out(&self.missing)) " left out, because the weights are missing or damaged, or belong to another network." }
+                p.missing { (left_out(&self.missing)) " left out, because the weights are missing or damaged, or belong to another network or to other classes." }
             }
             @if !self.too_large.is_empty() {
                 p.missing { (left_out(&self.too_large)) " left out, to keep this report small enough to mail." }

@@ -10,7 +10,7 @@ use tempfile::tempdir;
 use crate::{
     browser::load,
     mnist::trainer_on_mnist,
-    support::{assert_contains, assert_lacks, comparisons::run_of, json, number, read_text, stderr},
+    support::{assert_contains, assert_lacks, comparisons::run_of, json, number, read_json, read_text, stderr},
 };
 
 /// Largest difference between a probability on the page and that of the program.
@@ -54,6 +54,17 @@ fn report_on_mnist_has_a_section_to_draw_on_if_the_weights_are_there() {
     assert!(page().len() < 4_000_000, "the report has {} bytes", page().len());
 
     let all = folder.join("all");
+    // As after a resume with a changed classes.txt.
+    let result = run_of(&all, "none-seed1").join("result.json");
+    let original = read_text(&result);
+    let mut renamed = read_json(&result);
+    renamed.as_object_mut().unwrap().remove("sha256");
+    renamed["class_names"] = "ABCDEFGHIJ".chars().map(String::from).collect();
+    fs::write(&result, renamed.to_string()).unwrap();
+    json(&mut trainer_on_mnist(folder, "report all"));
+    assert_contains(&page(), ["left out, because the weights are", "or to other classes", "window.mnistTrainer"]);
+    fs::write(&result, original).unwrap();
+
     for (arm, left) in [("none", true), ("center", false)] {
         fs::remove_file(run_of(&all, &format!("{arm}-seed1")).join("model.safetensors")).unwrap();
         json(&mut trainer_on_mnist(folder, "report all"));
