@@ -50,7 +50,7 @@ for (const svg of all("svg:has(.marks)")) {
 
 // Tables sort by a column: first in its natural order, then in the reverse order.
 function sortKey(text) {
-  const number = parseFloat(text.replace(/[<>,\s]/g, "").replace(/−/g, "-"));
+  const number = parseFloat(text.replace(/(\d),(?=\d)/g, "$1").replace(/[<>\s]/g, "").replace(/−/g, "-"));
   return Number.isFinite(number) ? number : text;
 }
 
