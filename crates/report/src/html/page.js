@@ -33,7 +33,8 @@ for (const mark of all(".marks > *")) {
 document.addEventListener("pointerover", (event) => show(event.target.closest(".marks > *")));
 addEventListener("scroll", () => show(null), { passive: true });
 
-for (const svg of all("svg:has(.marks)")) {
+// Old browsers lack the selector `:has`.
+for (const svg of new Set(all(".marks").map((marks) => marks.closest("svg")))) {
   svg.tabIndex = 0;
   svg.addEventListener("blur", () => show(null));
   svg.addEventListener("keydown", (event) => {
