@@ -353,6 +353,7 @@ fn classes_of_idx_data_are_named_in_a_file() {
         ("top\nbottom\n", "it has 2 names, but the data have 3 classes"),
         ("top\n\nbottom\n", "line 2 is empty or contains a control character"),
         ("top\ntop\nbottom\n", "line 2 repeats the name `top`"),
+        (&"top\n".repeat(257), "it has 257 names, but IDX data have at most 256 classes"),
     ] {
         fs::write(&names, text).unwrap();
         let output = trainer_on_digits(folder.path(), "data summary").output().unwrap();
