@@ -18,7 +18,7 @@ const MOST_BYTES: usize = 400 << 20;
 pub struct Models {
     shape: ImageShape,
     classes: Vec<String>,
-    /// Whether pictures are prepared like MNIST's digits. Otherwise they are only resized.
+    /// Whether pictures show digits and are prepared like MNIST's. Otherwise they are only resized.
     prepares: bool,
     #[serde(rename = "models")]
     list: Vec<Model>,
@@ -70,7 +70,7 @@ impl Models {
         let mut models = Self {
             shape: trained.fitted.shape(),
             classes: classes(trained),
-            prepares: Self::prepares_images_of(trained),
+            prepares: has_mnist_shape(trained) && dataset(trained) == DatasetKind::Mnist,
             list: Vec::new(),
         };
         models.add(name, trained)?;
@@ -127,10 +127,9 @@ impl Models {
         self.prepares
     }
 
-    /// Returns whether a model takes images like MNIST's, so that drawings are prepared like those.
-    pub(super) fn prepares_images_of(trained: &TrainedModel) -> bool {
-        let is_of_pictures = trained.settings.training.dataset.dataset == DatasetKind::Folder;
-        trained.fitted.shape() == PREPARED && !is_of_pictures
+    /// Returns whether a report shows a model to draw on: one for images of MNIST's shape, such as Fashion-MNIST's.
+    pub(super) fn fits_a_report(trained: &TrainedModel) -> bool {
+        has_mnist_shape(trained) && dataset(trained) != DatasetKind::Folder
     }
 
     /// Removes the model that was added last. Returns `None` if none is left.
@@ -159,6 +158,14 @@ impl ScalingStatistics {
             whitening: fitted.whitening().map(|whitening| encode(&lower_triangle(whitening))),
         }
     }
+}
+
+fn has_mnist_shape(trained: &TrainedModel) -> bool {
+    trained.fitted.shape() == PREPARED
+}
+
+fn dataset(trained: &TrainedModel) -> DatasetKind {
+    trained.settings.training.dataset.dataset
 }
 
 fn lower_triangle(whitening: &Whitening) -> Vec<f64> {

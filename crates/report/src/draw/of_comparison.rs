@@ -25,7 +25,7 @@ impl DrawSection {
         for arm in &findings.comparison.scalings {
             let Some(run) = findings.runs_of(arm).usable().next() else { continue };
             match TrainedModel::open(&run.result.run) {
-                Ok(trained) if Models::prepares_images_of(&trained) => section.add(&arm.name, &trained)?,
+                Ok(trained) if Models::fits_a_report(&trained) => section.add(&arm.name, &trained)?,
                 Ok(_) => return Ok(None),
                 Err(error) => section.leave_out(&arm.name, error.into())?,
             }
@@ -66,6 +66,11 @@ impl DrawSection {
     /// Returns whether the section has scripts.
     pub fn has_scripts(&self) -> bool {
         self.models.is_some()
+    }
+
+    /// Returns the heading of the section.
+    pub fn heading(&self) -> &'static str {
+        if self.models.as_ref().is_some_and(Models::prepares) { "Draw a digit" } else { "Draw" }
     }
 
     /// Returns the body of the section.

@@ -49,7 +49,7 @@ fn report_on_mnist_has_a_section_to_draw_on_if_the_weights_are_there() {
     let output = trainer_on_mnist(folder, compare).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let page = || read_text(&folder.join("all/report.html"));
-    assert_contains(&page(), ["<section id=\"drawing\"", "window.mnistTrainer", "\"name\":\"center\""]);
+    assert_contains(&page(), ["<section id=\"drawing\"", ">Draw a digit<", "window.mnistTrainer", "\"name\":\"center\""]);
     assert_lacks(&page(), ["http:", "https:", "left out, because"]);
     assert!(page().len() < 4_000_000, "the report has {} bytes", page().len());
 
@@ -71,6 +71,17 @@ fn report_on_mnist_has_a_section_to_draw_on_if_the_weights_are_there() {
         assert_contains(&page(), [arm, "left out, because the weights are missing"]);
         assert_eq!(page().contains("window.mnistTrainer"), left, "after {arm} was removed");
     }
+}
+
+#[test]
+fn images_of_other_data_sets_are_not_called_digits() {
+    let folder = tempdir().unwrap();
+    let data = json(&mut trainer_on_mnist(folder.path(), "data fetch"));
+    let mut compare = trainer_on_mnist(folder.path(), "compare --scalings none --epochs 1 --limit 64 --out all");
+    json(compare.args(["--dataset", "idx", "--data-dir", data["folder"].as_str().unwrap()]));
+    let page = read_text(&folder.path().join("all/report.html"));
+    assert_contains(&page, [">Draw<", "Draw something, or drop a picture.", "\"prepares\":false"]);
+    assert_lacks(&page, ["Draw a digit", "like MNIST's digits"]);
 }
 
 fn has_chromium() -> bool {

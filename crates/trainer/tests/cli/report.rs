@@ -263,7 +263,7 @@ fn report_names_every_arm_of_a_grid() {
     assert_eq!(arms.len(), 8);
     let page = page(folder.path());
     assert_contains(&page, arms.iter().map(String::as_str));
-    assert_contains(&page, ["of the 6 best of 8", "The other 21 pairs"]);
+    assert_contains(&page, ["of the 6 best of 8", "The other 21 pairs", ">8 arms: "]);
     let figures =
         fs::read_dir(folder.path().join("all/figures")).unwrap().map(|entry| entry.unwrap().file_name());
     let confusion = figures.filter(|name| name.to_string_lossy().starts_with("confusion-"));
