@@ -299,6 +299,21 @@ fn report_without_weights_and_predictions_says_what_is_missing() {
 }
 
 #[test]
+fn report_without_predictions_says_that_mcnemars_test_is_missing() {
+    let folder = folder_with_comparison("--scalings center,none --learning-rate 1e-9");
+    assert_lacks(&page(folder.path()), ["Some runs have no predictions.csv"]);
+    for run in ["center-seed1", "none-seed1"] {
+        fs::remove_file(run_of(&folder.path().join("all"), run).join("predictions.csv")).unwrap();
+    }
+    json(&mut trainer_in(folder.path(), "report all"));
+    let note = "Some runs have no predictions.csv. Their pairs lack McNemar's exact test of the trained models.";
+    let markdown = read_text(&folder.path().join("all/report.md"));
+    for report in [&page(folder.path()), &markdown] {
+        assert_contains(report, [note]);
+    }
+}
+
+#[test]
 fn pictures_keep_the_names_of_their_files() {
     let folder = folder_with_fruit();
     let command = "compare --scalings center,none --resize 12x12 --epochs 1 --learning-rate 1e-9 --out all";
