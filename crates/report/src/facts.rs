@@ -68,14 +68,13 @@ fn date(findings: &Findings) -> Option<String> {
     Some(if first == last { first.to_owned() } else { format!("{first} to {last}") })
 }
 
-/// Returns names and values of facts about the runs. They come from the runs because the report may be written on
-/// another machine.
-pub fn facts(findings: &Findings) -> [(&'static str, String); 4] {
+/// Returns names and values of facts about the runs that [`overview`] does not show. They come from the runs because
+/// the report may be written on another machine.
+pub fn facts(findings: &Findings) -> [(&'static str, String); 3] {
     facts_of(
         findings,
         [
-            ("Machine", machine),
-            ("Device", device),
+            ("Device", device as Fact),
             ("Versions", versions),
             ("Parameters", |run: &RunResult| count(run.parameters)),
         ],
