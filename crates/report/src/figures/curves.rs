@@ -34,8 +34,8 @@ const MARKED: usize = 20;
 /// Number of markers on a longer curve.
 const SOME_MARKERS: usize = 6;
 
-/// Maximum number of points of a curve that show their numbers.
-const TELLING: usize = 100;
+/// Maximum number of points of a curve with tooltips.
+const MOST_TOOLTIPS: usize = 100;
 
 /// The lower limit of a logarithmic axis.
 const SMALLEST_LOSS: f64 = 1e-6;
@@ -244,7 +244,7 @@ where
             let mut chart = below_legend(area, top, x.clone(), y())?;
             for line in curves.iter().filter(|line| line.arm.arm_index == arm.arm_index) {
                 draw_line(area, &mut chart, findings, line)?;
-                let every = line.points.len().div_ceil(TELLING).max(1);
+                let every = line.points.len().div_ceil(MOST_TOOLTIPS).max(1);
                 marks.extend(line.points.iter().step_by(every).map(|point| Mark {
                     place: Place::Point(chart.backend_coord(&(point[0], point[1].max(SMALLEST_LOSS)))),
                     text: describe(line, plot, point),

@@ -1,4 +1,4 @@
-// Comfort for readers with a mouse or a keyboard. Everything is on the page without this script, too.
+// Optional extras for readers with a mouse or a keyboard. Everything is on the page without this script, too.
 "use strict";
 
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
