@@ -39,7 +39,8 @@ impl ClassNames {
         let lines = text.trim_start_matches('\u{feff}').trim_end().lines();
         let names: Vec<String> = lines.map(|line| line.trim().to_owned()).collect();
         if names.len() > MOST_NAMES {
-            let reason = format!("it has {} names, but IDX data have at most {MOST_NAMES} classes", names.len());
+            let reason =
+                format!("it has {} names, but IDX data have at most {MOST_NAMES} classes", names.len());
             return Err(wrong(reason));
         }
         for (name, line) in names.iter().zip(1..) {

@@ -10,7 +10,9 @@ use tempfile::tempdir;
 use crate::{
     browser::load,
     mnist::trainer_on_mnist,
-    support::{assert_contains, assert_lacks, comparisons::run_of, json, number, read_json, read_text, stderr},
+    support::{
+        assert_contains, assert_lacks, comparisons::run_of, json, number, read_json, read_text, stderr,
+    },
 };
 
 /// Largest difference between a probability on the page and that of the program.
@@ -49,7 +51,10 @@ fn report_on_mnist_has_a_section_to_draw_on_if_the_weights_are_there() {
     let output = trainer_on_mnist(folder, compare).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let page = || read_text(&folder.join("all/report.html"));
-    assert_contains(&page(), ["<section id=\"drawing\"", ">Draw a digit<", "window.mnistTrainer", "\"name\":\"center\""]);
+    assert_contains(
+        &page(),
+        ["<section id=\"drawing\"", ">Draw a digit<", "window.mnistTrainer", "\"name\":\"center\""],
+    );
     assert_lacks(&page(), ["http:", "https:", "left out, because"]);
     assert!(page().len() < 4_000_000, "the report has {} bytes", page().len());
 
@@ -62,7 +67,10 @@ fn report_on_mnist_has_a_section_to_draw_on_if_the_weights_are_there() {
     renamed["class_names"] = "ABCDEFGHIJ".chars().map(String::from).collect();
     fs::write(&result, renamed.to_string()).unwrap();
     json(&mut trainer_on_mnist(folder, "report all"));
-    assert_contains(&page(), ["left out, because the weights are", "or to other classes", "window.mnistTrainer"]);
+    assert_contains(
+        &page(),
+        ["left out, because the weights are", "or to other classes", "window.mnistTrainer"],
+    );
     fs::write(&result, original).unwrap();
 
     for (arm, left) in [("none", true), ("center", false)] {
@@ -77,7 +85,8 @@ fn report_on_mnist_has_a_section_to_draw_on_if_the_weights_are_there() {
 fn images_of_other_data_sets_are_not_called_digits() {
     let folder = tempdir().unwrap();
     let data = json(&mut trainer_on_mnist(folder.path(), "data fetch"));
-    let mut compare = trainer_on_mnist(folder.path(), "compare --scalings none --epochs 1 --limit 64 --out all");
+    let mut compare =
+        trainer_on_mnist(folder.path(), "compare --scalings none --epochs 1 --limit 64 --out all");
     json(compare.args(["--dataset", "idx", "--data-dir", data["folder"].as_str().unwrap()]));
     let page = read_text(&folder.path().join("all/report.html"));
     assert_contains(&page, [">Draw<", "Draw something, or drop a picture.", "\"prepares\":false"]);

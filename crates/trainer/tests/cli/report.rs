@@ -306,7 +306,8 @@ fn report_without_predictions_says_that_mcnemars_test_is_missing() {
         fs::remove_file(run_of(&folder.path().join("all"), run).join("predictions.csv")).unwrap();
     }
     json(&mut trainer_in(folder.path(), "report all"));
-    let note = "Some runs have no predictions.csv. Their pairs lack McNemar's exact test of the trained models.";
+    let note =
+        "Some runs have no predictions.csv. Their pairs lack McNemar's exact test of the trained models.";
     let markdown = read_text(&folder.path().join("all/report.md"));
     for report in [&page(folder.path()), &markdown] {
         assert_contains(report, [note]);
@@ -325,6 +326,11 @@ fn pictures_keep_the_names_of_their_files() {
     let files: Vec<&str> = lines.map(|line| line.rsplit(',').next().unwrap()).collect();
     assert_eq!(files, ["test/apple/0.png", "test/Pear/0.png", "test/fig/0.png", "test/apple/1.png"]);
     assert_contains(&page(folder.path()), ["<p class=\"number\">test/", ".png of class "]);
+
+    let runs = ["center-seed1", "none-seed1"]
+        .map(|run| run_of(&folder.path().join("all"), run).display().to_string());
+    let difference = json(&mut trainer_in(folder.path(), &format!("runs diff {}", runs.join(" "))));
+    assert_eq!(difference["answers"]["class_names"], json!(["Pear", "apple", "fig"]));
 }
 
 #[test]
