@@ -1,6 +1,6 @@
 //! The settings of a comparison, and the arms that follow from them.
 
-use std::{num::NonZeroU32, path::Path};
+use std::{collections::BTreeSet, num::NonZeroU32, path::Path};
 
 use mnist_data::{Scaling, scaling::CUSTOM};
 use mnist_training::{
@@ -9,7 +9,7 @@ use mnist_training::{
 };
 use serde::Serialize;
 
-use crate::{ComparisonError, looks::FIRST_LOOK, until_decided::MOST_SEEDS};
+use crate::{ComparisonError, looks::FIRST_LOOK, numbers::plural, until_decided::MOST_SEEDS};
 
 /// The settings of a comparison: every scaling × every value of the grid × every seed. All runs share the other
 /// settings.
@@ -99,6 +99,13 @@ impl Arm {
     /// Returns the settings of the arm's run with this seed.
     pub fn with_seed(&self, seed: u64) -> RunSettings {
         RunSettings { seed, training: self.training.clone(), scaling: self.scaling.clone() }
+    }
+
+    /// Returns the number of arms in words, such as "3 scalings", or "4 arms" if several arms have the same scaling.
+    pub fn counted<'a>(arms: impl IntoIterator<Item = &'a Self>) -> String {
+        let scalings: Vec<usize> = arms.into_iter().map(|arm| arm.scaling_index).collect();
+        let distinct: BTreeSet<&usize> = scalings.iter().collect();
+        plural(scalings.len(), if distinct.len() == scalings.len() { "scaling" } else { "arm" })
     }
 }
 

@@ -1,5 +1,6 @@
 //! How to reproduce a comparison: the same text in every format.
 
+use mnist_comparison::Arm;
 use mnist_training::{Backend, RunResult};
 
 use crate::{
@@ -37,9 +38,10 @@ pub fn overview(findings: &Findings) -> Vec<(&'static str, String)> {
     let arms = &findings.comparison.scalings;
     let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
     let names = if names.len() > NAMED { String::new() } else { format!(": {}", names.join("; ")) };
+    let compared = Arm::counted(arms.iter().map(|arm| &findings.runs_of(arm).arm));
     let mut facts = vec![
         ("Data", data(findings)),
-        ("Compared", format!("{}{names}", plural(arms.len(), "scaling"))),
+        ("Compared", format!("{compared}{names}")),
         ("Trained", notes::extent(findings.comparison)),
     ];
     facts.extend(date(findings).map(|date| ("Date", date)));
@@ -66,14 +68,13 @@ fn date(findings: &Findings) -> Option<String> {
     Some(if first == last { first.to_owned() } else { format!("{first} to {last}") })
 }
 
-/// Returns names and values of facts about the runs. They come from the runs because the report may be written on
-/// another machine.
-pub fn facts(findings: &Findings) -> [(&'static str, String); 4] {
+/// Returns names and values of facts about the runs that [`overview`] does not show. They come from the runs because
+/// the report may be written on another machine.
+pub fn facts(findings: &Findings) -> [(&'static str, String); 3] {
     facts_of(
         findings,
         [
-            ("Machine", machine),
-            ("Device", device),
+            ("Device", device as Fact),
             ("Versions", versions),
             ("Parameters", |run: &RunResult| count(run.parameters)),
         ],

@@ -24,7 +24,7 @@ pub fn report(findings: &Findings, figures: &Figures) -> String {
     if !pairs.rows.is_empty() {
         parts.push(format!("## {}", notes::pairs_heading(comparison)));
         parts.push(table(&pairs));
-        parts.push(escaped(&notes::pairs(comparison)));
+        parts.push(escaped(&notes::pairs(findings)));
     }
     // Histograms of pixel values are of little use without the images, which only the page shows.
     let shown =

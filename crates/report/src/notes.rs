@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use mnist_comparison::{ArmResult, Comparison, Looks, until_decided::MOST_SEEDS};
 
-use crate::numbers::{count, plural};
+use crate::{
+    Findings,
+    numbers::{count, plural},
+};
 
 /// The title of the report.
 pub const TITLE: &str = "Comparison of pixel scalings";
@@ -103,7 +106,22 @@ pub fn pairs_heading(comparison: &Comparison) -> &'static str {
 }
 
 /// Explains the pairs.
-pub fn pairs(comparison: &Comparison) -> String {
+pub fn pairs(findings: &Findings) -> String {
+    let comparison = findings.comparison;
+    let mut notes = vec![columns_of_pairs(comparison)];
+    if findings.without_predictions() > 0 {
+        let lost = if comparison.has_several_seeds() {
+            "the intervals and the decisions for new images"
+        } else {
+            "McNemar's exact test of the trained models"
+        };
+        notes.push(format!("Some runs have no predictions.csv. Their pairs lack {lost}."));
+    }
+    notes.join(" ")
+}
+
+/// Explains the columns of the pairs.
+fn columns_of_pairs(comparison: &Comparison) -> String {
     let difference =
         format!("Difference: a − b, in correct images out of {}.", count(comparison.test_images));
     let meaning = if comparison.compares_models() {

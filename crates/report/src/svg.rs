@@ -1,4 +1,4 @@
-//! A figure as SVG: layers that can be hidden, and marks that tell their numbers.
+//! A figure as SVG: layers that can be hidden, and marks with tooltips.
 
 use maud::html;
 use plotters::prelude::{IntoDrawingArea, SVGBackend};

@@ -20,7 +20,8 @@ use crate::{
 /// A run or a comparison with its settings, its data and its files.
 #[derive(Debug, Clone, Serialize)]
 pub struct Details {
-    /// The row of a list. All files of a finished run were checked.
+    /// The row of a list. All files of a finished run were checked, but of a comparison only its result: not the files of
+    /// its runs.
     #[serde(flatten)]
     pub entry: Entry,
     /// The settings in force, as `config.toml` contains them. Empty if it cannot be read.

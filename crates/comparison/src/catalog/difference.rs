@@ -43,6 +43,8 @@ pub struct Answers {
     pub only_a_correct: usize,
     /// Of these, the number that only `b` classifies correctly.
     pub only_b_correct: usize,
+    /// Names of the classes, if both runs have the same.
+    pub class_names: Option<Vec<String>>,
     /// The first of these images.
     pub first: Vec<DifferentAnswer>,
 }
@@ -52,6 +54,8 @@ pub struct Answers {
 pub struct DifferentAnswer {
     /// Position of the image in the test split, from 0.
     pub image: usize,
+    /// The image's file, if it has its own.
+    pub file: Option<String>,
     /// Its true class.
     pub label: usize,
     /// The class that `a` predicts.
@@ -136,7 +140,10 @@ fn answers(a: &Details, b: &Details) -> Result<Answers, String> {
             None => Err(format!("{} {}", shown(&details.entry.path), without_predictions(&details.entry))),
         }
     };
-    let [of_a, of_b] = [usable(a)?.predictions, usable(b)?.predictions];
+    let [run_a, run_b] = [usable(a)?, usable(b)?];
+    let class_names =
+        run_a.result.class_names.filter(|names| Some(names) == run_b.result.class_names.as_ref());
+    let [of_a, of_b] = [run_a.predictions, run_b.predictions];
     let labels =
         |of: &[LabelledPrediction]| -> Vec<usize> { of.iter().map(|prediction| prediction.label).collect() };
     if a.data != b.data || labels(&of_a) != labels(&of_b) {
@@ -150,7 +157,14 @@ fn answers(a: &Details, b: &Details) -> Result<Answers, String> {
         only_b_correct: different().filter(|(_, b)| b.is_correct()).count(),
         first: different()
             .take(FIRST)
-            .map(|(a, b)| DifferentAnswer { image: a.image, label: a.label, a: a.predicted, b: b.predicted })
+            .map(|(a, b)| DifferentAnswer {
+                image: a.image,
+                file: a.file.clone(),
+                label: a.label,
+                a: a.predicted,
+                b: b.predicted,
+            })
             .collect(),
+        class_names,
     })
 }

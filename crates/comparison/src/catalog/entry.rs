@@ -27,7 +27,8 @@ pub struct Entry {
     pub state: EntryState,
     /// What is damaged, in one line.
     pub problem: Option<String>,
-    /// When the result was written, or for an unfinished one its settings: in UTC, such as `2026-11-26T12:00:00Z`.
+    /// When the run finished, in UTC, such as `2026-11-26T12:00:00Z`. If that was not saved, when the result was written,
+    /// or the settings of an unfinished run or comparison.
     pub date: Option<String>,
     /// Kind of data set.
     pub dataset: Option<String>,
@@ -165,6 +166,7 @@ impl Entry {
                     Status::Diverged => EntryState::Diverged,
                 },
                 accuracy: result.test.map(|test| test.accuracy),
+                date: result.finished.or(entry.date),
                 ..entry
             },
         }

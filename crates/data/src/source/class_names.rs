@@ -11,8 +11,11 @@ use crate::{
 /// The file of the class names: UTF-8, one name per line, in the order of the labels.
 pub const CLASS_NAMES: &str = "classes.txt";
 
-/// Limit for the size of the file, in bytes: a label is a byte, so there are at most 256 names.
+/// Limit for the size of the file, in bytes.
 const MOST_BYTES: u64 = 1 << 20;
+
+/// Limit for the number of names: a label in an IDX file is a byte.
+const MOST_NAMES: usize = 256;
 
 /// The class names in a file.
 #[derive(Debug)]
@@ -35,6 +38,11 @@ impl ClassNames {
         // Some editors write a byte order mark.
         let lines = text.trim_start_matches('\u{feff}').trim_end().lines();
         let names: Vec<String> = lines.map(|line| line.trim().to_owned()).collect();
+        if names.len() > MOST_NAMES {
+            let reason =
+                format!("it has {} names, but IDX data have at most {MOST_NAMES} classes", names.len());
+            return Err(wrong(reason));
+        }
         for (name, line) in names.iter().zip(1..) {
             if name.is_empty() || name.chars().any(is_unprintable) {
                 return Err(wrong(format!("line {line} is empty or contains a control character")));

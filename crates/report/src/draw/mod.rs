@@ -74,7 +74,7 @@ pub fn section(models: &Models) -> Result<Markup, ReportError> {
     let json = serde_json::to_string(models).map_err(ReportError::draw("the page to draw on"))?;
     let json = json.replace('<', "\\u003c");
     let ImageShape { channels, height, width } = models.shape();
-    let what = if models.of_digits() { "a digit" } else { "something" };
+    let what = if models.prepares() { "a digit" } else { "something" };
     Ok(html! {
         div #draw.draw {
             noscript { p.missing { "Drawing needs JavaScript, which is switched off in this browser." } }

@@ -18,10 +18,7 @@ const MOST_BYTES: usize = 400 << 20;
 pub struct Models {
     shape: ImageShape,
     classes: Vec<String>,
-    /// Whether the models were trained on MNIST.
-    #[serde(skip)]
-    of_digits: bool,
-    /// Whether pictures are prepared like MNIST's digits. Otherwise they are only resized.
+    /// Whether pictures show digits and are prepared like MNIST's. Otherwise they are only resized.
     prepares: bool,
     #[serde(rename = "models")]
     list: Vec<Model>,
@@ -77,8 +74,7 @@ impl Models {
         let mut models = Self {
             shape: trained.fitted.shape(),
             classes: classes(trained),
-            of_digits: trained.settings.training.dataset.dataset == DatasetKind::Mnist,
-            prepares: Self::prepares_images_of(trained),
+            prepares: has_mnist_shape(trained) && dataset(trained) == DatasetKind::Mnist,
             list: Vec::new(),
         };
         models.add(name, arm, trained)?;
@@ -138,18 +134,13 @@ impl Models {
         self.shape
     }
 
-    pub(super) fn of_digits(&self) -> bool {
-        self.of_digits
-    }
-
     pub(super) fn prepares(&self) -> bool {
         self.prepares
     }
 
-    /// Returns whether a model takes images like MNIST's, so that drawings are prepared like those.
-    pub(super) fn prepares_images_of(trained: &TrainedModel) -> bool {
-        let is_of_pictures = trained.settings.training.dataset.dataset == DatasetKind::Folder;
-        trained.fitted.shape() == PREPARED && !is_of_pictures
+    /// Returns whether a report shows a model to draw on: one for images of MNIST's shape, such as Fashion-MNIST's.
+    pub(super) fn fits_a_report(trained: &TrainedModel) -> bool {
+        has_mnist_shape(trained) && dataset(trained) != DatasetKind::Folder
     }
 
     /// Removes the model that was added last. Returns `None` if none is left.
@@ -178,6 +169,14 @@ impl ScalingStatistics {
             whitening: fitted.whitening().map(|whitening| encode(&lower_triangle(whitening))),
         }
     }
+}
+
+fn has_mnist_shape(trained: &TrainedModel) -> bool {
+    trained.fitted.shape() == PREPARED
+}
+
+fn dataset(trained: &TrainedModel) -> DatasetKind {
+    trained.settings.training.dataset.dataset
 }
 
 fn lower_triangle(whitening: &Whitening) -> Vec<f64> {

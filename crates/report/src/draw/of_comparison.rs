@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use mnist_comparison::ArmResult;
-use mnist_training::{TrainingError, predictor::TrainedModel};
+use mnist_training::predictor::TrainedModel;
 
 use super::{Models, section};
 use crate::{Findings, ReportError};
@@ -26,9 +26,9 @@ impl DrawSection {
         for arm in &findings.comparison.scalings {
             let Some(run) = findings.runs_of(arm).usable().next() else { continue };
             match TrainedModel::open(&run.result.run) {
-                Ok(trained) if Models::prepares_images_of(&trained) => section.add(arm, &trained)?,
+                Ok(trained) if Models::fits_a_report(&trained) => section.add(arm, &trained)?,
                 Ok(_) => return Ok(None),
-                Err(error) => section.leave_out(&arm.name, error)?,
+                Err(error) => section.leave_out(&arm.name, error.into())?,
             }
         }
         Ok(Some(section).filter(|section| !section.is_empty()))
@@ -40,10 +40,8 @@ impl DrawSection {
             Some(models) => models.add(name, index, trained),
             None => Models::new(name, index, trained).map(|models| self.models = Some(models)),
         };
-        match added {
-            Ok(()) => {}
-            Err(ReportError::Training(error)) => return self.leave_out(&arm.name, error),
-            Err(error) => return Err(error),
+        if let Err(error) = added {
+            return self.leave_out(&arm.name, error);
         }
         if let Some(models) = self.models.take_if(|models| models.bytes() > MOST_BYTES) {
             self.models = models.without_last();
@@ -52,10 +50,12 @@ impl DrawSection {
         Ok(())
     }
 
-    /// Leaves out an arm whose model is missing or damaged.
-    fn leave_out(&mut self, arm: &str, error: TrainingError) -> Result<(), ReportError> {
-        if error.is_interrupt() {
-            return Err(error.into());
+    /// Leaves out an arm whose model is missing or damaged, or does not fit the models before it.
+    fn leave_out(&mut self, arm: &str, error: ReportError) -> Result<(), ReportError> {
+        match error {
+            ReportError::OtherImages { .. } => {}
+            ReportError::Training(error) if !error.is_interrupt() => {}
+            error => return Err(error),
         }
         self.missing.push(arm.to_owned());
         Ok(())
@@ -70,12 +70,17 @@ impl DrawSection {
         self.models.is_some()
     }
 
+    /// Returns the heading of the section.
+    pub fn heading(&self) -> &'static str {
+        if self.models.as_ref().is_some_and(Models::prepares) { "Draw a digit" } else { "Draw" }
+    }
+
     /// Returns the body of the section.
     pub fn body(&self, findings: &Findings) -> Result<Markup, ReportError> {
         let several = findings.comparison.has_several_seeds();
         Ok(html! {
             @if !self.missing.is_empty() {
-                p.missing { (left_out(&self.missing)) " left out, because the weights are missing or damaged, or belong to another network." }
+                p.missing { (left_out(&self.missing)) " left out, because the weights are missing or damaged, or belong to another network or to other classes." }
             }
             @if !self.too_large.is_empty() {
                 p.missing { (left_out(&self.too_large)) " left out, to keep this report small enough to mail." }

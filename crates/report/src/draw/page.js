@@ -556,7 +556,7 @@ function drop(event) {
   element("drop").classList.remove("draw-over");
   const file = event.dataTransfer.files[0];
   if (file) openPicture(file);
-  else say("Drop the file of a picture.");
+  else say("Drop an image file.");
 }
 
 // ---- Start ----

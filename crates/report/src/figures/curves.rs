@@ -34,8 +34,8 @@ const MARKED: usize = 20;
 /// Number of markers on a longer curve.
 const SOME_MARKERS: usize = 6;
 
-/// Maximum number of points of a curve that show their numbers.
-const TELLING: usize = 100;
+/// Maximum number of points of a curve with tooltips.
+const MOST_TOOLTIPS: usize = 100;
 
 /// The lower limit of a logarithmic axis.
 const SMALLEST_LOSS: f64 = 1e-6;
@@ -84,11 +84,12 @@ pub fn all(findings: &Findings) -> Result<Vec<Figure>, ReportError> {
         Ok(())
     };
     let has_several_epochs = findings.runs().any(|run| run.result.epochs.len() > 1);
-    let of_epochs_are_shown = has_several_epochs || findings.runs().all(|run| run.curve.is_empty());
-    for (is_loss, name, what) in [(true, "epoch-loss", "loss"), (false, "epoch-accuracy", "accuracy")] {
-        if !of_epochs_are_shown {
-            break;
-        }
+    let of_epochs_shown: &[_] = if has_several_epochs || findings.runs().all(|run| run.curve.is_empty()) {
+        &[(true, "epoch-loss", "loss"), (false, "epoch-accuracy", "accuracy")]
+    } else {
+        &[]
+    };
+    for &(is_loss, name, what) in of_epochs_shown {
         let (train, validation) = if is_loss {
             (
                 curves(findings, false, of_epochs(|epoch| Some(epoch.train_loss))),
@@ -243,7 +244,7 @@ where
             let mut chart = below_legend(area, top, x.clone(), y())?;
             for line in curves.iter().filter(|line| line.arm.arm_index == arm.arm_index) {
                 draw_line(area, &mut chart, findings, line)?;
-                let every = line.points.len().div_ceil(TELLING).max(1);
+                let every = line.points.len().div_ceil(MOST_TOOLTIPS).max(1);
                 marks.extend(line.points.iter().step_by(every).map(|point| Mark {
                     place: Place::Point(chart.backend_coord(&(point[0], point[1].max(SMALLEST_LOSS)))),
                     text: describe(line, plot, point),
@@ -298,12 +299,11 @@ fn draw_line<Y: Ranged<ValueType = f64>>(
     } else {
         chart.draw_series(LineSeries::new(at(1), stroke))?;
     }
-    let every = match points.len() {
-        few if few < MARKED => 1,
-        _ if look.shape == 0 => usize::MAX,
-        many => many / SOME_MARKERS,
-    };
-    for point in at(1).skip(if every == usize::MAX { points.len() } else { 0 }).step_by(every) {
+    if points.len() >= MARKED && look.shape == 0 {
+        return Ok(());
+    }
+    let every = if points.len() < MARKED { 1 } else { points.len() / SOME_MARKERS };
+    for point in at(1).step_by(every) {
         mark(area, chart.backend_coord(&point), 3, look, look.color.filled())?;
     }
     Ok(())

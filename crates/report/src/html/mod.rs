@@ -141,7 +141,7 @@ fn sections(
         body: scalings::section(findings, figures)?,
     });
     if let Some(draw) = draw {
-        sections.push(Section { id: "drawing", heading: "Draw and classify", body: draw.body(findings)? });
+        sections.push(Section { id: "drawing", heading: draw.heading(), body: draw.body(findings)? });
     }
     sections.push(Section {
         id: "settings",

@@ -1,4 +1,4 @@
-// Comfort for readers with a mouse or a keyboard. Everything is on the page without this script, too.
+// Optional extras for readers with a mouse or a keyboard. Everything is on the page without this script, too.
 "use strict";
 
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
@@ -33,7 +33,8 @@ for (const mark of all(".marks > *")) {
 document.addEventListener("pointerover", (event) => show(event.target.closest(".marks > *")));
 addEventListener("scroll", () => show(null), { passive: true });
 
-for (const svg of all("svg:has(.marks)")) {
+// Old browsers lack the selector `:has`.
+for (const svg of new Set(all(".marks").map((marks) => marks.closest("svg")))) {
   svg.tabIndex = 0;
   svg.addEventListener("blur", () => show(null));
   svg.addEventListener("keydown", (event) => {
@@ -50,7 +51,7 @@ for (const svg of all("svg:has(.marks)")) {
 
 // Tables sort by a column: first in its natural order, then in the reverse order.
 function sortKey(text) {
-  const number = parseFloat(text.replace(/[<>,\s]/g, "").replace(/−/g, "-"));
+  const number = parseFloat(text.replace(/(\d),(?=\d)/g, "$1").replace(/[<>\s]/g, "").replace(/−/g, "-"));
   return Number.isFinite(number) ? number : text;
 }
 

@@ -49,7 +49,7 @@ pub fn pairs(findings: &Findings) -> Option<Markup> {
                 (table(&Table { header, rows: folded }, 0..2, "Differences between the other scalings"))
             }
         }
-        p.note { (notes::pairs(findings.comparison)) }
+        p.note { (notes::pairs(findings)) }
     })
 }
 

@@ -8,7 +8,7 @@ use crate::{
     numbers::plural,
 };
 
-/// Returns the command, the machine, the versions, the settings and the data files.
+/// Returns the command, the device, the versions, the settings and the data files.
 pub fn section(findings: &Findings) -> Markup {
     let (how, command) = how_to_repeat(findings);
     html! {

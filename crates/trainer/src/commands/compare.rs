@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use mnist_comparison::{
-    ArmRuns, Comparison, ComparisonFolder, ComparisonSettings, FittedScalings, Reporter, Seeds, compare,
+    Arm, ArmRuns, Comparison, ComparisonFolder, ComparisonSettings, FittedScalings, Reporter, Seeds, compare,
     folder::{COMPARISON, PAGE},
     plan::PlannedRun,
 };
@@ -121,11 +121,9 @@ impl Reporter for LiveReport<'_> {
 
 /// Describes the planned runs, such as "3 scalings × 10 seeds".
 fn describe_plan(settings: &ComparisonSettings) -> String {
-    let arms = settings.arms().len();
-    let what = if arms == settings.scalings.len() { "scaling" } else { "arm" };
     let most = plural(settings.seeds.most().get() as usize, "seed");
     let seeds = if settings.seeds.is_until_decided() { format!("up to {most}") } else { most };
-    format!("{} × {seeds}", plural(arms, what))
+    format!("{} × {seeds}", Arm::counted(&settings.arms()))
 }
 
 /// Returns the mean accuracy of each arm over its finished runs.

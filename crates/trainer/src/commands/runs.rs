@@ -188,7 +188,9 @@ fn describe_difference(difference: &ResultDifference) -> String {
 }
 
 fn describe_answers(answers: &Answers) -> Vec<String> {
-    let Answers { test_images, different, only_a_correct, only_b_correct, first } = answers;
+    let Answers { test_images, different, only_a_correct, only_b_correct, class_names, first } = answers;
+    let class =
+        |class: usize| class_names.as_ref().map_or_else(|| class.to_string(), |names| names[class].clone());
     let mut lines = vec![format!(
         "answers: {} of {} classified differently; only a is correct in {}, only b in {}",
         count(*different),
@@ -197,7 +199,11 @@ fn describe_answers(answers: &Answers) -> Vec<String> {
         count(*only_b_correct)
     )];
     lines.extend(first.iter().map(|answer| {
-        format!("  image {}, class {}: {} (a), {} (b)", answer.image, answer.label, answer.a, answer.b)
+        let image = answer
+            .file
+            .as_ref()
+            .map_or_else(|| format!("image {}", answer.image), |file| shown(Path::new(file)).to_string());
+        format!("  {image}, class {}: {} (a), {} (b)", class(answer.label), class(answer.a), class(answer.b))
     }));
     if *different > first.len() {
         lines.push(format!("  … and {} more", count(different - first.len())));

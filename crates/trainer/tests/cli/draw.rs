@@ -12,8 +12,8 @@ use crate::{
     browser::{load, load_with},
     mnist::trainer_on_mnist,
     support::{
-        assert_contains, assert_lacks, comparisons::run_of, json, number, read_text, refusals::refused,
-        stderr, text,
+        assert_contains, assert_lacks, comparisons::run_of, json, number, read_json, read_text,
+        refusals::refused, stderr, text,
     },
 };
 
@@ -57,6 +57,7 @@ fn report_on_mnist_has_a_section_to_draw_on_if_the_weights_are_there() {
         &page(),
         [
             "<section id=\"drawing\"",
+            ">Draw a digit<",
             "window.mnistTrainer",
             "\"name\":\"center\",\"color\":\"#D55E00\",\"arm\":0",
         ],
@@ -65,12 +66,38 @@ fn report_on_mnist_has_a_section_to_draw_on_if_the_weights_are_there() {
     assert!(page().len() < 4_000_000, "the report has {} bytes", page().len());
 
     let all = folder.join("all");
+    // As after a resume with a changed classes.txt.
+    let result = run_of(&all, "none-seed1").join("result.json");
+    let original = read_text(&result);
+    let mut renamed = read_json(&result);
+    renamed.as_object_mut().unwrap().remove("sha256");
+    renamed["class_names"] = "ABCDEFGHIJ".chars().map(String::from).collect();
+    fs::write(&result, renamed.to_string()).unwrap();
+    json(&mut trainer_on_mnist(folder, "report all"));
+    assert_contains(
+        &page(),
+        ["left out, because the weights are", "or to other classes", "window.mnistTrainer"],
+    );
+    fs::write(&result, original).unwrap();
+
     for (arm, left) in [("none", true), ("center", false)] {
         fs::remove_file(run_of(&all, &format!("{arm}-seed1")).join("model.safetensors")).unwrap();
         json(&mut trainer_on_mnist(folder, "report all"));
         assert_contains(&page(), [arm, "left out, because the weights are missing"]);
         assert_eq!(page().contains("window.mnistTrainer"), left, "after {arm} was removed");
     }
+}
+
+#[test]
+fn images_of_other_data_sets_are_not_called_digits() {
+    let folder = tempdir().unwrap();
+    let data = json(&mut trainer_on_mnist(folder.path(), "data fetch"));
+    let mut compare =
+        trainer_on_mnist(folder.path(), "compare --scalings none --epochs 1 --limit 64 --out all");
+    json(compare.args(["--dataset", "idx", "--data-dir", data["folder"].as_str().unwrap()]));
+    let page = read_text(&folder.path().join("all/report.html"));
+    assert_contains(&page, [">Draw<", "Draw something, or drop a picture.", "\"prepares\":false"]);
+    assert_lacks(&page, ["Draw a digit", "like MNIST's digits"]);
 }
 
 fn has_chromium() -> bool {

@@ -263,7 +263,7 @@ fn report_names_every_arm_of_a_grid() {
     assert_eq!(arms.len(), 8);
     let page = page(folder.path());
     assert_contains(&page, arms.iter().map(String::as_str));
-    assert_contains(&page, ["of the 6 best of 8", "The other 21 pairs"]);
+    assert_contains(&page, ["of the 6 best of 8", "The other 21 pairs", ">8 arms: "]);
     let figures =
         fs::read_dir(folder.path().join("all/figures")).unwrap().map(|entry| entry.unwrap().file_name());
     let confusion = figures.filter(|name| name.to_string_lossy().starts_with("confusion-"));
@@ -299,6 +299,22 @@ fn report_without_weights_and_predictions_says_what_is_missing() {
 }
 
 #[test]
+fn report_without_predictions_says_that_mcnemars_test_is_missing() {
+    let folder = folder_with_comparison("--scalings center,none --learning-rate 1e-9");
+    assert_lacks(&page(folder.path()), ["Some runs have no predictions.csv"]);
+    for run in ["center-seed1", "none-seed1"] {
+        fs::remove_file(run_of(&folder.path().join("all"), run).join("predictions.csv")).unwrap();
+    }
+    json(&mut trainer_in(folder.path(), "report all"));
+    let note =
+        "Some runs have no predictions.csv. Their pairs lack McNemar's exact test of the trained models.";
+    let markdown = read_text(&folder.path().join("all/report.md"));
+    for report in [&page(folder.path()), &markdown] {
+        assert_contains(report, [note]);
+    }
+}
+
+#[test]
 fn pictures_keep_the_names_of_their_files() {
     let folder = folder_with_fruit();
     let command = "compare --scalings center,none --resize 12x12 --epochs 1 --learning-rate 1e-9 --out all";
@@ -310,6 +326,11 @@ fn pictures_keep_the_names_of_their_files() {
     let files: Vec<&str> = lines.map(|line| line.rsplit(',').next().unwrap()).collect();
     assert_eq!(files, ["test/apple/0.png", "test/Pear/0.png", "test/fig/0.png", "test/apple/1.png"]);
     assert_contains(&page(folder.path()), ["<p class=\"number\">test/", ".png of class "]);
+
+    let runs = ["center-seed1", "none-seed1"]
+        .map(|run| run_of(&folder.path().join("all"), run).display().to_string());
+    let difference = json(&mut trainer_in(folder.path(), &format!("runs diff {}", runs.join(" "))));
+    assert_eq!(difference["answers"]["class_names"], json!(["Pear", "apple", "fig"]));
 }
 
 #[test]
@@ -353,6 +374,7 @@ fn classes_of_idx_data_are_named_in_a_file() {
         ("top\nbottom\n", "it has 2 names, but the data have 3 classes"),
         ("top\n\nbottom\n", "line 2 is empty or contains a control character"),
         ("top\ntop\nbottom\n", "line 2 repeats the name `top`"),
+        (&"top\n".repeat(257), "it has 257 names, but IDX data have at most 256 classes"),
     ] {
         fs::write(&names, text).unwrap();
         let output = trainer_on_digits(folder.path(), "data summary").output().unwrap();

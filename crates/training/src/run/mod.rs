@@ -268,12 +268,17 @@ impl FinishedRun {
     /// When a file cannot be read or is damaged.
     pub fn read(folder: &Path) -> Result<Option<Self>, TrainingError> {
         let Some(result) = RunResult::read(folder)? else { return Ok(None) };
-        let curve = files::parse_csv(&folder.join(CURVE), &result.read_file(CURVE)?)?;
+        Self::parse(result, false).map(Some)
+    }
+
+    /// Reads the learning curve and, unless they are missing, the predictions.
+    fn parse(result: RunResult, without_predictions: bool) -> Result<Self, TrainingError> {
+        let curve = files::parse_csv(&result.run.join(CURVE), &result.read_file(CURVE)?)?;
         let predictions = match result.status {
-            Status::Ok => read_predictions(&result)?,
-            Status::Diverged => Vec::new(),
+            Status::Ok if !without_predictions => read_predictions(&result)?,
+            _ => Vec::new(),
         };
-        Ok(Some(Self { result, curve, predictions }))
+        Ok(Self { result, curve, predictions })
     }
 
     /// Reads the folder of a run with this seed, and checks the files that it does not read as well.
@@ -298,13 +303,12 @@ impl FinishedRun {
             let is_optional = [WEIGHTS, PREDICTIONS].contains(&name);
             is_optional && path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound)
         };
-        let left = result.files.iter().filter(|sum| !is_gone(&sum.name));
-        left.into_iter().try_for_each(|sum| result.read_file(&sum.name).map(|_| ()))?;
-        if !is_gone(PREDICTIONS) {
-            return Self::read(folder)?.map(|finished| finished.of_seed(seed)).transpose();
+        let is_parsed = |name: &str| [CURVE, PREDICTIONS].contains(&name);
+        for sum in result.files.iter().filter(|sum| !is_parsed(&sum.name) && !is_gone(&sum.name)) {
+            result.read_file(&sum.name)?;
         }
-        let curve = files::parse_csv(&folder.join(CURVE), &result.read_file(CURVE)?)?;
-        Self { result, curve, predictions: Vec::new() }.of_seed(seed).map(Some)
+        let without_predictions = is_gone(PREDICTIONS);
+        Self::parse(result, without_predictions)?.of_seed(seed).map(Some)
     }
 
     fn of_seed(self, seed: u64) -> Result<Self, TrainingError> {
