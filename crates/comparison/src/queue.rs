@@ -199,7 +199,8 @@ impl<'a, N: Network> Queue<'a, N> {
         let fitted = self.fitted.get(arm.scaling_index).ok_or_else(|| {
             TrainingError::Settings(format!("the scaling of `{}` was not fitted", arm.name))
         })?;
-        let one = OneOfMany { overall, counted: AtomicU64::new(0) };
+        let name = format!("{} seed {}", run.arm, run.seed);
+        let one = OneOfMany { overall, name, counted: AtomicU64::new(0) };
         let outcome = self.experiment.run(&arm.with_seed(run.seed), fitted, &self.runs.join(&run.name), &one);
         if let Ok(Some(_)) = outcome {
             // A diverged run ends early, and another process may have finished this one.
@@ -254,9 +255,11 @@ impl<'a> Overall<'a> {
     }
 }
 
-/// The observer of one run: adds its images to the total, and ignores the notes about its epochs.
+/// The observer of one run: adds its images to the total, and ignores the notes about its epochs. It names the training
+/// after the arm, because the arms of a grid can have the same scaling.
 struct OneOfMany<'a, 'o> {
     overall: &'a Overall<'o>,
+    name: String,
     counted: AtomicU64,
 }
 
@@ -273,10 +276,13 @@ impl Observer for OneOfMany<'_, '_> {
     }
 
     fn begin(&self, task: &Task) -> Box<dyn TaskProgress + '_> {
-        let shown = self.overall.observer.begin(task);
+        let observer = self.overall.observer;
         match task {
-            Task::Training { .. } => Box::new(Counted { one: self, shown, last: None }),
-            _ => shown,
+            Task::Training { images, .. } => {
+                let shown = observer.begin(&Task::Training { name: self.name.clone(), images: *images });
+                Box::new(Counted { one: self, shown, last: None })
+            }
+            _ => observer.begin(task),
         }
     }
 

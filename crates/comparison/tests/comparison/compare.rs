@@ -3,7 +3,10 @@
 use std::{
     num::NonZeroU32,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -145,6 +148,19 @@ impl Observer for StopAfter {
     }
 }
 
+/// Records the names of the trainings.
+#[derive(Default)]
+struct Names(Mutex<Vec<String>>);
+
+impl Observer for Names {
+    fn begin(&self, task: &Task) -> Box<dyn TaskProgress + '_> {
+        if let Task::Training { name, .. } = task {
+            self.0.lock().unwrap().push(name.clone());
+        }
+        Box::new(())
+    }
+}
+
 struct Steps<'a>(&'a StopAfter);
 
 impl TaskProgress for Steps<'_> {
@@ -178,6 +194,17 @@ fn every_run_is_trained_once_and_reported() {
     assert_eq!((events.begun, events.runs, events.concluded.len()), (1, Vec::new(), 1));
     assert_eq!((again.finished, again.verdict), (4, comparison.verdict));
     assert_eq!(outcomes(&bench.path("compared")), before);
+}
+
+#[test]
+fn trainings_are_named_after_their_arms() {
+    let (bench, names) = (Bench::new(), Names::default());
+    let settings =
+        "scalings = ['center']\nseeds = 1\nepochs = 1\nbatch_size = 16\n[grid]\nlearning_rate = [0.1, 0.01]";
+    bench.compare_in("compared", &bench.settings(settings), &names, &mut ()).unwrap();
+    let mut names = names.0.into_inner().unwrap();
+    names.sort();
+    assert_eq!(names, ["center, learning rate 0.01 seed 1", "center, learning rate 0.1 seed 1"]);
 }
 
 #[test]
