@@ -8,6 +8,8 @@ use console::{Style, measure_text_width, pad_str, truncate_str};
 use indicatif::HumanDuration;
 use mnist_report::numbers::{percent, plural};
 
+use crate::layout::fit_name;
+
 /// Widest line. A terminal that gets narrower breaks longer lines, and then they could not be removed.
 const WIDEST: usize = 79;
 
@@ -191,7 +193,7 @@ impl LiveView {
         let is_contest = arms.len() > 1;
         let line = |arm: &&ArmStanding| {
             let mean = arm.mean.map_or_else(|| "diverged".to_owned(), percent);
-            let line = format!("  {}  {mean:>8}  {}", fit_name(&arm.name, column), plural(arm.seeds, "seed"));
+            let line = format!("  {}  {mean:>8}  {}", pad_name(&arm.name, column), plural(arm.seeds, "seed"));
             // Several arms lead if their means are equal.
             if arm.mean.is_some() && arm.mean == best && is_contest {
                 Style::new().for_stderr().green().apply_to(format!("{line}, leads")).to_string()
@@ -214,9 +216,8 @@ fn name_column<'a>(names: impl Iterator<Item = &'a str>) -> usize {
     names.map(measure_text_width).max().unwrap_or(0).min(WIDEST_NAME)
 }
 
-fn fit_name(name: &str, column: usize) -> String {
-    let cut = truncate_str(name, column, "…");
-    pad_str(&cut, column, console::Alignment::Left, None).into_owned()
+fn pad_name(name: &str, column: usize) -> String {
+    pad_str(&fit_name(name, column), column, console::Alignment::Left, None).into_owned()
 }
 
 fn progress_line(name: &str, column: usize, done: u64, images: u64, message: &str) -> String {
@@ -225,7 +226,7 @@ fn progress_line(name: &str, column: usize, done: u64, images: u64, message: &st
     let bar =
         Style::new().for_stderr().cyan().apply_to("█".repeat(full)).to_string() + &"░".repeat(BAR - full);
     // Rounded down: 100% means that nothing is left.
-    format!("{} {bar} {:>3}%  {message}", fit_name(name, column), (100.0 * fraction) as u64)
+    format!("{} {bar} {:>3}%  {message}", pad_name(name, column), (100.0 * fraction) as u64)
 }
 
 #[cfg(test)]
