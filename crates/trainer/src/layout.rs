@@ -83,8 +83,8 @@ pub fn fit_name(name: &str, columns: usize) -> Cow<'_, str> {
     if measure_text_width(name) <= columns {
         return name.into();
     }
-    let shorter = (0..=columns).rev().map(|letters| shortened(name, letters));
-    shorter.into_iter().find(|name| measure_text_width(name) <= columns).unwrap_or_default().into()
+    let mut shorter = (0..=columns).rev().map(|letters| shortened(name, letters));
+    shorter.find(|name| measure_text_width(name) <= columns).unwrap_or_default().into()
 }
 
 /// Breaks lines between words where they are too long for standard output.

@@ -16,8 +16,8 @@ const WIDEST: usize = 79;
 /// Widest name of a training or an arm.
 const WIDEST_NAME: usize = 26;
 
-/// Columns of a bar.
-const BAR: usize = 16;
+/// Columns of a bar. With a wider one, the accuracy of a training with a long name would be cut off.
+const BAR: usize = 10;
 
 /// The state of a training, or of all trainings of a comparison.
 #[derive(Debug, Default)]
@@ -265,13 +265,25 @@ mod tests {
         ]);
         assert_eq!(
             plain(&view, start + Duration::from_secs(10), 80, 24),
-            "center seed 1    ████░░░░░░░░░░░░  25%  epoch 2/5  loss 0.0712  97.84%
-normalize seed 2 ████░░░░░░░░░░░░  25%  epoch 2/5  loss 0.0712  97.84%
-all              ██░░░░░░░░░░░░░░  16%  about 50 seconds left
+            "center seed 1    ██░░░░░░░░  25%  epoch 2/5  loss 0.0712  97.84%
+normalize seed 2 ██░░░░░░░░  25%  epoch 2/5  loss 0.0712  97.84%
+all              █░░░░░░░░░  16%  about 50 seconds left
 mean test accuracy so far:
   normalize    99.01%  1 seed, leads
   center       98.53%  2 seeds
   zca        diverged  1 seed"
+        );
+    }
+
+    #[test]
+    fn line_of_a_training_with_a_long_name_fits_in_80_columns() {
+        let longest = mnist_data::scaling::preset_names().into_iter().max_by_key(|name| name.len()).unwrap();
+        let (mut view, start) = (LiveView::default(), Instant::now());
+        let id = view.begin(&format!("{longest} seed 10"), 10);
+        view.report(id, 10, "epoch 100/100  loss 0.0712  100.00%", start);
+        assert_eq!(
+            plain(&view, start, 80, 24),
+            "sample-standardize seed 10 ██████████ 100%  epoch 100/100  loss 0.0712  100.00%"
         );
     }
 
