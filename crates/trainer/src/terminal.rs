@@ -1,6 +1,7 @@
 //! Prints results on standard output, and progress, notes and warnings on standard error.
 
 use std::{
+    env,
     io::{self, BufWriter, IsTerminal, StdoutLock, Write},
     mem,
     sync::{LazyLock, Mutex, MutexGuard, PoisonError},
@@ -171,9 +172,11 @@ impl Terminal {
         self.trainings().view.time_left(Instant::now())
     }
 
-    /// Returns whether standard error shows the live view.
+    /// Returns whether standard error shows the live view and bars. A dumb terminal, as in some editors, cannot remove
+    /// lines.
     fn is_live(&self) -> bool {
-        !self.quiet && io::stderr().is_terminal()
+        let is_dumb = || env::var_os("TERM").is_some_and(|term| term == "dumb");
+        !self.quiet && io::stderr().is_terminal() && !is_dumb()
     }
 
     /// Changes the view, and draws it.
@@ -305,9 +308,8 @@ impl Terminal {
         let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::hidden());
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = bar.with_style(style);
-        // The newest bar comes first, and none beside the live view. indicatif draws bars only if standard error is a
-        // terminal.
-        let is_hidden = self.quiet || !self.trainings().view.is_empty();
+        // The newest bar comes first, and none beside the live view.
+        let is_hidden = !self.is_live() || !self.trainings().view.is_empty();
         let bar = if is_hidden { bar } else { BARS.insert(0, bar) };
         bar.enable_steady_tick(Duration::from_millis(200));
         Box::new(Bar(bar))
