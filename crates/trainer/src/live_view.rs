@@ -152,7 +152,7 @@ impl LiveView {
         let names =
             self.trainings.iter().map(|training| training.name.as_str()).chain(self.all.map(|_| "all"));
         let column = name_column(names);
-        // A training of its own has the time left in its line.
+        // A comparison shows it in the line of all trainings, and a single training in a line of its own.
         let left = self.time_left_after(now, 100).map(describe_time_left);
         let mut lines: Vec<String> = Vec::new();
         for training in &self.trainings {

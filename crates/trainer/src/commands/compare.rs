@@ -7,6 +7,7 @@ use mnist_comparison::{
     ArmRuns, Comparison, ComparisonFolder, ComparisonSettings, FittedScalings, Reporter, Seeds, compare,
     folder::{COMPARISON, PAGE},
     plan::PlannedRun,
+    significance::mean,
 };
 use mnist_data::{Scaling, input::shown};
 use mnist_model::ModelConfig;
@@ -133,8 +134,7 @@ fn standing(folder: &ComparisonFolder) -> Vec<ArmStanding> {
     let standing = |arm: &ArmRuns| {
         let accuracies: Vec<f64> =
             arm.usable().filter_map(|run| run.result.test).map(|test| test.accuracy).collect();
-        let mean = (!accuracies.is_empty()).then(|| accuracies.iter().sum::<f64>() / accuracies.len() as f64);
-        ArmStanding { name: arm.arm.name.clone(), mean, seeds: arm.runs.len() }
+        ArmStanding { name: arm.arm.name.clone(), mean: mean(&accuracies), seeds: arm.runs.len() }
     };
     folder.arms().iter().map(standing).collect()
 }
