@@ -127,9 +127,9 @@ impl LiveView {
     }
 
     /// Returns the time for the remaining images at the speed of this session. `None` before a twentieth of them is
-    /// trained.
+    /// trained, and when none remains.
     pub fn time_left(&self, now: Instant) -> Option<Duration> {
-        self.time_left_after(now, 20)
+        self.time_left_after(now, 20).filter(|left| !left.is_zero())
     }
 
     /// Returns the time left once a `part`th of the images is trained.
@@ -316,6 +316,7 @@ mean test accuracy so far:
         assert_eq!(at(900, 100), None, "no image has been trained yet");
         assert_eq!(at(904, 103), None, "4 of 100 images are trained");
         assert_eq!(at(905, 104), Some(Duration::from_secs(76)), "5 of 100 images took 4 seconds");
+        assert_eq!(at(1000, 200), None, "no image is left");
     }
 
     #[test]

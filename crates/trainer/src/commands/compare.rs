@@ -1,7 +1,5 @@
 //! `compare`: trains with each scaling and seed, and ranks the scalings. It updates the report after each run.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use mnist_comparison::{
     ArmRuns, Comparison, ComparisonFolder, ComparisonSettings, FittedScalings, Reporter, Seeds, compare,
@@ -97,10 +95,9 @@ impl Reporter for LiveReport<'_> {
         }
     }
 
-    fn run_finished(&mut self, folder: &ComparisonFolder, run: &PlannedRun, left: Option<Duration>) {
+    fn run_finished(&mut self, folder: &ComparisonFolder, run: &PlannedRun) {
         if let Some(finished) = folder.run(run) {
-            // The queue estimates after its first image, which is too early after a resume.
-            let left = left.and(self.terminal.time_left());
+            let left = self.terminal.time_left();
             let left = left.map_or_else(String::new, |left| format!(", {}", describe_time_left(left)));
             let done = folder.finished();
             let of_all = match folder.settings().seeds {
