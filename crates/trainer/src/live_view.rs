@@ -1,4 +1,4 @@
-//! What the terminal shows during a training: a line per training at work, the time left, and the standing of the arms.
+//! What the terminal shows during a training: a line per running training, the time left, and the ranking so far.
 //!
 //! [`LiveView::lines`] lays the lines out for a width and a height, and knows no terminal.
 
@@ -29,7 +29,7 @@ pub struct LiveView {
     last_id: usize,
 }
 
-/// A training at work.
+/// A running training.
 #[derive(Debug)]
 struct Training {
     id: usize,
@@ -47,7 +47,7 @@ struct AllTrainings {
     done: u64,
 }
 
-/// The standing of an arm so far.
+/// The result of an arm so far.
 #[derive(Debug, Clone)]
 pub struct ArmStanding {
     /// The arm's name.
@@ -111,12 +111,12 @@ impl LiveView {
         self.all = None;
     }
 
-    /// Replaces the standing of the arms.
+    /// Replaces the ranking so far.
     pub fn set_standing(&mut self, standing: Vec<ArmStanding>) {
         self.standing = standing;
     }
 
-    /// Returns whether no training is at work or waits.
+    /// Returns whether no training runs or waits.
     pub fn is_empty(&self) -> bool {
         self.trainings.is_empty() && self.all.is_none()
     }

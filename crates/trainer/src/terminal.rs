@@ -162,7 +162,7 @@ impl Terminal {
         }
     }
 
-    /// Shows the standing of the arms of a comparison.
+    /// Shows the ranking so far of a comparison.
     pub fn set_standing(&self, standing: Vec<ArmStanding>) {
         self.change(|view| view.set_standing(standing));
     }
