@@ -1,6 +1,6 @@
 //! A complete comparison, from its settings to its verdict.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::num::NonZeroU32;
 
 use burn::data::dataset::Dataset;
 use mnist_training::{
@@ -23,9 +23,8 @@ pub trait Reporter {
     /// Training begins.
     fn begin(&mut self, _data: &ExperimentData, _fitted: &FittedScalings, _folder: &ComparisonFolder) {}
 
-    /// A run is finished and recorded in the folder. `left` estimates the time for the remaining runs. It is
-    /// `None` before anything was trained and after the last run.
-    fn run_finished(&mut self, _folder: &ComparisonFolder, _run: &PlannedRun, _left: Option<Duration>) {}
+    /// A run is finished and recorded in the folder.
+    fn run_finished(&mut self, _folder: &ComparisonFolder, _run: &PlannedRun) {}
 
     /// All runs are finished. The folder does not contain `result.json` yet, which is written last.
     fn conclude(&mut self, _folder: &ComparisonFolder, _comparison: &Comparison) {}
@@ -117,12 +116,12 @@ fn compare_in_pool<N: Network>(
         if missing.is_empty() {
             break;
         }
-        let trained = queue.train(missing, observer, |run, finished, left| {
+        let trained = queue.train(missing, observer, |run, finished| {
             folder.record(run, finished);
             if let Err(error) = folder.record_others(|run| queue.is_at_work_on(run)) {
                 observer.warning(&error.to_string());
             }
-            reporter.run_finished(&folder, run, left);
+            reporter.run_finished(&folder, run);
         });
         trained.map_err(|error| error.resumable(path.clone()))?;
         // Runs of other processes decide too.

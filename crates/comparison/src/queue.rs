@@ -10,7 +10,7 @@ use std::{
         mpsc::{self, Sender},
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use burn::data::dataset::Dataset;
@@ -103,8 +103,7 @@ impl<'a, N: Network> Queue<'a, N> {
         self.at_work.lock().unwrap_or_else(PoisonError::into_inner).contains(&run.name)
     }
 
-    /// Trains `missing`, and calls `finished` on this thread with each finished run and an estimate of the
-    /// remaining time.
+    /// Trains `missing`, and calls `finished` on this thread with each finished run.
     ///
     /// If another process is training a run, this waits for it. After an error, or when the observer asks to
     /// stop, the current runs save a checkpoint after their step and stop.
@@ -115,7 +114,7 @@ impl<'a, N: Network> Queue<'a, N> {
         &self,
         mut missing: Vec<PlannedRun>,
         observer: &dyn Observer,
-        mut finished: impl FnMut(&PlannedRun, FinishedRun, Option<Duration>),
+        mut finished: impl FnMut(&PlannedRun, FinishedRun),
     ) -> Result<(), TrainingError> {
         /// Interval at which runs of other processes are checked.
         const POLL_INTERVAL: Duration = Duration::from_millis(500);
@@ -144,7 +143,7 @@ impl<'a, N: Network> Queue<'a, N> {
         &self,
         runs: Vec<PlannedRun>,
         overall: &Overall,
-        finished: &mut impl FnMut(&PlannedRun, FinishedRun, Option<Duration>),
+        finished: &mut impl FnMut(&PlannedRun, FinishedRun),
     ) -> Result<Vec<PlannedRun>, TrainingError> {
         let waiting = Mutex::new(runs.into_iter());
         let (sender, outcomes) = mpsc::channel();
@@ -158,7 +157,7 @@ impl<'a, N: Network> Queue<'a, N> {
             for (run, outcome) in outcomes {
                 let name = run.name.clone();
                 match outcome {
-                    Ok(Some(result)) => finished(&run, result, overall.time_left()),
+                    Ok(Some(result)) => finished(&run, result),
                     Ok(None) => elsewhere.push(run),
                     Err(cause) => {
                         overall.stop();
@@ -199,7 +198,8 @@ impl<'a, N: Network> Queue<'a, N> {
         let fitted = self.fitted.get(arm.scaling_index).ok_or_else(|| {
             TrainingError::Settings(format!("the scaling of `{}` was not fitted", arm.name))
         })?;
-        let one = OneOfMany { overall, counted: AtomicU64::new(0) };
+        let name = format!("{} seed {}", run.arm, run.seed);
+        let one = OneOfMany { overall, name, counted: AtomicU64::new(0) };
         let outcome = self.experiment.run(&arm.with_seed(run.seed), fitted, &self.runs.join(&run.name), &one);
         if let Ok(Some(_)) = outcome {
             // A diverged run ends early, and another process may have finished this one.
@@ -213,11 +213,7 @@ impl<'a, N: Network> Queue<'a, N> {
 struct Overall<'a> {
     observer: &'a dyn Observer,
     task: Mutex<Box<dyn TaskProgress + 'a>>,
-    begun: Instant,
     done: AtomicU64,
-    /// Images that this queue has trained. Of a resumed run, these are only the new ones.
-    trained: AtomicU64,
-    images: u64,
     /// Set when a run has failed, to stop the others.
     failed: AtomicBool,
 }
@@ -227,10 +223,7 @@ impl<'a> Overall<'a> {
         Self {
             observer,
             task: Mutex::new(observer.begin(&Task::Trainings { images })),
-            begun: Instant::now(),
             done: AtomicU64::new(0),
-            trained: AtomicU64::new(0),
-            images,
             failed: AtomicBool::new(false),
         }
     }
@@ -245,18 +238,13 @@ impl<'a> Overall<'a> {
     fn stop(&self) {
         self.failed.store(true, Ordering::Relaxed);
     }
-
-    /// Estimates the remaining time from the average speed since the start.
-    fn time_left(&self) -> Option<Duration> {
-        let (done, trained) = (self.done.load(Ordering::Relaxed), self.trained.load(Ordering::Relaxed));
-        (0 < trained && done < self.images)
-            .then(|| self.begun.elapsed().mul_f64((self.images - done) as f64 / trained as f64))
-    }
 }
 
-/// The observer of one run: adds its images to the total, and ignores the notes about its epochs.
+/// The observer of one run: adds its images to the total, and ignores the notes about its epochs. It names the training
+/// after the arm, because the arms of a grid can have the same scaling.
 struct OneOfMany<'a, 'o> {
     overall: &'a Overall<'o>,
+    name: String,
     counted: AtomicU64,
 }
 
@@ -273,10 +261,13 @@ impl Observer for OneOfMany<'_, '_> {
     }
 
     fn begin(&self, task: &Task) -> Box<dyn TaskProgress + '_> {
-        let shown = self.overall.observer.begin(task);
+        let observer = self.overall.observer;
         match task {
-            Task::Training { .. } => Box::new(Counted { one: self, shown, last: None }),
-            _ => shown,
+            Task::Training { images, .. } => {
+                let shown = observer.begin(&Task::Training { name: self.name.clone(), images: *images });
+                Box::new(Counted { one: self, shown })
+            }
+            _ => observer.begin(task),
         }
     }
 
@@ -289,15 +280,11 @@ impl Observer for OneOfMany<'_, '_> {
 struct Counted<'a, 'o> {
     one: &'a OneOfMany<'a, 'o>,
     shown: Box<dyn TaskProgress + 'a>,
-    /// The images of the last report. Those of the first report may come from an earlier process.
-    last: Option<u64>,
 }
 
 impl TaskProgress for Counted<'_, '_> {
     fn at(&mut self, done: u64, total: Option<u64>, message: &str) {
         self.shown.at(done, total, message);
-        let new = done.saturating_sub(self.last.replace(done).unwrap_or(done));
-        self.one.overall.trained.fetch_add(new, Ordering::Relaxed);
         self.one.count_up_to(done);
     }
 }

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets::UTF8_FULL_CONDENSED};
 use console::{Term, measure_text_width};
 use mnist_data::input::is_unprintable;
+use mnist_report::text::shortened;
 
 /// Draws a table with a header for standard output.
 pub fn table<'a, R: AsRef<[String]>>(
@@ -75,6 +76,15 @@ fn escape_if(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
         }
     }
     escaped.into()
+}
+
+/// Shortens a name to at most `columns` columns of the terminal, where some letters take two. Leaves out the middle.
+pub fn fit_name(name: &str, columns: usize) -> Cow<'_, str> {
+    if measure_text_width(name) <= columns {
+        return name.into();
+    }
+    let mut shorter = (0..=columns).rev().map(|letters| shortened(name, letters));
+    shorter.find(|name| measure_text_width(name) <= columns).unwrap_or_default().into()
 }
 
 /// Breaks lines between words where they are too long for standard output.
@@ -179,6 +189,23 @@ mod tests {
             "rank: 1\nscaling: sample-standardize\ntest accuracy: 98.94%\n\n\
              rank: 2\nscaling: center (1 of 3\ndiverged)\ntest accuracy: 98.45%"
         );
+    }
+
+    #[test]
+    fn a_long_name_keeps_both_ends() {
+        assert_eq!(fit_name("center seed 1", 13), "center seed 1");
+        for (rate, expected) in
+            [("0.001", "normalize, l… 0.001 seed 1"), ("0.0001", "normalize, l…0.0001 seed 1")]
+        {
+            assert_eq!(fit_name(&format!("normalize, learning rate {rate} seed 1"), 26), expected);
+        }
+    }
+
+    #[test]
+    fn wide_letters_count_as_two_columns() {
+        assert_eq!(fit_name("猫猫", 4), "猫猫");
+        assert_eq!(fit_name("猫犬鳥魚", 6), "猫…魚");
+        assert_eq!(fit_name("猫", 1), "…");
     }
 
     #[test]

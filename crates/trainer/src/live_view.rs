@@ -1,4 +1,4 @@
-//! What the terminal shows during a training: a line per training at work, the time left, and the standing of the arms.
+//! What the terminal shows during a training: a line per running training, the time left, and the ranking so far.
 //!
 //! [`LiveView::lines`] lays the lines out for a width and a height, and knows no terminal.
 
@@ -8,14 +8,16 @@ use console::{Style, measure_text_width, pad_str, truncate_str};
 use indicatif::HumanDuration;
 use mnist_report::numbers::{percent, plural};
 
+use crate::layout::fit_name;
+
 /// Widest line. A terminal that gets narrower breaks longer lines, and then they could not be removed.
 const WIDEST: usize = 79;
 
 /// Widest name of a training or an arm.
 const WIDEST_NAME: usize = 26;
 
-/// Columns of a bar.
-const BAR: usize = 16;
+/// Columns of a bar. With a wider one, the accuracy of a training with a long name would be cut off.
+const BAR: usize = 10;
 
 /// The state of a training, or of all trainings of a comparison.
 #[derive(Debug, Default)]
@@ -27,7 +29,7 @@ pub struct LiveView {
     last_id: usize,
 }
 
-/// A training at work.
+/// A running training.
 #[derive(Debug)]
 struct Training {
     id: usize,
@@ -45,7 +47,7 @@ struct AllTrainings {
     done: u64,
 }
 
-/// The standing of an arm so far.
+/// The result of an arm so far.
 #[derive(Debug, Clone)]
 pub struct ArmStanding {
     /// The arm's name.
@@ -109,12 +111,12 @@ impl LiveView {
         self.all = None;
     }
 
-    /// Replaces the standing of the arms.
+    /// Replaces the ranking so far.
     pub fn set_standing(&mut self, standing: Vec<ArmStanding>) {
         self.standing = standing;
     }
 
-    /// Returns whether no training is at work or waits.
+    /// Returns whether no training runs or waits.
     pub fn is_empty(&self) -> bool {
         self.trainings.is_empty() && self.all.is_none()
     }
@@ -125,9 +127,9 @@ impl LiveView {
     }
 
     /// Returns the time for the remaining images at the speed of this session. `None` before a twentieth of them is
-    /// trained.
+    /// trained, and when none remains.
     pub fn time_left(&self, now: Instant) -> Option<Duration> {
-        self.time_left_after(now, 20)
+        self.time_left_after(now, 20).filter(|left| !left.is_zero())
     }
 
     /// Returns the time left once a `part`th of the images is trained.
@@ -150,7 +152,7 @@ impl LiveView {
         let names =
             self.trainings.iter().map(|training| training.name.as_str()).chain(self.all.map(|_| "all"));
         let column = name_column(names);
-        // A training of its own has the time left in its line.
+        // A comparison shows it in the line of all trainings, and a single training in a line of its own.
         let left = self.time_left_after(now, 100).map(describe_time_left);
         let mut lines: Vec<String> = Vec::new();
         for training in &self.trainings {
@@ -191,7 +193,7 @@ impl LiveView {
         let is_contest = arms.len() > 1;
         let line = |arm: &&ArmStanding| {
             let mean = arm.mean.map_or_else(|| "diverged".to_owned(), percent);
-            let line = format!("  {}  {mean:>8}  {}", fit_name(&arm.name, column), plural(arm.seeds, "seed"));
+            let line = format!("  {}  {mean:>8}  {}", pad_name(&arm.name, column), plural(arm.seeds, "seed"));
             // Several arms lead if their means are equal.
             if arm.mean.is_some() && arm.mean == best && is_contest {
                 Style::new().for_stderr().green().apply_to(format!("{line}, leads")).to_string()
@@ -214,9 +216,8 @@ fn name_column<'a>(names: impl Iterator<Item = &'a str>) -> usize {
     names.map(measure_text_width).max().unwrap_or(0).min(WIDEST_NAME)
 }
 
-fn fit_name(name: &str, column: usize) -> String {
-    let cut = truncate_str(name, column, "…");
-    pad_str(&cut, column, console::Alignment::Left, None).into_owned()
+fn pad_name(name: &str, column: usize) -> String {
+    pad_str(&fit_name(name, column), column, console::Alignment::Left, None).into_owned()
 }
 
 fn progress_line(name: &str, column: usize, done: u64, images: u64, message: &str) -> String {
@@ -225,7 +226,7 @@ fn progress_line(name: &str, column: usize, done: u64, images: u64, message: &st
     let bar =
         Style::new().for_stderr().cyan().apply_to("█".repeat(full)).to_string() + &"░".repeat(BAR - full);
     // Rounded down: 100% means that nothing is left.
-    format!("{} {bar} {:>3}%  {message}", fit_name(name, column), (100.0 * fraction) as u64)
+    format!("{} {bar} {:>3}%  {message}", pad_name(name, column), (100.0 * fraction) as u64)
 }
 
 #[cfg(test)]
@@ -264,13 +265,25 @@ mod tests {
         ]);
         assert_eq!(
             plain(&view, start + Duration::from_secs(10), 80, 24),
-            "center seed 1    ████░░░░░░░░░░░░  25%  epoch 2/5  loss 0.0712  97.84%
-normalize seed 2 ████░░░░░░░░░░░░  25%  epoch 2/5  loss 0.0712  97.84%
-all              ██░░░░░░░░░░░░░░  16%  about 50 seconds left
+            "center seed 1    ██░░░░░░░░  25%  epoch 2/5  loss 0.0712  97.84%
+normalize seed 2 ██░░░░░░░░  25%  epoch 2/5  loss 0.0712  97.84%
+all              █░░░░░░░░░  16%  about 50 seconds left
 mean test accuracy so far:
   normalize    99.01%  1 seed, leads
   center       98.53%  2 seeds
   zca        diverged  1 seed"
+        );
+    }
+
+    #[test]
+    fn line_of_a_training_with_a_long_name_fits_in_80_columns() {
+        let longest = mnist_data::scaling::preset_names().into_iter().max_by_key(|name| name.len()).unwrap();
+        let (mut view, start) = (LiveView::default(), Instant::now());
+        let id = view.begin(&format!("{longest} seed 10"), 10);
+        view.report(id, 10, "epoch 100/100  loss 0.0712  100.00%", start);
+        assert_eq!(
+            plain(&view, start, 80, 24),
+            "sample-standardize seed 10 ██████████ 100%  epoch 100/100  loss 0.0712  100.00%"
         );
     }
 
@@ -303,6 +316,7 @@ mean test accuracy so far:
         assert_eq!(at(900, 100), None, "no image has been trained yet");
         assert_eq!(at(904, 103), None, "4 of 100 images are trained");
         assert_eq!(at(905, 104), Some(Duration::from_secs(76)), "5 of 100 images took 4 seconds");
+        assert_eq!(at(1000, 200), None, "no image is left");
     }
 
     #[test]

@@ -44,9 +44,6 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    if let Some(enabled) = cli.output.color.choice() {
-        terminal::set_colors(enabled);
-    }
     let terminal = Terminal::new(cli.output.wants_json(), cli.output.quiet);
     if let Err(error) = interrupt::install() {
         terminal::warn(format!("ctrl-C will stop the program without saving its progress: {error}"));

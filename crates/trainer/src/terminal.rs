@@ -1,6 +1,7 @@
 //! Prints results on standard output, and progress, notes and warnings on standard error.
 
 use std::{
+    env,
     io::{self, BufWriter, IsTerminal, StdoutLock, Write},
     mem,
     sync::{LazyLock, Mutex, MutexGuard, PoisonError},
@@ -8,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use console::{Style, Term};
+use console::{Style, Term, measure_text_width};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mnist_training::{
     Observer,
@@ -63,7 +64,7 @@ pub fn warn(text: impl AsRef<str>) {
 pub fn write_line(text: impl AsRef<str>) {
     let text = layout::fit(&colored(&escape(text.as_ref())), &Term::stderr());
     let screen = SCREEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut output = remove_lines(screen.len());
+    let mut output = remove_lines(&screen, Term::stderr().size());
     output.push_str(&text);
     output.push('\n');
     add_lines(&mut output, &screen);
@@ -77,16 +78,22 @@ fn show(lines: Vec<String>) {
     if lines.is_empty() && screen.is_empty() {
         return;
     }
-    let mut output = remove_lines(screen.len());
+    let mut output = remove_lines(&screen, Term::stderr().size());
     add_lines(&mut output, &lines);
     // In one piece, so that nobody sees a part of it. If standard error is closed, the training continues.
     let _ = io::stderr().write_all(output.as_bytes());
     *screen = lines;
 }
 
-/// Returns the characters that remove the last lines. The cursor is on the empty line below them.
-fn remove_lines(lines: usize) -> String {
-    if lines == 0 { String::new() } else { format!("\r\x1b[{lines}A\x1b[J") }
+/// Returns the characters that remove the last lines. The cursor is on the empty line below them. A terminal that has
+/// become narrower has broken them into several rows, and one that has become lower no longer shows all of them.
+fn remove_lines(lines: &[String], (height, width): (u16, u16)) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let rows_of = |line: &String| measure_text_width(line).div_ceil(usize::from(width.max(1))).max(1);
+    let rows = lines.iter().map(rows_of).sum::<usize>().min(usize::from(height.saturating_sub(1).max(1)));
+    format!("\r\x1b[{rows}A\x1b[J")
 }
 
 fn add_lines(output: &mut String, lines: &[String]) {
@@ -155,7 +162,7 @@ impl Terminal {
         }
     }
 
-    /// Shows the standing of the arms of a comparison.
+    /// Shows the ranking so far of a comparison.
     pub fn set_standing(&self, standing: Vec<ArmStanding>) {
         self.change(|view| view.set_standing(standing));
     }
@@ -165,9 +172,11 @@ impl Terminal {
         self.trainings().view.time_left(Instant::now())
     }
 
-    /// Returns whether standard error shows the live view.
+    /// Returns whether standard error shows the live view and bars. A dumb terminal, as in some editors, cannot remove
+    /// lines.
     fn is_live(&self) -> bool {
-        !self.quiet && io::stderr().is_terminal()
+        let is_dumb = || env::var_os("TERM").is_some_and(|term| term == "dumb");
+        !self.quiet && io::stderr().is_terminal() && !is_dumb()
     }
 
     /// Changes the view, and draws it.
@@ -299,9 +308,8 @@ impl Terminal {
         let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::hidden());
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = bar.with_style(style);
-        // The newest bar comes first, and none beside the live view. indicatif draws bars only if standard error is a
-        // terminal.
-        let is_hidden = self.quiet || !self.trainings().view.is_empty();
+        // The newest bar comes first, and none beside the live view.
+        let is_hidden = !self.is_live() || !self.trainings().view.is_empty();
         let bar = if is_hidden { bar } else { BARS.insert(0, bar) };
         bar.enable_steady_tick(Duration::from_millis(200));
         Box::new(Bar(bar))
@@ -410,8 +418,19 @@ mod tests {
 
     #[test]
     fn lines_of_the_view_are_removed_from_the_line_below_them() {
-        assert_eq!(remove_lines(0), "");
-        assert_eq!(remove_lines(3), "\r\x1b[3A\x1b[J");
+        assert_eq!(remove_lines(&[], (24, 80)), "");
+        assert_eq!(
+            remove_lines(&["center".into(), String::new(), "all".into()], (24, 80)),
+            "\r\x1b[3A\x1b[J"
+        );
+    }
+
+    #[test]
+    fn lines_that_a_smaller_terminal_has_broken_are_removed_too() {
+        let lines = ["x".repeat(60), "\x1b[36m█\x1b[0m".repeat(61), "x".repeat(79)];
+        assert_eq!(remove_lines(&lines, (24, 60)), "\r\x1b[5A\x1b[J");
+        assert_eq!(remove_lines(&lines, (4, 60)), "\r\x1b[3A\x1b[J", "the others have left the screen");
+        assert_eq!(remove_lines(&lines, (0, 0)), "\r\x1b[1A\x1b[J");
     }
 
     #[test]

@@ -3,8 +3,10 @@
 use std::{
     num::NonZeroU32,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicUsize, Ordering},
-    time::Duration,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use mnist_comparison::{
@@ -95,7 +97,6 @@ struct Events {
     begun: usize,
     runs: Vec<(String, u64)>,
     finished: Vec<usize>,
-    left: Vec<Option<Duration>>,
     concluded: Vec<String>,
 }
 
@@ -108,11 +109,10 @@ impl Reporter for Events {
         self.begun += 1;
     }
 
-    fn run_finished(&mut self, folder: &ComparisonFolder, run: &PlannedRun, left: Option<Duration>) {
+    fn run_finished(&mut self, folder: &ComparisonFolder, run: &PlannedRun) {
         assert!(folder.run(run).is_some(), "the run is already recorded");
         self.runs.push((run.arm.clone(), run.seed));
         self.finished.push(folder.finished());
-        self.left.push(left);
     }
 
     fn conclude(&mut self, folder: &ComparisonFolder, comparison: &Comparison) {
@@ -145,6 +145,19 @@ impl Observer for StopAfter {
     }
 }
 
+/// Records the names of the trainings.
+#[derive(Default)]
+struct Names(Mutex<Vec<String>>);
+
+impl Observer for Names {
+    fn begin(&self, task: &Task) -> Box<dyn TaskProgress + '_> {
+        if let Task::Training { name, .. } = task {
+            self.0.lock().unwrap().push(name.clone());
+        }
+        Box::new(())
+    }
+}
+
 struct Steps<'a>(&'a StopAfter);
 
 impl TaskProgress for Steps<'_> {
@@ -162,11 +175,6 @@ fn every_run_is_trained_once_and_reported() {
     assert_eq!((comparison.test_images, comparison.scalings.len(), comparison.pairs.len()), (50, 2, 1));
     assert_eq!((events.begun, &events.finished[..]), (1, &[1, 2, 3, 4][..]));
     assert_eq!(events.concluded, [comparison.verdict.as_str()]);
-    assert!(
-        events.left[0].is_some() && events.left[3].is_none(),
-        "no time is left after the last run: {:?}",
-        events.left
-    );
     events.runs.sort();
     let runs: Vec<(&str, u64)> = events.runs.iter().map(|(arm, seed)| (arm.as_str(), *seed)).collect();
     assert_eq!(runs, [("normalize", 1), ("normalize", 2), ("standardize", 1), ("standardize", 2)]);
@@ -178,6 +186,17 @@ fn every_run_is_trained_once_and_reported() {
     assert_eq!((events.begun, events.runs, events.concluded.len()), (1, Vec::new(), 1));
     assert_eq!((again.finished, again.verdict), (4, comparison.verdict));
     assert_eq!(outcomes(&bench.path("compared")), before);
+}
+
+#[test]
+fn trainings_are_named_after_their_arms() {
+    let (bench, names) = (Bench::new(), Names::default());
+    let settings =
+        "scalings = ['center']\nseeds = 1\nepochs = 1\nbatch_size = 16\n[grid]\nlearning_rate = [0.1, 0.01]";
+    bench.compare_in("compared", &bench.settings(settings), &names, &mut ()).unwrap();
+    let mut names = names.0.into_inner().unwrap();
+    names.sort();
+    assert_eq!(names, ["center, learning rate 0.01 seed 1", "center, learning rate 0.1 seed 1"]);
 }
 
 #[test]

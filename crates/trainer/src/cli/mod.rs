@@ -7,7 +7,7 @@ mod values;
 
 use std::{env, ffi::OsString, num::NonZeroU32, path::PathBuf, process::ExitCode};
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use mnist_data::{ColorMode, DatasetKind, Scaling, Size};
 use mnist_training::{
@@ -19,6 +19,8 @@ pub use errors::USAGE;
 pub use invocation::{DataDirOrigin, Invocation};
 pub use values::ExportTo;
 use values::count;
+
+use crate::terminal::set_colors;
 
 /// Find out which pixel scaling to train an image classifier with
 ///
@@ -500,6 +502,7 @@ pub struct OutputFlags {
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, display_order = 900)]
     pub format: Format,
     /// When to use colors
+    #[expect(dead_code, reason = "`parse` reads it before the other arguments, which can be wrong")]
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto, display_order = 900)]
     pub color: Color,
     /// Print only the result, warnings and errors
@@ -519,12 +522,28 @@ pub enum Color {
 }
 
 impl Color {
-    /// Returns whether to use colors, or `None` if it depends on the terminal.
-    pub fn choice(self) -> Option<bool> {
+    /// Reads the flag from arguments that may have errors.
+    fn of(arguments: &[OsString]) -> Self {
+        let words = arguments.iter().map(|word| word.to_string_lossy());
+        let words: Vec<_> = words.take_while(|word| word != "--").collect();
+        let joined = words.iter().find_map(|word| word.strip_prefix("--color="));
+        let separate = || words.windows(2).find(|pair| pair[0] == "--color").map(|pair| &*pair[1]);
+        let value = joined.or_else(separate);
+        value.and_then(|value| Self::from_str(value, false).ok()).unwrap_or(Self::Auto)
+    }
+
+    /// Uses colors for the errors and results of this program, and returns the choice for clap's help.
+    fn set(self) -> ColorChoice {
         match self {
-            Self::Auto => None,
-            Self::Always => Some(true),
-            Self::Never => Some(false),
+            Self::Auto => ColorChoice::Auto,
+            Self::Always => {
+                set_colors(true);
+                ColorChoice::Always
+            }
+            Self::Never => {
+                set_colors(false);
+                ColorChoice::Never
+            }
         }
     }
 }
@@ -548,10 +567,30 @@ impl OutputFlags {
 /// Parses the command line. Prints errors, help and the version itself, and then returns the exit status.
 pub fn parse() -> Result<(Cli, Invocation), ExitCode> {
     let arguments: Vec<OsString> = env::args_os().collect();
-    let matches = Cli::command().try_get_matches_from(&arguments);
+    let color = Color::of(&arguments).set();
+    let matches = Cli::command().color(color).try_get_matches_from(&arguments);
     let parsed = matches.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     match parsed {
         Ok((cli, matches)) => Ok((cli, Invocation::new(&arguments, &matches))),
         Err(error) => Err(errors::report(&error, &arguments)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn color_is_read_from_arguments_with_errors() {
+        for (arguments, expected) in [
+            ("compare --color never --seeds 0", Color::Never),
+            ("compare --seeds 0 --color=always", Color::Always),
+            ("compare --color sometimes", Color::Auto),
+            ("compare --color", Color::Auto),
+            ("predict run -- --color never", Color::Auto),
+        ] {
+            let arguments: Vec<OsString> = arguments.split(' ').map(OsString::from).collect();
+            assert_eq!(Color::of(&arguments), expected, "{arguments:?}");
+        }
     }
 }

@@ -1,12 +1,11 @@
 //! `compare`: trains with each scaling and seed, and ranks the scalings. It updates the report after each run.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use mnist_comparison::{
     Arm, ArmRuns, Comparison, ComparisonFolder, ComparisonSettings, FittedScalings, Reporter, Seeds, compare,
     folder::{COMPARISON, PAGE},
     plan::PlannedRun,
+    significance::mean,
 };
 use mnist_data::{Scaling, input::shown};
 use mnist_model::ModelConfig;
@@ -96,10 +95,9 @@ impl Reporter for LiveReport<'_> {
         }
     }
 
-    fn run_finished(&mut self, folder: &ComparisonFolder, run: &PlannedRun, left: Option<Duration>) {
+    fn run_finished(&mut self, folder: &ComparisonFolder, run: &PlannedRun) {
         if let Some(finished) = folder.run(run) {
-            // The queue estimates after its first image, which is too early after a resume.
-            let left = left.and(self.terminal.time_left());
+            let left = self.terminal.time_left();
             let left = left.map_or_else(String::new, |left| format!(", {}", describe_time_left(left)));
             let done = folder.finished();
             let of_all = match folder.settings().seeds {
@@ -131,8 +129,7 @@ fn standing(folder: &ComparisonFolder) -> Vec<ArmStanding> {
     let standing = |arm: &ArmRuns| {
         let accuracies: Vec<f64> =
             arm.usable().filter_map(|run| run.result.test).map(|test| test.accuracy).collect();
-        let mean = (!accuracies.is_empty()).then(|| accuracies.iter().sum::<f64>() / accuracies.len() as f64);
-        ArmStanding { name: arm.arm.name.clone(), mean, seeds: arm.runs.len() }
+        ArmStanding { name: arm.arm.name.clone(), mean: mean(&accuracies), seeds: arm.runs.len() }
     };
     folder.arms().iter().map(standing).collect()
 }
