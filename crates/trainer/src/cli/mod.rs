@@ -496,7 +496,6 @@ pub struct OutputFlags {
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, display_order = 900)]
     pub format: Format,
     /// When to use colors
-    // `Color::of` reads it before the other arguments, because they may have errors.
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto, display_order = 900)]
     pub color: Color,
     /// Print only the result, warnings and errors
