@@ -46,6 +46,13 @@ fn counts_out_of_range_are_refused_with_the_range() {
 }
 
 #[test]
+fn color_flag_holds_for_errors_in_other_flags() {
+    let output = trainer().args(["compare", "--seeds", "0", "--color", "always"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).starts_with("\u{1b}["), "{}", stderr(&output));
+}
+
+#[test]
 fn unknown_values_are_refused_with_the_known_ones() {
     for (arguments, known) in [
         ("train --scaling standardise", "none, normalize, center, standardize, sample-center"),
