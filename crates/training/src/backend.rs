@@ -85,7 +85,7 @@ impl Backend {
     /// # Errors
     /// When the backend is not in this build, or finds no device of that number.
     pub fn open_device(self, number: usize) -> Result<Device, TrainingError> {
-        let cpu = |device| match number {
+        let cpu = |device: Device| match number {
             0 => Ok(device),
             _ => Err(TrainingError::NoDevice { backend: self.name(), number, reason: String::new() }),
         };
