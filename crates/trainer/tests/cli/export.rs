@@ -280,7 +280,7 @@ fn refused_exports_write_nothing() {
         ("run diverged --to html", 1, "diverged"),
         ("run --to html --out data", 1, "data contains"),
         ("run --to html --out nowhere/draw.html", 1, "its folder does not exist"),
-        ("run --to html --out c.toml --force", 1, "is not a folder"),
+        ("run --to html --out c.toml --force", 1, "c.toml is a file, not a folder"),
         ("run --to html --out notes.html --force", 1, "not a page that this program wrote"),
         ("run --to onnx --data-dir elsewhere", 1, "an export contains the logits of test images: "),
     ];
