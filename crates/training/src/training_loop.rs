@@ -233,11 +233,11 @@ impl<'a> TrainingLoop<'a> {
         }
         let batcher = self.batcher.clone().augmented(&settings.augmentation, seed, epoch);
         let epochs = settings.epochs.get() as usize + 1 - epoch;
-        let batches = match loader.batches(rest, batch_size, &batcher, epochs, self.observer) {
+        let upcoming = match loader.batches(rest, batch_size, &batcher, epochs, self.observer) {
             Err(error) if error.is_interrupt() => return Ok((Some(Ending::Stopped), state)),
             other => other?,
         };
-        let mut upcoming = batches.peekable();
+        let mut upcoming = upcoming.peekable();
         let mut read_every = self.read_every();
         let mut unread = UnreadSteps::default();
         while let Some(next) = upcoming.next() {
