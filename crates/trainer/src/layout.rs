@@ -100,25 +100,28 @@ pub fn fit(text: &str, terminal: &Term) -> String {
     }
 }
 
-/// Breaks lines of more than `width` columns between words. A command in backticks stays in one piece, so that
-/// users can copy it; the `textwrap` crate would break it.
+/// Breaks lines of more than `width` columns between words, and keeps their indentation. A command in backticks stays in
+/// one piece, so that users can copy it; the `textwrap` crate would break it.
 fn wrap(text: &str, width: usize) -> String {
     text.split('\n').map(|line| wrap_line(line, width)).collect::<Vec<_>>().join("\n")
 }
 
 fn wrap_line(line: &str, width: usize) -> String {
+    let text = line.trim_start_matches(' ');
+    let indent = &line[..line.len() - text.len()];
     let mut in_backticks = false;
-    let words = line.split(|character| {
+    let words = text.split(|character| {
         in_backticks ^= character == '`';
         character == ' ' && !in_backticks
     });
-    let (mut wrapped, mut column) = (String::new(), 0);
+    let (mut wrapped, mut column) = (indent.to_owned(), indent.len());
     for word in words {
         let length = measure_text_width(word);
-        if column > 0 && column + 1 + length > width {
+        if column > indent.len() && column + 1 + length > width {
             wrapped.push('\n');
-            column = 0;
-        } else if column > 0 {
+            wrapped.push_str(indent);
+            column = indent.len();
+        } else if column > indent.len() {
             wrapped.push(' ');
             column += 1;
         }
@@ -131,6 +134,14 @@ fn wrap_line(line: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn broken_lines_keep_their_indentation() {
+        assert_eq!(
+            wrap("settings:\n  backend = flex and more", 16),
+            "settings:\n  backend = flex\n  and more"
+        );
+    }
 
     #[test]
     fn lines_break_between_words() {

@@ -85,6 +85,11 @@ fn read(path: &Path) -> Result<Vec<ArmAccuracies>> {
     let failed = |reason: String| HintedError::new(format!("cannot read {name}: {reason}"), COLUMNS);
     let content = input::read(path, MOST_BYTES)?.map_err(|error| failed(error.to_string()))?;
     let mut rows = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(&content[..]);
+    let header = rows.headers().map_err(|error| failed(reason(&error)))?;
+    // An empty accuracy is a run that diverged, so a missing column must not look like that.
+    if !header.is_empty() && !header.iter().any(|column| column == "accuracy") {
+        return Err(failed("it has no column `accuracy`".into()).into());
+    }
     let mut arms: Vec<ArmAccuracies> = Vec::new();
     for (number, row) in rows.deserialize().enumerate() {
         let Row { arm: name, seed, accuracy } = row.map_err(|error| failed(reason(&error)))?;

@@ -78,6 +78,7 @@ fn file_that_is_not_a_list_of_accuracies_is_refused_with_its_line() {
         ("", "cannot read accuracies.csv: it has no rows"),
         ("arm,seed,accuracy\nadam,1,high\n", "cannot read accuracies.csv: line 2: "),
         ("name,seed,accuracy\nadam,1,0.5\n", "cannot read accuracies.csv: line 2: missing field `arm`"),
+        ("arm,seed,acc\nadam,1,0.5\n", "it has no column `accuracy`"),
         ("arm,seed,accuracy\nadam,1,98.5\n", "row 1: accuracy 98.5 is not between 0 and 1"),
         ("arm,seed,accuracy\nadam,1\n", "line 2: 2 values in place of 3"),
         ("arm,seed,accuracy\nadam,-1,0.5\n", "line 2: column 2: "),
