@@ -70,7 +70,10 @@ fn error_tells_why_a_run_cannot_be_used() {
     fs::create_dir_all(folder.path().join("runs")).unwrap();
     assert!(matches!(error(folder.path()), TrainingError::IsComparison(_)));
     fs::create_dir(&run).unwrap();
+    assert!(matches!(error(&run), TrainingError::NotARun(_)));
+    fs::write(run.join("config.toml"), "").unwrap();
     assert!(matches!(error(&run), TrainingError::Unfinished(_)));
+    fs::remove_file(run.join("config.toml")).unwrap();
 
     train(&MLP, &settings(1, 1), &run, &()).unwrap();
     TrainedModel::open(&run).unwrap();
