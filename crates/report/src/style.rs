@@ -25,8 +25,8 @@ pub const HEAT: RGBColor = RGBColor(0, 114, 178);
 
 /// The colors of the scalings: fixed, so that a scaling has the same color in every figure of every report. Each has a
 /// contrast of at least 3:1 on the page's white and on its dark background. The first three are from Okabe and Ito,
-/// <https://jfly.uni-koeln.de/color/>; the others were searched for the largest distance to each other, also as
-/// readers see them who are blind to red or green.
+/// <https://jfly.uni-koeln.de/color/>. A search chose the others for the largest distance to each other. It also counted
+/// the distance that readers see who are blind to red or green.
 const COLORS: [(&str, RGBColor); 8] = [
     ("normalize", RGBColor(0, 114, 178)),
     ("center", RGBColor(213, 94, 0)),

@@ -92,8 +92,10 @@ impl Files {
     /// Pairs images with labels.
     ///
     /// # Errors
-    /// When the numbers of labels and images differ, a label is not a class or has no name, training and test images
-    /// differ in size, or a file cannot be read.
+    /// - The numbers of labels and images differ.
+    /// - A label is not a class, or has no name.
+    /// - Training and test images differ in size.
+    /// - A file cannot be read.
     pub fn into_splits(self) -> Result<Splits, DataError> {
         match self.contents {
             Contents::Idx(files, names) => pair_all(self.kind, files, names),
