@@ -1,6 +1,9 @@
 //! The result of a comparison, computed from the finished runs of its arms.
 
-use std::path::PathBuf;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use mnist_training::{
     FinishedRun,
@@ -122,6 +125,10 @@ pub struct Comparison {
     pub seconds: f64,
     /// Whether the training times can be compared: all runs had the same CPU and the same number of threads.
     pub comparable_times: bool,
+    /// Vector instructions of the runs' kernels, each once.
+    pub instruction_sets: BTreeSet<String>,
+    /// Seeds whose arms were trained with different vector instructions. Rounding adds to the differences between them.
+    pub mixed_seeds: BTreeSet<u64>,
     /// Versions of the programs that computed the result.
     pub versions: Versions,
 }
@@ -223,6 +230,8 @@ impl Comparison {
             test_images,
             seconds: runs().map(|run| run.result.seconds).sum(),
             comparable_times: runs().zip(runs().skip(1)).all(|(a, b)| conditions(a) == conditions(b)),
+            instruction_sets: runs().filter_map(|run| run.result.instruction_set.clone()).collect(),
+            mixed_seeds: mixed_seeds(arms),
             versions: Versions::current(),
         }
     }
@@ -247,6 +256,15 @@ impl Comparison {
 /// Returns what the training time of a run depends on, besides its settings.
 fn conditions(run: &FinishedRun) -> (&str, &str, usize) {
     (&run.result.machine.cpu, &run.result.device, run.result.threads)
+}
+
+/// Returns the seeds whose arms were trained with different vector instructions.
+fn mixed_seeds(arms: &[ArmRuns]) -> BTreeSet<u64> {
+    let mut of_seed = BTreeMap::<u64, BTreeSet<&str>>::new();
+    for run in arms.iter().flat_map(ArmRuns::usable) {
+        of_seed.entry(run.result.seed).or_default().extend(run.result.instruction_set.as_deref());
+    }
+    of_seed.into_iter().filter(|(_, sets)| sets.len() > 1).map(|(seed, _)| seed).collect()
 }
 
 /// Returns the number of images that only the model of `a` classified correctly, and the number for `b`. `None`

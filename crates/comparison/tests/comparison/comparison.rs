@@ -103,6 +103,25 @@ fn diverged_runs_are_counted_but_excluded_from_means() {
 }
 
 #[test]
+fn seeds_whose_arms_used_different_vector_instructions_are_named() {
+    let with = |seed, set: Option<&str>| {
+        let mut run = run(seed, Some(0.9));
+        run.result.instruction_set = set.map(str::to_owned);
+        run
+    };
+    // Seed 1 is the same on both arms, seed 2 differs, seed 3 has no record on one arm, seed 4 has a single run.
+    let center = arm("center", vec![with(1, Some("avx2")), with(2, Some("avx2")), with(3, Some("avx2"))]);
+    let zca = arm(
+        "zca",
+        vec![with(1, Some("avx2")), with(2, Some("avx512")), with(3, None), with(4, Some("avx512"))],
+    );
+    let mixed = comparison(4, &[center.clone(), zca]);
+    assert_eq!(mixed.mixed_seeds, [2].into());
+    assert_eq!(mixed.instruction_sets, ["avx2".to_owned(), "avx512".to_owned()].into());
+    assert_eq!(comparison(3, &[center]).mixed_seeds, [].into());
+}
+
+#[test]
 fn milestones_are_medians_over_the_runs_that_reached_them() {
     let point =
         |step, accuracy, seconds| CurvePoint { epoch: 1, step, images: 3000, loss: 0.1, accuracy, seconds };

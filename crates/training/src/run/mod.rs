@@ -116,6 +116,10 @@ pub struct RunResult {
     pub threads: usize,
     /// The machine that trained it.
     pub machine: Machine,
+    /// Vector instructions of the kernels, see [`mnist_kernels::instruction_set`]. `None` on backends other than Flex,
+    /// and in results of old versions.
+    #[serde(default)]
+    pub instruction_set: Option<String>,
     /// SHA-256 of the weights, see [`weights::sha256`]. `None` if the training diverged.
     pub weights_sha256: Option<String>,
     /// SHA-256 of the file `scaling.json`, to detect edits.
