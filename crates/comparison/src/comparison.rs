@@ -127,7 +127,8 @@ pub struct Comparison {
     pub comparable_times: bool,
     /// Vector instructions of the runs' kernels, each once.
     pub instruction_sets: BTreeSet<String>,
-    /// Seeds whose arms were trained with different vector instructions. Rounding adds to the differences between them.
+    /// Seeds whose arms were trained with vector instructions that round differently. This adds to the differences
+    /// between the arms.
     pub mixed_seeds: BTreeSet<u64>,
     /// Versions of the programs that computed the result.
     pub versions: Versions,
@@ -258,11 +259,16 @@ fn conditions(run: &FinishedRun) -> (&str, &str, usize) {
     (&run.result.machine.cpu, &run.result.device, run.result.threads)
 }
 
-/// Returns the seeds whose arms were trained with different vector instructions.
+/// Returns the seeds whose arms were trained with vector instructions that round differently.
 fn mixed_seeds(arms: &[ArmRuns]) -> BTreeSet<u64> {
+    // Both fuse a multiplication and an addition, and sum in the same order.
+    let rounding = |set: &'_ str| if set == "avx512" { "avx2" } else { set };
     let mut of_seed = BTreeMap::<u64, BTreeSet<&str>>::new();
     for run in arms.iter().flat_map(ArmRuns::usable) {
-        of_seed.entry(run.result.seed).or_default().extend(run.result.instruction_set.as_deref());
+        of_seed
+            .entry(run.result.seed)
+            .or_default()
+            .extend(run.result.instruction_set.as_deref().map(rounding));
     }
     of_seed.into_iter().filter(|(_, sets)| sets.len() > 1).map(|(seed, _)| seed).collect()
 }

@@ -77,7 +77,7 @@ impl InstructionSet {
 }
 
 /// Returns the vector instructions that the kernels for the CPU use on this machine: `avx512`, `avx2`, `neon` or
-/// `portable`. Results of different instruction sets differ by rounding.
+/// `portable`. Results of `avx512` and `avx2` have the same bits; others differ by rounding.
 pub fn instruction_set() -> &'static str {
     InstructionSet::best().name()
 }

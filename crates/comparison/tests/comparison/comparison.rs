@@ -103,22 +103,20 @@ fn diverged_runs_are_counted_but_excluded_from_means() {
 }
 
 #[test]
-fn seeds_whose_arms_used_different_vector_instructions_are_named() {
+fn seeds_whose_arms_were_rounded_differently_are_named() {
     let with = |seed, set: Option<&str>| {
         let mut run = run(seed, Some(0.9));
         run.result.instruction_set = set.map(str::to_owned);
         run
     };
-    // Seed 1 is the same on both arms, seed 2 differs, seed 3 has no record on one arm, seed 4 has a single run.
-    let center = arm("center", vec![with(1, Some("avx2")), with(2, Some("avx2")), with(3, Some("avx2"))]);
-    let zca = arm(
-        "zca",
-        vec![with(1, Some("avx2")), with(2, Some("avx512")), with(3, None), with(4, Some("avx512"))],
-    );
-    let mixed = comparison(4, &[center.clone(), zca]);
-    assert_eq!(mixed.mixed_seeds, [2].into());
-    assert_eq!(mixed.instruction_sets, ["avx2".to_owned(), "avx512".to_owned()].into());
-    assert_eq!(comparison(3, &[center]).mixed_seeds, [].into());
+    let center = arm("center", (1..=4).map(|seed| with(seed, Some("avx2"))).collect());
+    // Seed 1 is the same on both arms, seed 2 rounds the same, seed 3 does not, seed 4 has no record, seed 5 is alone.
+    let sets = [Some("avx2"), Some("avx512"), Some("portable"), None, Some("neon")];
+    let zca = arm("zca", (1..).zip(sets).map(|(seed, set)| with(seed, set)).collect());
+    let mixed = comparison(5, &[center.clone(), zca]);
+    assert_eq!(mixed.mixed_seeds, [3].into());
+    assert_eq!(mixed.instruction_sets, ["avx2", "avx512", "neon", "portable"].map(str::to_owned).into());
+    assert_eq!(comparison(4, &[center]).mixed_seeds, [].into());
 }
 
 #[test]
