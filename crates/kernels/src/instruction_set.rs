@@ -50,7 +50,7 @@ impl InstructionSet {
     }
 
     /// Returns the name that a run records.
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
             Self::Avx512(_) => "avx512",
