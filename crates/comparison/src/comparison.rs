@@ -261,8 +261,6 @@ fn conditions(run: &FinishedRun) -> (&str, &str, usize) {
 
 /// Returns the seeds whose arms were trained with vector instructions that round differently.
 fn mixed_seeds(arms: &[ArmRuns]) -> BTreeSet<u64> {
-    // Both fuse a multiplication and an addition, and sum in the same order.
-    let rounding = |set: &'_ str| if set == "avx512" { "avx2" } else { set };
     let mut of_seed = BTreeMap::<u64, BTreeSet<&str>>::new();
     for run in arms.iter().flat_map(ArmRuns::usable) {
         of_seed
@@ -271,6 +269,12 @@ fn mixed_seeds(arms: &[ArmRuns]) -> BTreeSet<u64> {
             .extend(run.result.instruction_set.as_deref().map(rounding));
     }
     of_seed.into_iter().filter(|(_, sets)| sets.len() > 1).map(|(seed, _)| seed).collect()
+}
+
+/// Returns the name of the instruction sets that give the same bits as this one.
+fn rounding(instruction_set: &str) -> &str {
+    // Both fuse a multiplication and an addition, and sum in the same order.
+    if instruction_set == "avx512" { "avx2" } else { instruction_set }
 }
 
 /// Returns the number of images that only the model of `a` classified correctly, and the number for `b`. `None`
