@@ -15,7 +15,7 @@ use mnist_data::{
     scaling::preset_names,
 };
 use mnist_report::{ReportError, notes::quote, numbers::plural};
-use mnist_training::TrainingError;
+use mnist_training::{TrainingError, run::WEIGHTS};
 
 use crate::{
     cli::{DataDirOrigin, Invocation},
@@ -133,6 +133,12 @@ fn of_training(error: &TrainingError, invocation: &Invocation) -> Wording {
         }
         TrainingError::File { action: "write", cause, .. } if cause.kind() == ErrorKind::NotFound => {
             message(format!("{error}; was the folder removed or moved meanwhile?"))
+        }
+        TrainingError::File { path, cause, .. }
+            if cause.kind() == ErrorKind::NotFound && path.ends_with(WEIGHTS) =>
+        {
+            let run = path.parent().unwrap_or(path);
+            hint(format!("train the model again with `{}`", finishing(run)))
         }
         TrainingError::Occupied { is_resumable: true, .. } => {
             hint("choose another --out, or use --resume or --force")
