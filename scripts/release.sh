@@ -13,8 +13,14 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 out=$(realpath -m "${1:-target/release-files}")
-version=$(cargo metadata --no-deps --format-version 1 | grep -o '"version":"[^"]*"' | head -1 | cut -d'"' -f4)
+metadata=$(cargo metadata --no-deps --format-version 1)
+field() { grep -o "\"$1\":\"[^\"]*\"" <<< "$metadata" | head -1 | cut -d'"' -f4; }
+version=$(field version)
+built=$(field target_directory)
 machine=$(uname -m)
+if [ -n "$(git status --porcelain)" ]; then
+    echo "There are uncommitted changes: the archive will contain them" >&2
+fi
 
 target=$machine-unknown-linux-musl
 if [ -d "$(rustc --print sysroot)/lib/rustlib/$target" ] && command -v musl-gcc > /dev/null; then
@@ -24,12 +30,13 @@ else
     echo "musl is not installed: linking with glibc" >&2
 fi
 cargo build --release --locked -p mnist-trainer --target "$target"
-program=target/$target/release/mnist-trainer
+program=$built/$target/release/mnist-trainer
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 name=mnist-trainer-$version-$target
 mkdir -p "$scratch/$name/completions" "$out"
+rm -f "$out/$name".*
 cp "$program" README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT "$scratch/$name"
 strip "$scratch/$name/mnist-trainer"
 "$program" man "$scratch/$name/man" > "$scratch/man.log"
@@ -37,9 +44,10 @@ for shell in bash fish zsh; do
     "$program" completions "$shell" > "$scratch/$name/completions/mnist-trainer.$shell"
 done
 
-# The same commit gives the same archive: sorted, without owners, with the time of the commit.
+# Nothing in the archive depends on who packs it, or when.
 time=$(git log -1 --format=%ct)
-tar -C "$scratch" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$time" -c "$name" | gzip -n > "$out/$name.tar.gz"
+tar -C "$scratch" --sort=name --owner=0 --group=0 --numeric-owner --mode=u+rw,go=rX --mtime="@$time" -c "$name" |
+    gzip -n > "$out/$name.tar.gz"
 
 sbom=$name.cdx
 if cargo cyclonedx --version > /dev/null 2>&1; then
@@ -51,7 +59,8 @@ if cargo cyclonedx --version > /dev/null 2>&1; then
 else
     echo "cargo-cyclonedx is not installed: skipping the SBOM" >&2
 fi
-(cd "$out" && sha256sum "$name".* > "$name.sha256" && sha256sum --check --quiet "$name.sha256")
+sums=$(cd "$out" && sha256sum "$name".*)
+echo "$sums" > "$out/$name.sha256"
 
 ls -l "$out"
 if [[ $target == *gnu ]]; then

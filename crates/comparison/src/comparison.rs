@@ -125,11 +125,10 @@ pub struct Comparison {
     pub seconds: f64,
     /// Whether the training times can be compared: all runs had the same CPU and the same number of threads.
     pub comparable_times: bool,
-    /// Vector instructions of the runs' kernels, each once.
-    pub instruction_sets: BTreeSet<String>,
-    /// Seeds whose arms were trained with vector instructions that round differently. This adds to the differences
-    /// between the arms.
+    /// Seeds whose arms were trained on hardware that rounds differently. This adds to the differences between the arms.
     pub mixed_seeds: BTreeSet<u64>,
+    /// The [hardware](mnist_training::RunResult::rounding) of these seeds.
+    pub mixed_hardware: BTreeSet<String>,
     /// Versions of the programs that computed the result.
     pub versions: Versions,
 }
@@ -212,6 +211,7 @@ impl Comparison {
         let (headline, verdict) = (statistics.headline_so_far(&extent), statistics.verdict_so_far(&extent));
         let Statistics { arms: ranked, pairs, .. } = statistics;
         let milestones = milestones(arms);
+        let mixed = mixed_seeds(arms);
         let scalings = ranked.into_iter().map(|ranked| {
             let (index, arm) = (ranked.index, &arms[ranked.index]);
             ArmResult::of(index, arm, ranked.accuracy, ranked.ranks, &milestones)
@@ -231,8 +231,8 @@ impl Comparison {
             test_images,
             seconds: runs().map(|run| run.result.seconds).sum(),
             comparable_times: runs().zip(runs().skip(1)).all(|(a, b)| conditions(a) == conditions(b)),
-            instruction_sets: runs().filter_map(|run| run.result.instruction_set.clone()).collect(),
-            mixed_seeds: mixed_seeds(arms),
+            mixed_seeds: mixed.keys().copied().collect(),
+            mixed_hardware: mixed.into_values().flatten().map(str::to_owned).collect(),
             versions: Versions::current(),
         }
     }
@@ -259,22 +259,14 @@ fn conditions(run: &FinishedRun) -> (&str, &str, usize) {
     (&run.result.machine.cpu, &run.result.device, run.result.threads)
 }
 
-/// Returns the seeds whose arms were trained with vector instructions that round differently.
-fn mixed_seeds(arms: &[ArmRuns]) -> BTreeSet<u64> {
-    let mut of_seed = BTreeMap::<u64, BTreeSet<&str>>::new();
+/// Returns the seeds whose arms were trained on hardware that rounds differently, with this hardware.
+fn mixed_seeds(arms: &[ArmRuns]) -> BTreeMap<u64, BTreeSet<&str>> {
+    let mut hardware = BTreeMap::<u64, BTreeSet<&str>>::new();
     for run in arms.iter().flat_map(ArmRuns::usable) {
-        of_seed
-            .entry(run.result.seed)
-            .or_default()
-            .extend(run.result.instruction_set.as_deref().map(rounding));
+        hardware.entry(run.result.seed).or_default().extend(run.result.rounding());
     }
-    of_seed.into_iter().filter(|(_, sets)| sets.len() > 1).map(|(seed, _)| seed).collect()
-}
-
-/// Returns the name of the instruction sets that give the same bits as this one.
-fn rounding(instruction_set: &str) -> &str {
-    // Both fuse a multiplication and an addition, and sum in the same order.
-    if instruction_set == "avx512" { "avx2" } else { instruction_set }
+    hardware.retain(|_, hardware| hardware.len() > 1);
+    hardware
 }
 
 /// Returns the number of images that only the model of `a` classified correctly, and the number for `b`. `None`

@@ -77,7 +77,7 @@ impl InstructionSet {
 }
 
 /// Returns the vector instructions that the kernels for the CPU use on this machine: `avx512`, `avx2`, `neon` or
-/// `portable`. Results of `avx512` and `avx2` have the same bits; others differ by rounding.
+/// `portable`. The convolution gives the same bits with `avx512` and `avx2`, and rounds differently with others.
 pub fn instruction_set() -> &'static str {
     InstructionSet::best().name()
 }

@@ -117,20 +117,20 @@ pub fn pairs(findings: &Findings) -> String {
         };
         notes.push(format!("Some runs have no predictions.csv. Their pairs lack {lost}."));
     }
-    notes.extend(mixed_instructions(comparison));
+    notes.extend(mixed_hardware(comparison));
     notes.join(" ")
 }
 
-/// Says which seeds mix vector instructions, and what that means. `None` if no seed does.
-pub fn mixed_instructions(comparison: &Comparison) -> Option<String> {
+/// Says how many seeds were trained on hardware that rounds differently, and what that means. `None` if there are none.
+pub fn mixed_hardware(comparison: &Comparison) -> Option<String> {
     let mixed = comparison.mixed_seeds.len();
-    let sets: Vec<&str> = comparison.instruction_sets.iter().map(String::as_str).collect();
     (mixed > 0).then(|| {
-        let seeds = plural(mixed, "seed");
+        let hardware: Vec<&str> = comparison.mixed_hardware.iter().map(String::as_str).collect();
         format!(
-            "The scalings of {seeds} were trained with different vector instructions ({}). Rounding adds to the differences \
-             between them, about as much as another seed would.",
-            sets.join(" and ")
+            "The runs of {} were trained on hardware that rounds differently ({}). This adds to the differences between \
+             them, about as much as another seed would.",
+            plural(mixed, "seed"),
+            hardware.join(", ")
         )
     })
 }

@@ -72,8 +72,8 @@ fn comparison(scalings: Vec<ArmResult>, pairs: Vec<Pair>) -> Comparison {
         test_images: 10_000,
         seconds: 1.0,
         comparable_times: true,
-        instruction_sets: BTreeSet::new(),
         mixed_seeds: BTreeSet::new(),
+        mixed_hardware: BTreeSet::new(),
         versions: Versions::current(),
     }
 }

@@ -40,7 +40,7 @@ pub fn run(args: CompareArgs, terminal: &Terminal) -> Result<()> {
             "{diverged} of {planned} runs diverged; diverged runs are counted but excluded from means"
         ));
     }
-    if let Some(note) = notes::mixed_instructions(&comparison) {
+    if let Some(note) = notes::mixed_hardware(&comparison) {
         terminal.warning(&note);
     }
     terminal.saved_result(&comparison, || {

@@ -13,7 +13,7 @@ use mnist_data::source::FileSum;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    TrainingError,
+    Backend, TrainingError,
     curve::CurvePoint,
     files::{self, CONFIG, RESULT, ResultKind, State, sha256},
     lock::is_locked,
@@ -186,6 +186,20 @@ impl RunResult {
         match result.contradiction(is_sealed) {
             Some(reason) => Err(TrainingError::damaged(path)(reason)),
             None => Ok(Some(result)),
+        }
+    }
+
+    /// Returns the hardware that decides how sums were rounded: the vector instructions on Flex, the device on other
+    /// backends. `None` if the result does not say.
+    pub fn rounding(&self) -> Option<&str> {
+        if self.backend != Backend::Flex.name() {
+            return Some(&self.device);
+        }
+        // At batch sizes up to 64, both give the same bits: they fuse multiplication and addition, and the order of
+        // sums does not depend on the number of lanes.
+        match self.instruction_set.as_deref() {
+            Some("avx512") => Some("avx2"),
+            set => set,
         }
     }
 
