@@ -17,6 +17,7 @@ use burn::data::dataset::Dataset;
 use mnist_training::{
     Experiment, FinishedRun, Network, Observer, TrainingError,
     backend::in_pool,
+    files::RESULT,
     observer::{Task, TaskProgress},
 };
 
@@ -121,7 +122,7 @@ impl<'a, N: Network> Queue<'a, N> {
         let overall = Overall::new(observer, self.images_per_run * missing.len() as u64);
         let mut is_waiting = false;
         loop {
-            let elsewhere = self.train_at_once(missing, &overall, &mut finished)?;
+            let elsewhere = self.train_at_once(missing.into_iter(), &overall, &mut finished)?;
             if elsewhere.is_empty() {
                 return Ok(());
             }
@@ -138,14 +139,31 @@ impl<'a, N: Network> Queue<'a, N> {
         }
     }
 
+    /// Trains those of the runs that are unfinished and that no other process has locked, and calls `finished` on this
+    /// thread with each. Does not wait for other processes.
+    ///
+    /// # Errors
+    /// As for [`train`](Self::train).
+    pub fn train_free(
+        &self,
+        runs: Vec<PlannedRun>,
+        observer: &dyn Observer,
+        mut finished: impl FnMut(&PlannedRun, FinishedRun),
+    ) -> Result<(), TrainingError> {
+        let overall = Overall::new(observer, self.images_per_run * runs.len() as u64);
+        // Checked when a run's turn comes: another process may have finished it meanwhile.
+        let unfinished = runs.into_iter().filter(|run| !self.runs.join(&run.name).join(RESULT).exists());
+        self.train_at_once(unfinished, &overall, &mut finished).map(drop)
+    }
+
     /// Trains the runs that no other process has locked. Returns the others.
     fn train_at_once(
         &self,
-        runs: Vec<PlannedRun>,
+        runs: impl Iterator<Item = PlannedRun> + Send,
         overall: &Overall,
         finished: &mut impl FnMut(&PlannedRun, FinishedRun),
     ) -> Result<Vec<PlannedRun>, TrainingError> {
-        let waiting = Mutex::new(runs.into_iter());
+        let waiting = Mutex::new(runs);
         let (sender, outcomes) = mpsc::channel();
         thread::scope(|scope| {
             for _ in 0..self.shares.jobs {

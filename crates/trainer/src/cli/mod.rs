@@ -177,6 +177,10 @@ pub struct CompareArgs {
     /// Train N runs at a time; they share the threads [default: one run per thread, at most 8; 1 on a GPU]
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub jobs: Option<NonZeroU32>,
+    /// With --resume: train runs that no other process is training, and write no report. For many processes that share
+    /// one comparison
+    #[arg(long, requires = "resume")]
+    pub worker: bool,
     #[command(flatten)]
     pub training: TrainingFlags,
     #[command(flatten)]

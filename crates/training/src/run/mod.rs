@@ -16,14 +16,13 @@ use crate::{
     TrainingError,
     curve::CurvePoint,
     files::{self, CONFIG, RESULT, ResultKind, State, sha256},
-    lock::is_locked,
     prediction::LabelledPrediction,
     settings::{Overrides, RunSettings},
     training_loop::EpochMetrics,
     weights,
 };
 
-pub use crate::lock::{FolderLock, LOCK, check_free};
+pub use crate::lock::{FolderLock, LOCK, check_free, is_locked};
 pub use machine::Machine;
 
 /// The file of the fitted scaling.

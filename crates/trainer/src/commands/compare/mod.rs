@@ -1,5 +1,7 @@
 //! `compare`: trains with each scaling and seed, and ranks the scalings. It updates the report after each run.
 
+mod worker;
+
 use anyhow::Result;
 use mnist_comparison::{
     Arm, ArmRuns, Comparison, ComparisonFolder, ComparisonSettings, FittedScalings, Reporter, Seeds, compare,
@@ -24,6 +26,9 @@ use crate::{
 };
 
 pub fn run(args: CompareArgs, terminal: &Terminal) -> Result<()> {
+    if args.worker {
+        return worker::run(args, terminal);
+    }
     let (out, jobs) = (args.out.clone(), args.jobs);
     let settings = ComparisonSettings::resolve(&args.overrides()?)?;
     let names: Vec<&str> = settings.scalings.iter().map(Scaling::name).collect();

@@ -1,0 +1,118 @@
+//! A worker: one of several processes that share the runs of a comparison, such as the tasks of a cluster's job.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    num::NonZeroU32,
+    path::PathBuf,
+};
+
+use mnist_training::{
+    Experiment, ExperimentData, FinishedRun, Network, Observer, TrainingError,
+    backend::in_pool,
+    files::{Destination, RESULT},
+    run::is_locked,
+};
+use serde::Serialize;
+
+use crate::{
+    ComparisonError, ComparisonFolder, ComparisonSettings, FittedScalings,
+    plan::{Plan, PlannedRun, RUNS},
+    queue::{Queue, Shares},
+};
+
+/// What a worker has done.
+#[derive(Debug, Clone, Serialize)]
+pub struct Work {
+    /// The comparison's folder.
+    pub comparison: PathBuf,
+    /// The folders of the runs that this worker has finished.
+    pub trained: Vec<PathBuf>,
+}
+
+/// Trains the free runs of the comparison in the destination, one after another, and calls `finished` after each. A run
+/// is free if it is unfinished and no other process trains it. Does not wait for other processes, and writes neither a
+/// report nor a result: [`compare`](crate::compare()) does so afterwards, and trains what is still missing.
+///
+/// Begins the comparison if the destination contains none. Any number of workers may start at the same moment.
+///
+/// # Errors
+/// When the destination contains a comparison with other settings or data, data cannot be read, a run fails, or the
+/// observer asks to stop. After a stop, the destination contains the progress.
+pub fn work<N: Network>(
+    network: &N,
+    settings: &ComparisonSettings,
+    destination: Destination,
+    jobs: Option<NonZeroU32>,
+    observer: &dyn Observer,
+    finished: &mut (dyn FnMut(&PlannedRun, &FinishedRun) + Send),
+) -> Result<Work, ComparisonError> {
+    settings.check()?;
+    let settings = &settings.for_network(&network.name())?;
+    in_pool(settings.training.threads, || {
+        let joined = match destination.keeps() {
+            Some(path) => ComparisonFolder::join(path, settings)?,
+            None => None,
+        };
+        if let Some(folder) = &joined
+            && !has_free_run(folder)
+        {
+            return Ok(Work { comparison: folder.path().to_owned(), trained: Vec::new() });
+        }
+        let shares = Shares::new(jobs, settings.training.backend.is_gpu())?;
+        let device = settings.training.open_device()?;
+        let data = ExperimentData::open(&settings.training, &settings.scalings, network, observer)?;
+        let experiment = Experiment::new(network, &data, device)?;
+        let folder = match joined {
+            Some(folder) => folder.on_data(&data.files)?,
+            None => {
+                let plan = Plan::new(settings, &data.files)?;
+                ComparisonFolder::begin(destination, settings, plan, observer)?
+            }
+        };
+        let path = folder.path().to_owned();
+        let worked = train(&experiment, folder, shares, observer, finished);
+        worked.map_err(|error| error.resumable(path).into())
+    })
+}
+
+/// Trains free runs until there are none.
+fn train<N: Network>(
+    experiment: &Experiment<N>,
+    mut folder: ComparisonFolder,
+    shares: Shares,
+    observer: &dyn Observer,
+    finished: &mut (dyn FnMut(&PlannedRun, &FinishedRun) + Send),
+) -> Result<Work, TrainingError> {
+    let is_until_decided = folder.settings().seeds.is_until_decided();
+    let fitted = FittedScalings::fit(folder.settings(), &folder.next_runs(), experiment.data(), observer)?;
+    let queue = Queue::new(experiment, &fitted, &folder, shares);
+    let mut work = Work { comparison: folder.path().to_owned(), trained: Vec::new() };
+    loop {
+        let mut runs = folder.next_runs();
+        // Workers that start together begin at different runs, so few of them try to lock the same one.
+        let first = RandomState::new().hash_one(()) as usize % runs.len().max(1);
+        runs.rotate_left(first);
+        let before = work.trained.len();
+        queue.train_free(runs, observer, |run, result| {
+            finished(run, &result);
+            work.trained.push(result.result.run.clone());
+            folder.record(run, result);
+        })?;
+        if work.trained.len() == before {
+            return Ok(work);
+        }
+        if is_until_decided {
+            // The accuracies of all runs decide which run is next.
+            folder.record_others(|_| false)?;
+        }
+    }
+}
+
+/// Returns whether a worker would find something to do. This is quick, so that superfluous workers end at once.
+fn has_free_run(folder: &ComparisonFolder) -> bool {
+    let runs = folder.path().join(RUNS);
+    folder.next_runs().iter().map(|run| runs.join(&run.name)).any(|run| {
+        // What cannot be locked is an error later.
+        !run.join(RESULT).exists() && !is_locked(&run).unwrap_or(false)
+    })
+}
