@@ -51,7 +51,7 @@ mod worker;
 
 pub use arms::{Accuracy, ArmAccuracies, ArmStatistics, SeedAccuracy};
 pub use basis::Basis;
-pub use compare::{Reporter, compare};
+pub use compare::{Reporter, begin, compare};
 pub use comparison::{ArmResult, ArmRuns, Comparison, Milestone, RunSummary, Terms};
 pub use decision::Decision;
 pub use design::Design;

@@ -16,7 +16,8 @@ use serde::Serialize;
 
 use crate::{
     ComparisonError, ComparisonFolder, ComparisonSettings, FittedScalings,
-    plan::{Plan, PlannedRun, RUNS},
+    compare::plan,
+    plan::{PlannedRun, RUNS},
     queue::{Queue, Shares},
 };
 
@@ -64,10 +65,7 @@ pub fn work<N: Network>(
         let experiment = Experiment::new(network, &data, device)?;
         let folder = match joined {
             Some(folder) => folder.on_data(&data.files)?,
-            None => {
-                let plan = Plan::new(settings, &data.files)?;
-                ComparisonFolder::begin(destination, settings, plan, observer)?
-            }
+            None => ComparisonFolder::begin(destination, settings, plan(settings, &data)?, observer)?,
         };
         let path = folder.path().to_owned();
         let worked = train(&experiment, folder, shares, observer, finished);
