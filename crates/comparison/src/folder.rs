@@ -9,7 +9,7 @@ use mnist_data::source::FileSum;
 use mnist_training::{
     FinishedRun, Observer, TrainingError,
     files::{self, CONFIG, Destination, Existing, OutputFolder, RESULT, ResultKind, State},
-    run::{FolderLock, LOCK, check_free},
+    run::{FolderLock, LEASE, LOCK, check_free},
     settings::{Overrides, Positive, check_unchanged, first_difference, read_saved},
 };
 use serde::de::IgnoredAny;
@@ -40,7 +40,7 @@ pub const FIGURES: &str = "figures";
 
 /// Identifies the folder of a comparison.
 pub const COMPARISON: ResultKind = ResultKind {
-    contents: &[CONFIG, PLAN, RESULT, PAGE, MARKDOWN, TABLE, TABLES, FIGURES, RUNS, LOCK],
+    contents: &[CONFIG, PLAN, RESULT, PAGE, MARKDOWN, TABLE, TABLES, FIGURES, RUNS, LOCK, LEASE],
     mark: CONFIG,
     state,
     is_resumable: true,

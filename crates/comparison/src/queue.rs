@@ -219,11 +219,18 @@ impl<'a, N: Network> Queue<'a, N> {
         let name = format!("{} seed {}", run.arm, run.seed);
         let one = OneOfMany { overall, name, counted: AtomicU64::new(0) };
         let outcome = self.experiment.run(&arm.with_seed(run.seed), fitted, &self.runs.join(&run.name), &one);
-        if let Ok(Some(_)) = outcome {
-            // A diverged run ends early, and another process may have finished this one.
-            one.count_up_to(self.images_per_run);
+        match outcome {
+            Ok(Some(finished)) => {
+                // A diverged run ends early, and another process may have finished this one.
+                one.count_up_to(self.images_per_run);
+                Ok(Some(finished))
+            }
+            Err(error @ TrainingError::TakenOver { .. }) => {
+                overall.observer.warning(&error.to_string());
+                Ok(None)
+            }
+            other => other,
         }
-        outcome
     }
 }
 

@@ -1,6 +1,9 @@
 //! A worker: one of several processes that share the runs of a comparison, such as the tasks of a cluster's job.
 
 use std::{
+    collections::HashSet,
+    ffi::{OsStr, OsString},
+    fs,
     hash::{BuildHasher, RandomState},
     num::NonZeroU32,
     path::PathBuf,
@@ -86,12 +89,8 @@ fn train<N: Network>(
     let queue = Queue::new(experiment, &fitted, &folder, shares);
     let mut work = Work { comparison: folder.path().to_owned(), trained: Vec::new() };
     loop {
-        let mut runs = folder.next_runs();
-        // Workers that start together begin at different runs, so few of them try to lock the same one.
-        let first = RandomState::new().hash_one(()) as usize % runs.len().max(1);
-        runs.rotate_left(first);
         let before = work.trained.len();
-        queue.train_free(runs, observer, |run, result| {
+        queue.train_free(in_order(&folder), observer, |run, result| {
             finished(run, &result);
             work.trained.push(result.result.run.clone());
             folder.record(run, result);
@@ -104,6 +103,21 @@ fn train<N: Network>(
             folder.record_others(|_| false)?;
         }
     }
+}
+
+/// Returns the next runs in the order in which a worker tries them. Those that were begun come first: a stopped task may
+/// have left them. Workers that start together begin at different runs, so few of them try to lock the same one.
+fn in_order(folder: &ComparisonFolder) -> Vec<PlannedRun> {
+    let entries = fs::read_dir(folder.path().join(RUNS)).into_iter().flatten().flatten();
+    let begun: HashSet<OsString> = entries.map(|entry| entry.file_name()).collect();
+    let is_begun = |run: &PlannedRun| begun.contains(OsStr::new(&run.name));
+    let (mut begun, mut others): (Vec<_>, Vec<_>) = folder.next_runs().into_iter().partition(is_begun);
+    let random = RandomState::new().hash_one(()) as usize;
+    for runs in [&mut begun, &mut others] {
+        let first = random % runs.len().max(1);
+        runs.rotate_left(first);
+    }
+    begun.into_iter().chain(others).collect()
 }
 
 /// Returns whether a worker would find something to do. This is quick, so that superfluous workers end at once.

@@ -86,7 +86,7 @@ impl<'a, N: Network> Experiment<'a, N> {
             )));
         }
         let folder = OutputFolder::create(path.to_owned())?;
-        let Some(_lock) = FolderLock::try_take(path)? else { return Ok(None) };
+        let Some(lock) = FolderLock::try_take(path)? else { return Ok(None) };
         let records = self.records(settings, fitted)?;
         self.check_resumes(path, &records)?;
         folder.remove_temporary(RUN.contents)?;
@@ -107,7 +107,8 @@ impl<'a, N: Network> Experiment<'a, N> {
         }
         let training = TrainingLoop::new(settings, self.data, fitted.clone(), self.device.clone(), observer);
         checkpoints.append_rows(&state.progress)?;
-        let (ending, state) = training.run(state, &mut Monitor::new(&training, &mut checkpoints))?;
+        let (ending, state) = training.run(state, &mut Monitor::new(&training, &mut checkpoints, &lock))?;
+        lock.check()?;
         if ending == Ending::Stopped {
             checkpoints.save(&state)?;
             return Err(TrainingError::Resumable(path.to_owned()));

@@ -41,6 +41,7 @@ pub mod evaluation;
 mod experiment;
 pub mod export;
 pub mod files;
+mod lease;
 pub mod loader;
 mod lock;
 mod monitor;

@@ -8,6 +8,7 @@ use std::{
 use super::{OutputFolder, RESULT, entries, remove};
 use crate::{
     TrainingError,
+    lease::LEASE,
     lock::{FolderLock, LOCK},
 };
 
@@ -98,7 +99,7 @@ impl ResultKind {
     fn is_trace(&self, path: &Path, entry: &str) -> bool {
         let is_empty_folder =
             || fs::read_dir(path.join(entry)).is_ok_and(|mut inside| inside.next().is_none());
-        let is_lock = entry == LOCK && self.is_locked_kind();
+        let is_lock = [LOCK, LEASE].contains(&entry) && self.is_locked_kind();
         is_lock || !self.contents.contains(&entry) || is_empty_folder()
     }
 
@@ -188,7 +189,7 @@ fn clear(path: &Path, kind: &ResultKind) -> Result<(), TrainingError> {
         remove(&path.join(RESULT))?;
     }
     for entry in entries(path)? {
-        if is_part(&entry, kind.contents) && entry != kind.mark && entry != LOCK {
+        if is_part(&entry, kind.contents) && entry != kind.mark && ![LOCK, LEASE].contains(&entry.as_str()) {
             remove(&path.join(entry))?;
         }
     }
@@ -201,11 +202,15 @@ pub(super) fn is_part(entry: &str, contents: &[&str]) -> bool {
     contents.contains(&entry) || is_temporary(entry, contents)
 }
 
+/// Length of the end of a temporary name. The crate `atomic-write-file` uses six letters and digits.
+pub(crate) const TEMPORARY_SUFFIX: usize = 6;
+
 /// Returns whether this is the temporary file of a process that was killed while writing one of the `contents`.
 pub(super) fn is_temporary(entry: &str, contents: &[&str]) -> bool {
-    // The crate `atomic-write-file` ends the name with six letters and digits. `.config.toml.swp` is an editor's.
+    // `.config.toml.swp` is an editor's.
     let suffix = |name: &str| entry.strip_prefix('.')?.strip_prefix(name)?.strip_prefix('.');
-    let is_random = |suffix: &str| suffix.len() == 6 && suffix.chars().all(|c| c.is_ascii_alphanumeric());
+    let is_random =
+        |suffix: &str| suffix.len() == TEMPORARY_SUFFIX && suffix.chars().all(|c| c.is_ascii_alphanumeric());
     contents.iter().any(|&name| suffix(name).is_some_and(is_random))
 }
 

@@ -22,6 +22,7 @@ use crate::{
     weights,
 };
 
+pub use crate::lease::LEASE;
 pub use crate::lock::{FolderLock, LOCK, check_free, is_locked};
 pub use machine::Machine;
 
@@ -49,7 +50,19 @@ pub const CHECKPOINTS: &str = "checkpoints";
 
 /// How to recognize a run's folder.
 pub const RUN: ResultKind = ResultKind {
-    contents: &[CONFIG, SCALING, WEIGHTS, RESULT, DATA, METRICS, CURVE, PREDICTIONS, CHECKPOINTS, LOCK],
+    contents: &[
+        CONFIG,
+        SCALING,
+        WEIGHTS,
+        RESULT,
+        DATA,
+        METRICS,
+        CURVE,
+        PREDICTIONS,
+        CHECKPOINTS,
+        LOCK,
+        LEASE,
+    ],
     mark: CONFIG,
     state,
     is_resumable: true,
