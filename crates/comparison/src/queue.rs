@@ -140,7 +140,7 @@ impl<'a, N: Network> Queue<'a, N> {
     }
 
     /// Trains those of the runs that are unfinished and that no other process has locked, and calls `finished` on this
-    /// thread with each. Does not wait for other processes.
+    /// thread with each run that was trained here. Does not wait for other processes.
     ///
     /// # Errors
     /// As for [`train`](Self::train).
@@ -153,7 +153,13 @@ impl<'a, N: Network> Queue<'a, N> {
         let overall = Overall::new(observer, self.images_per_run * runs.len() as u64);
         // Checked when a run's turn comes: another process may have finished it meanwhile.
         let unfinished = runs.into_iter().filter(|run| !self.runs.join(&run.name).join(RESULT).exists());
-        self.train_at_once(unfinished, &overall, &mut finished).map(drop)
+        let mut trained_here = |run: &PlannedRun, result| {
+            // Another process may have finished the run after that check.
+            if overall.has_begun(run) {
+                finished(run, result);
+            }
+        };
+        self.train_at_once(unfinished, &overall, &mut trained_here).map(drop)
     }
 
     /// Trains the runs that no other process has locked. Returns the others.
@@ -216,8 +222,7 @@ impl<'a, N: Network> Queue<'a, N> {
         let fitted = self.fitted.get(arm.scaling_index).ok_or_else(|| {
             TrainingError::Settings(format!("the scaling of `{}` was not fitted", arm.name))
         })?;
-        let name = format!("{} seed {}", run.arm, run.seed);
-        let one = OneOfMany { overall, name, counted: AtomicU64::new(0) };
+        let one = OneOfMany { overall, name: title(run), counted: AtomicU64::new(0) };
         let outcome = self.experiment.run(&arm.with_seed(run.seed), fitted, &self.runs.join(&run.name), &one);
         match outcome {
             Ok(Some(finished)) => {
@@ -234,11 +239,18 @@ impl<'a, N: Network> Queue<'a, N> {
     }
 }
 
+/// Returns the name of a run for people, unique in its comparison.
+fn title(run: &PlannedRun) -> String {
+    format!("{} seed {}", run.arm, run.seed)
+}
+
 /// All runs of a queue as one task for the observer.
 struct Overall<'a> {
     observer: &'a dyn Observer,
     task: Mutex<Box<dyn TaskProgress + 'a>>,
     done: AtomicU64,
+    /// Titles of the runs that were trained, not read.
+    begun: Mutex<BTreeSet<String>>,
     /// Set when a run has failed, to stop the others.
     failed: AtomicBool,
 }
@@ -249,6 +261,7 @@ impl<'a> Overall<'a> {
             observer,
             task: Mutex::new(observer.begin(&Task::Trainings { images })),
             done: AtomicU64::new(0),
+            begun: Mutex::default(),
             failed: AtomicBool::new(false),
         }
     }
@@ -258,6 +271,10 @@ impl<'a> Overall<'a> {
         let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         let done = self.done.fetch_add(images, Ordering::Relaxed) + images;
         task.at(done, None, "");
+    }
+
+    fn has_begun(&self, run: &PlannedRun) -> bool {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).contains(&title(run))
     }
 
     fn stop(&self) {
@@ -289,6 +306,9 @@ impl Observer for OneOfMany<'_, '_> {
         let observer = self.overall.observer;
         match task {
             Task::Training { images, .. } => {
+                let mut begun = self.overall.begun.lock().unwrap_or_else(PoisonError::into_inner);
+                begun.insert(self.name.clone());
+                drop(begun);
                 let shown = observer.begin(&Task::Training { name: self.name.clone(), images: *images });
                 Box::new(Counted { one: self, shown })
             }

@@ -19,7 +19,7 @@ use mnist_data::input::shown;
 use serde::{Deserialize, Serialize};
 use sysinfo::System;
 
-use crate::{TrainingError, files};
+use crate::TrainingError;
 
 /// The file of the lease.
 pub const LEASE: &str = "lease";
@@ -249,9 +249,10 @@ fn now_on(folder: &Path, us: &Holder) -> SystemTime {
     written.unwrap_or_else(|_| SystemTime::now())
 }
 
-/// Returns a name that [`files::OutputFolder::remove_temporary`] recognizes.
+/// Returns a temporary name, of the form that the crate `atomic-write-file` uses too. If a process is killed, the next one
+/// recognizes and removes the file.
 fn temporary(folder: &Path, us: &Holder) -> PathBuf {
-    folder.join(format!(".{LEASE}.{}", &us.token[..files::TEMPORARY_SUFFIX]))
+    folder.join(format!(".{LEASE}.{}", &us.token[..6]))
 }
 
 #[cfg(test)]

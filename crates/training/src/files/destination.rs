@@ -202,15 +202,11 @@ pub(super) fn is_part(entry: &str, contents: &[&str]) -> bool {
     contents.contains(&entry) || is_temporary(entry, contents)
 }
 
-/// Length of the end of a temporary name. The crate `atomic-write-file` uses six letters and digits.
-pub(crate) const TEMPORARY_SUFFIX: usize = 6;
-
 /// Returns whether this is the temporary file of a process that was killed while writing one of the `contents`.
 pub(super) fn is_temporary(entry: &str, contents: &[&str]) -> bool {
-    // `.config.toml.swp` is an editor's.
+    // The crate `atomic-write-file` ends the name with six letters and digits. `.config.toml.swp` is an editor's.
     let suffix = |name: &str| entry.strip_prefix('.')?.strip_prefix(name)?.strip_prefix('.');
-    let is_random =
-        |suffix: &str| suffix.len() == TEMPORARY_SUFFIX && suffix.chars().all(|c| c.is_ascii_alphanumeric());
+    let is_random = |suffix: &str| suffix.len() == 6 && suffix.chars().all(|c| c.is_ascii_alphanumeric());
     contents.iter().any(|&name| suffix(name).is_some_and(is_random))
 }
 

@@ -24,7 +24,6 @@ use sha2::{Digest, Sha256};
 
 use crate::TrainingError;
 
-pub(crate) use destination::TEMPORARY_SUFFIX;
 pub use destination::{Destination, Existing, ResultKind, State};
 
 /// The file of the settings, in every folder that contains a result.

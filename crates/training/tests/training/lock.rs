@@ -1,10 +1,15 @@
 //! The lock on a folder: one process at a time holds it.
 
-use std::{thread, time::Duration};
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, SystemTime},
+};
 
 use mnist_training::{
-    Backend, Experiment, TrainingError,
-    run::{FolderLock, check_free},
+    Backend, Experiment, Observer, TrainingError,
+    run::{FolderLock, LEASE, check_free},
 };
 use tempfile::tempdir;
 
@@ -62,4 +67,53 @@ fn run_that_another_process_is_training_is_left_alone() {
     let run = experiment.run(&settings, &fitted(&settings, &data.train), folder.path(), &()).unwrap();
     assert!(run.is_none());
     assert!(!folder.path().join("config.toml").exists());
+}
+
+/// Writes the lease of a process on another machine.
+fn write_other_lease(folder: &Path) {
+    let lease = r#"{"host":"node2","boot":"b","process":7,"token":"0123456789abcdef"}"#;
+    fs::write(folder.join(LEASE), lease).unwrap();
+}
+
+#[test]
+fn lease_of_another_machine_keeps_a_folder_locked_for_a_minute() {
+    let folder = tempdir().unwrap();
+    drop(FolderLock::try_take(folder.path()).unwrap());
+    write_other_lease(folder.path());
+    assert!(FolderLock::try_take(folder.path()).unwrap().is_none());
+    assert!(matches!(check_free(folder.path()), Err(TrainingError::InUse(_))));
+
+    let lease = File::options().write(true).open(folder.path().join(LEASE)).unwrap();
+    lease.set_modified(SystemTime::now() - Duration::from_secs(61)).unwrap();
+    check_free(folder.path()).unwrap();
+    let lock = FolderLock::try_take(folder.path()).unwrap().unwrap();
+    lock.check().unwrap();
+    drop(lock);
+    assert!(!folder.path().join(LEASE).exists());
+}
+
+/// Replaces the lease of a run while it trains, as another machine does if this process was suspended.
+struct TakeOver(PathBuf);
+
+impl Observer for TakeOver {
+    fn wants_stop(&self) -> bool {
+        write_other_lease(&self.0);
+        false
+    }
+}
+
+#[test]
+fn run_that_another_machine_has_taken_over_is_not_written_to() {
+    let (folder, data, settings) = (tempdir().unwrap(), data(), settings(2, 1));
+    let network = MlpNetwork("mlp");
+    let experiment = Experiment::new(&network, &data, Backend::Flex.open().unwrap()).unwrap();
+    let fitted = fitted(&settings, &data.train);
+    let observer = TakeOver(folder.path().to_owned());
+    let error = experiment.run(&settings, &fitted, folder.path(), &observer).unwrap_err();
+    assert!(matches!(&error, TrainingError::TakenOver { .. }), "{error}");
+    assert!(error.to_string().starts_with("process 7 on node2 has taken over "), "{error}");
+    for file in ["checkpoints", "result.json", "model.safetensors"] {
+        assert!(!folder.path().join(file).exists(), "{file} was written");
+    }
+    assert!(folder.path().join(LEASE).exists(), "the lease of the other process was removed");
 }

@@ -176,7 +176,9 @@ fn sbatch(option: &str, options: &[String], script: &str, observer: &dyn Observe
             messages.iter().map(|line| line.strip_prefix("sbatch: error: ").unwrap_or(line)).collect();
         return Err(if causes.is_empty() { output.status.to_string() } else { causes.join("; ") });
     }
-    messages.iter().for_each(|message| observer.note(message));
+    for message in messages {
+        observer.note(message);
+    }
     // A federation adds the name of the cluster.
     let printed = String::from_utf8_lossy(&output.stdout);
     let job = printed.trim().split(';').next().unwrap_or_default();
