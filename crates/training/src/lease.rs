@@ -90,12 +90,14 @@ impl Found {
     }
 
     /// Returns whether the lease keeps out `us`. `has_lock` says whether we hold the folder's lock.
-    fn is_valid_for(&self, us: &Holder, has_lock: bool, now: SystemTime, expiry: Duration) -> bool {
-        let is_of_dead_process =
-            || has_lock && self.holder().is_some_and(|holder| holder.is_on_machine_of(us));
+    fn is_valid_for(&self, us: &Holder, has_lock: bool, folder: &Path, expiry: Duration) -> bool {
+        if has_lock && self.holder().is_some_and(|holder| holder.is_on_machine_of(us)) {
+            return false;
+        }
         // A time in the future is no reason to wait forever.
-        let age = now.duration_since(self.renewed).unwrap_or_else(|error| error.duration());
-        age < expiry && !is_of_dead_process()
+        let age = |now: SystemTime| now.duration_since(self.renewed).unwrap_or_else(|error| error.duration());
+        // Asking the file server means to write a file, so this first asks the own clock.
+        age(SystemTime::now()) < expiry || age(now_on(folder, us)) < expiry
     }
 }
 
@@ -133,8 +135,7 @@ impl Lease {
                 }
             }
             Some(found) => {
-                let now = now_on(folder, us);
-                if found.is_valid_for(us, has_lock, now, expiry) {
+                if found.is_valid_for(us, has_lock, folder, expiry) {
                     return Ok(None);
                 }
                 replace(folder, us, &text)?;
@@ -198,7 +199,7 @@ impl Drop for Lease {
 pub(crate) fn is_held(folder: &Path, has_lock: bool) -> Result<bool, TrainingError> {
     let us = Holder::current();
     let found = Found::read(folder).map_err(TrainingError::file("read", folder.join(LEASE)))?;
-    Ok(found.is_some_and(|found| found.is_valid_for(&us, has_lock, now_on(folder, &us), EXPIRY)))
+    Ok(found.is_some_and(|found| found.is_valid_for(&us, has_lock, folder, EXPIRY)))
 }
 
 /// Creates a lease with its content, unless there is one. Returns whether this process has created it.

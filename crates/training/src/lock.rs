@@ -17,8 +17,11 @@ use crate::{
 /// The locked file. It stays when the lock is released, because locking a removed file would keep nobody out.
 pub const LOCK: &str = "lock";
 
-/// Pause between two attempts to lock a folder.
-const PAUSE: Duration = Duration::from_millis(20);
+/// Pause after the first attempt to lock a folder. Each further pause is twice as long, because many processes may wait.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+
+/// Longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// The lock of a process that works in a folder. The operating system releases it when the process ends, even if
 /// the process is killed. On another machine, the lease may then keep the folder locked for a minute.
@@ -59,6 +62,7 @@ impl FolderLock {
     /// # Errors
     /// When the folder cannot be locked, or the observer asks to stop while this waits.
     pub fn wait_for(folder: &Path, observer: &dyn Observer) -> Result<Self, TrainingError> {
+        let mut pause = FIRST_PAUSE;
         loop {
             if let Some(lock) = Self::try_take(folder)? {
                 return Ok(lock);
@@ -66,7 +70,8 @@ impl FolderLock {
             if observer.wants_stop() {
                 return Err(TrainingError::Interrupted);
             }
-            thread::sleep(PAUSE);
+            thread::sleep(pause);
+            pause = (2 * pause).min(LONGEST_PAUSE);
         }
     }
 }
