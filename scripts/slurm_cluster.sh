@@ -78,7 +78,7 @@ start)
     ;;
 kill) kill_node "${2:?name a node}" ;;
 stop)
-    scancel --user="$USER" 2> /dev/null || true
+    scancel --user="$(id -un)" 2> /dev/null || true
     for node in $nodes; do kill_node "$node"; done
     [ ! -e "$state/controller.pid" ] || kill "$(cat "$state/controller.pid")"
     ;;
