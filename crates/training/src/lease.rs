@@ -205,7 +205,10 @@ pub(crate) fn is_held(folder: &Path, has_lock: bool) -> Result<bool, TrainingErr
 /// Creates a lease with its content, unless there is one. Returns whether this process has created it.
 fn create(folder: &Path, us: &Holder, text: &str) -> io::Result<bool> {
     let (path, temporary) = (folder.join(LEASE), temporary(folder, us));
-    fs::write(&temporary, text)?;
+    if let Err(error) = fs::write(&temporary, text) {
+        let _ = fs::remove_file(&temporary);
+        return Err(error);
+    }
     // A link appears at once, and fails if the name is taken, on network file systems too.
     let linked = fs::hard_link(&temporary, &path);
     let _ = fs::remove_file(&temporary);
