@@ -29,7 +29,7 @@ const RENEWAL: Duration = Duration::from_secs(10);
 
 /// Time without a renewal after which a lease has expired. It is longer than network file systems remember the time of a
 /// file (60 seconds at most, and not after opening it) and than short hangs of a file server.
-const EXPIRY: Duration = Duration::from_secs(60);
+const EXPIRY: Duration = Duration::from_mins(1);
 
 /// Largest size of the file, in bytes.
 const MOST: u64 = 4096;
@@ -265,7 +265,7 @@ mod tests {
 
     use super::*;
 
-    const FOREVER: Duration = Duration::from_secs(3600);
+    const FOREVER: Duration = Duration::from_hours(1);
     const MOMENT: Duration = Duration::from_millis(20);
 
     /// Returns a new process on the machine of this name.

@@ -4,6 +4,7 @@
 use std::{
     env,
     io::{self, Write},
+    iter,
     num::NonZeroU32,
     path::{self, PathBuf},
     process::{Command, Output, Stdio},
@@ -34,7 +35,7 @@ struct Jobs {
     /// Number of tasks in the array.
     tasks: usize,
     /// Number of simultaneous runs of a task, if the user has chosen it.
-    jobs: Option<NonZeroU32>,
+    runs_per_task: Option<NonZeroU32>,
     /// The user's options for `sbatch`.
     options: Vec<String>,
 }
@@ -98,7 +99,7 @@ impl Jobs {
     /// Begins the comparison, so that the tasks only join it. The data are fetched and checked here, because the nodes
     /// of many clusters have no network.
     fn begin(args: CompareArgs, terminal: &Terminal) -> Result<Self> {
-        let (jobs, tasks, options) = (args.jobs, args.array, args.sbatch.clone());
+        let (runs_per_task, tasks, options) = (args.jobs, args.array, args.sbatch.clone());
         let (settings, destination) = settings_and_destination(args)?;
         let folder = begin(&ModelConfig::new(), &settings, destination, &WithoutNotes(terminal))?;
         let runs = folder.next_runs().len();
@@ -110,18 +111,20 @@ impl Jobs {
         }
         let tasks = tasks.map_or(runs.min(MOST_TASKS), |tasks| tasks.get() as usize);
         let folder = path::absolute(folder.path()).context("cannot find the working directory")?;
-        Ok(Self { folder, runs, tasks, jobs, options })
+        Ok(Self { folder, runs, tasks, runs_per_task, options })
     }
 
     /// Returns the script of both jobs.
     fn script(&self) -> Result<String> {
         let program = env::current_exe().context("cannot find this program's own file")?;
-        let options: String = self.options.iter().map(|option| format!(" {}", quote(option))).collect();
-        let jobs = self.jobs.map_or_else(String::new, |jobs| format!(" --jobs {jobs}"));
+        let words = |first: String, options: &[String]| {
+            let quoted = options.iter().map(|option| quote(option));
+            iter::once(first).chain(quoted).collect::<Vec<_>>().join(" ")
+        };
+        let jobs = self.runs_per_task.map_or_else(String::new, |runs| format!(" --jobs {runs}"));
         Ok(include_str!("slurm_job.sh")
-            .replace("@ARRAY@", &self.array_option())
-            .replace("@AFTERWARDS@", &after("$job"))
-            .replace("@OPTIONS@", &options)
+            .replace("@ARRAY@", &words(self.array_option(), &self.options))
+            .replace("@AFTERWARDS@", &words(after("$job"), &self.options))
             .replace("@PROGRAM@", &quote(&program.to_string_lossy()))
             .replace("@FOLDER@", &quote(&self.folder.to_string_lossy()))
             .replace("@JOBS@", &jobs))

@@ -1,8 +1,8 @@
 #!/bin/bash
 # A comparison on Slurm. Submit this script twice: as a job array whose tasks train the runs, and as a job that trains
 # what they have left, and writes the report:
-#   job=$(sbatch --parsable @ARRAY@@OPTIONS@ SCRIPT)
-#   sbatch @AFTERWARDS@@OPTIONS@ SCRIPT
+#   job=$(sbatch --parsable @ARRAY@ SCRIPT)
+#   sbatch @AFTERWARDS@ SCRIPT
 #SBATCH --job-name=mnist-trainer
 #SBATCH --requeue
 #SBATCH --open-mode=append
