@@ -143,8 +143,8 @@ pub enum TrainingError {
     /// A folder in which another process is training.
     #[error("another process is training in {}", shown(.0))]
     InUse(PathBuf),
-    /// A folder that another process has taken over, because this one was suspended.
-    #[error("{holder} has taken over {}, because this process was suspended", shown(path))]
+    /// A folder that another process has taken over, because this one was suspended or its renewals failed.
+    #[error("{holder} has taken over {}: this process had not renewed its lease for a minute", shown(path))]
     TakenOver {
         /// The folder.
         path: PathBuf,

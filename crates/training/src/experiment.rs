@@ -108,12 +108,12 @@ impl<'a, N: Network> Experiment<'a, N> {
         let training = TrainingLoop::new(settings, self.data, fitted.clone(), self.device.clone(), observer);
         checkpoints.append_rows(&state.progress)?;
         let (ending, state) = training.run(state, &mut Monitor::new(&training, &mut checkpoints, &lock))?;
-        lock.check()?;
         if ending == Ending::Stopped {
+            lock.check()?;
             checkpoints.save(&state)?;
             return Err(TrainingError::Resumable(path.to_owned()));
         }
-        let finished = self.conclude(&training, ending, state, &folder, &mut checkpoints, &records);
+        let finished = self.conclude(&training, ending, state, &folder, &lock, &mut checkpoints, &records);
         finished.map(Some).map_err(|error| error.resumable(path.to_owned()))
     }
 
@@ -186,6 +186,7 @@ impl<'a, N: Network> Experiment<'a, N> {
         ending: Ending,
         state: TrainingState<N::Model>,
         folder: &OutputFolder,
+        lock: &FolderLock,
         checkpoints: &mut Checkpoints,
         records: &[(&'static str, String)],
     ) -> Result<FinishedRun, TrainingError> {
@@ -198,6 +199,8 @@ impl<'a, N: Network> Experiment<'a, N> {
         // The last weight update can make the loss infinite or NaN.
         let test = test.filter(|evaluation| evaluation.loss.is_finite());
         let seconds = state.progress.seconds();
+        // The evaluation may have taken long.
+        lock.check()?;
         checkpoints.append_rows(&state.progress)?;
         // Written again, in case somebody has removed the files meanwhile.
         let mut outputs: Vec<(&str, Vec<u8>)> =

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use mnist_data::input::shown;
+use mnist_data::input::{self, shown};
 use serde::{Deserialize, Serialize};
 use sysinfo::System;
 
@@ -74,8 +74,12 @@ struct Found {
 impl Found {
     /// Reads the lease in a folder. Returns `None` if there is none.
     fn read(folder: &Path) -> io::Result<Option<Self>> {
+        Self::read_file(&folder.join(LEASE))
+    }
+
+    fn read_file(path: &Path) -> io::Result<Option<Self>> {
         // Opening the file makes a network file system ask the server for its time.
-        let mut file = match File::open(folder.join(LEASE)) {
+        let (mut file, _) = match input::open(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             file => file?,
         };
@@ -90,15 +94,40 @@ impl Found {
     }
 
     /// Returns whether the lease keeps out `us`. `has_lock` says whether we hold the folder's lock.
-    fn is_valid_for(&self, us: &Holder, has_lock: bool, folder: &Path, expiry: Duration) -> bool {
+    fn is_valid_for(
+        &self,
+        us: &Holder,
+        has_lock: bool,
+        clock: Clock<'_>,
+        expiry: Duration,
+    ) -> io::Result<bool> {
         if has_lock && self.holder().is_some_and(|holder| holder.is_on_machine_of(us)) {
-            return false;
+            return Ok(false);
         }
         // A time in the future is no reason to wait forever.
         let age = |now: SystemTime| now.duration_since(self.renewed).unwrap_or_else(|error| error.duration());
-        // Asking the file server means to write a file, so this first asks the own clock.
-        age(SystemTime::now()) < expiry || age(now_on(folder, us)) < expiry
+        if age(SystemTime::now()) < expiry {
+            return Ok(true);
+        }
+        match clock {
+            Clock::Own => Ok(false),
+            Clock::OfServer(folder) => match now_on(folder, us) {
+                // The holder of the folder has removed temporary files, so there is one.
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+                now => Ok(age(now?) < expiry),
+            },
+        }
     }
+}
+
+/// The clock that decides whether a lease has expired.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Clock<'a> {
+    /// This machine's clock. It may be wrong, so it is only for showing.
+    Own,
+    /// If this machine's clock says that the lease has expired, the clock of this folder's file server too. Asking it
+    /// means to write a file there.
+    OfServer(&'a Path),
 }
 
 /// A lease that this process holds and renews. Dropping it removes its file.
@@ -128,28 +157,20 @@ impl Lease {
     ) -> io::Result<Option<Self>> {
         let text = serde_json::to_string(us)?;
         let path = folder.join(LEASE);
-        match Found::read(folder)? {
-            None => {
-                if !create(folder, us, &text)? {
-                    return Ok(None);
-                }
-            }
-            Some(found) => {
-                if found.is_valid_for(us, has_lock, folder, expiry) {
-                    return Ok(None);
-                }
-                replace(folder, us, &text)?;
-                // Without a lock, another process may have replaced it at the same moment.
-                if Found::read(folder)?.is_none_or(|found| found.text != text) {
-                    return Ok(None);
-                }
-            }
+        if let Some(found) = Found::read(folder)?
+            && (found.is_valid_for(us, has_lock, Clock::OfServer(folder), expiry)?
+                || !remove_expired(folder, us, &found)?)
+        {
+            return Ok(None);
+        }
+        if !create(folder, us, &text)? {
+            return Ok(None);
         }
         let (stop, stopped) = mpsc::channel();
         let mut lease = Self { folder: folder.to_owned(), text: text.clone(), renewing: None };
         let renew = move || {
             while stopped.recv_timeout(renewal) == Err(RecvTimeoutError::Timeout) {
-                // A failed renewal is tried again. What else happened is noticed before the next write.
+                // A failed renewal is tried again. `check` notices if another process has the lease.
                 let _ = renew(&path, &text);
             }
         };
@@ -157,22 +178,23 @@ impl Lease {
         Ok(Some(lease))
     }
 
-    /// Checks that no other process has taken over the lease, because this one was suspended for a while.
+    /// Checks that no other process has taken over the lease, because this one has not renewed it for a while. The other
+    /// process may have ended since, and removed its lease.
     ///
     /// # Errors
     /// When another process has, or the lease cannot be read.
     pub(crate) fn check(&self) -> Result<(), TrainingError> {
         let found = Found::read(&self.folder);
-        match found.map_err(TrainingError::file("read", self.folder.join(LEASE)))? {
-            Some(found) if found.text != self.text => {
-                let holder = found.holder().map_or("another process".to_owned(), |holder| {
-                    format!("process {} on {}", holder.process, shown(&holder.host))
-                });
-                Err(TrainingError::TakenOver { path: self.folder.clone(), holder })
-            }
-            // If somebody has removed the folder, the next write fails.
-            _ => Ok(()),
+        let found = found.map_err(TrainingError::file("read", self.folder.join(LEASE)))?;
+        let is_ours = found.as_ref().is_some_and(|found| found.text == self.text);
+        // If somebody has removed the folder, the next write fails.
+        if is_ours || !self.folder.exists() {
+            return Ok(());
         }
+        let holder = found.and_then(|found| found.holder()).map_or("another process".to_owned(), |holder| {
+            format!("process {} on {}", holder.process, shown(&holder.host))
+        });
+        Err(TrainingError::TakenOver { path: self.folder.clone(), holder })
     }
 }
 
@@ -196,10 +218,12 @@ impl Drop for Lease {
 ///
 /// # Errors
 /// When the lease cannot be read.
-pub(crate) fn is_held(folder: &Path, has_lock: bool) -> Result<bool, TrainingError> {
-    let us = Holder::current();
-    let found = Found::read(folder).map_err(TrainingError::file("read", folder.join(LEASE)))?;
-    Ok(found.is_some_and(|found| found.is_valid_for(&us, has_lock, folder, EXPIRY)))
+pub(crate) fn is_held(folder: &Path, has_lock: bool, clock: Clock<'_>) -> Result<bool, TrainingError> {
+    let held = Found::read(folder).and_then(|found| match found {
+        Some(found) => found.is_valid_for(&Holder::current(), has_lock, clock, EXPIRY),
+        None => Ok(false),
+    });
+    held.map_err(TrainingError::file("read", folder.join(LEASE)))
 }
 
 /// Creates a lease with its content, unless there is one. Returns whether this process has created it.
@@ -225,15 +249,31 @@ fn create(folder: &Path, us: &Holder, text: &str) -> io::Result<bool> {
     }
 }
 
-/// Replaces an expired lease.
-fn replace(folder: &Path, us: &Holder, text: &str) -> io::Result<()> {
-    let temporary = temporary(folder, us);
-    fs::write(&temporary, text)?;
-    fs::rename(&temporary, folder.join(LEASE))
+/// Removes an expired lease. Returns whether this process has: of several that found it expired, only one can rename it.
+fn remove_expired(folder: &Path, us: &Holder, expired: &Found) -> io::Result<bool> {
+    let moved = temporary(folder, us);
+    match fs::rename(folder.join(LEASE), &moved) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        renamed => renamed?,
+    }
+    match Found::read_file(&moved)? {
+        Some(found) if found.text == expired.text => {
+            let _ = fs::remove_file(&moved);
+            Ok(true)
+        }
+        // Another process was faster, and this is its new lease: put it back.
+        Some(found) => create(folder, us, &found.text).map(|_| false),
+        // The holder of the folder has removed temporary files.
+        None => Ok(false),
+    }
 }
 
 /// Writes the same content again, which sets the file's time. Does nothing if the lease is no longer ours.
 fn renew(path: &Path, text: &str) -> io::Result<()> {
+    if !path.metadata()?.is_file() {
+        // Reading a named pipe would wait for its writer.
+        return Ok(());
+    }
     let mut file = File::options().read(true).write(true).open(path)?;
     let mut bytes = Vec::new();
     Read::by_ref(&mut file).take(MOST).read_to_end(&mut bytes)?;
@@ -245,12 +285,12 @@ fn renew(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// Returns the time of the file server, which sets the times of files: that of a file written now. The clocks of two
-/// machines may differ. Returns this machine's time where nothing can be written.
-fn now_on(folder: &Path, us: &Holder) -> SystemTime {
+/// machines may differ.
+fn now_on(folder: &Path, us: &Holder) -> io::Result<SystemTime> {
     let path = temporary(folder, us);
     let written = fs::write(&path, "now").and_then(|()| path.metadata()?.modified());
     let _ = fs::remove_file(&path);
-    written.unwrap_or_else(|_| SystemTime::now())
+    written
 }
 
 /// Returns a temporary name, of the form that the crate `atomic-write-file` uses too. If a process is killed, the next one
@@ -310,6 +350,77 @@ mod tests {
     }
 
     #[test]
+    fn takeover_that_has_ended_is_noticed() {
+        let folder = tempdir().unwrap();
+        let suspended = take(folder.path(), &on("a"), false, [FOREVER, MOMENT]).unwrap();
+        thread::sleep(2 * MOMENT);
+        drop(take(folder.path(), &on("b"), false, [FOREVER, MOMENT]).unwrap());
+        let error = suspended.check().unwrap_err().to_string();
+        assert!(error.starts_with("another process has taken over "), "{error}");
+    }
+
+    #[test]
+    fn one_of_many_processes_takes_over_an_expired_lease() {
+        let folder = tempdir().unwrap();
+        fs::write(folder.path().join(LEASE), "expired").unwrap();
+        let file = File::options().write(true).open(folder.path().join(LEASE)).unwrap();
+        file.set_modified(SystemTime::now() - 2 * FOREVER).unwrap();
+        let hosts: Vec<Holder> = (0..20).map(|host| on(&host.to_string())).collect();
+        let taken: Vec<Lease> = thread::scope(|scope| {
+            let started: Vec<_> = hosts
+                .iter()
+                .map(|us| scope.spawn(|| take(folder.path(), us, true, [FOREVER, FOREVER])))
+                .collect();
+            started.into_iter().filter_map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(taken.iter().filter(|lease| lease.check().is_ok()).count(), 1);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "temporary files are left");
+    }
+
+    #[test]
+    fn slower_process_does_not_take_over_the_lease_of_a_faster_one() {
+        let folder = tempdir().unwrap();
+        fs::write(folder.path().join(LEASE), "expired").unwrap();
+        let expired = Found::read(folder.path()).unwrap().unwrap();
+        thread::sleep(2 * MOMENT);
+        let faster = take(folder.path(), &on("a"), true, [FOREVER, MOMENT]).unwrap();
+        assert!(!remove_expired(folder.path(), &on("b"), &expired).unwrap());
+        faster.check().unwrap();
+        drop(faster);
+        assert!(!remove_expired(folder.path(), &on("b"), &expired).unwrap(), "the lease is gone");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn lease_is_valid_if_the_server_cannot_be_asked_for_its_time() {
+        let folder = tempdir().unwrap();
+        fs::write(folder.path().join(LEASE), "").unwrap();
+        let found = Found::read(folder.path()).unwrap().unwrap();
+        thread::sleep(2 * MOMENT);
+        let valid = |clock| found.is_valid_for(&on("a"), true, clock, MOMENT).unwrap();
+        assert!(!valid(Clock::OfServer(folder.path())));
+        assert!(valid(Clock::OfServer(&folder.path().join("missing"))));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn named_pipe_is_refused() {
+        let folder = tempdir().unwrap();
+        let lease = take(folder.path(), &on("a"), true, [FOREVER, FOREVER]).unwrap();
+        let path = folder.path().join(LEASE);
+        fs::remove_file(&path).unwrap();
+        assert!(process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        // None of these waits for a writer.
+        renew(&path, &lease.text).unwrap();
+        let error = lease.check().unwrap_err().to_string();
+        assert!(error.ends_with("it is not a regular file"), "{error}");
+        drop(lease);
+        let error = Lease::try_take(folder.path(), true).unwrap_err().to_string();
+        assert!(error.ends_with("it is not a regular file"), "{error}");
+        is_held(folder.path(), true, Clock::Own).unwrap_err();
+    }
+
+    #[test]
     fn lease_of_a_killed_process_on_the_same_machine_is_void_for_who_holds_the_lock() {
         let folder = tempdir().unwrap();
         let mut killed = take(folder.path(), &on("a"), true, [FOREVER, FOREVER]).unwrap();
@@ -319,6 +430,17 @@ mod tests {
         let other_start = Holder { boot: "2".into(), ..on("a") };
         assert!(take(folder.path(), &other_start, true, [FOREVER, FOREVER]).is_none(), "another start");
         assert!(take(folder.path(), &on("a"), true, [FOREVER, FOREVER]).is_some());
+    }
+
+    #[test]
+    fn lease_of_a_killed_process_keeps_another_machine_out_until_it_expires() {
+        let folder = tempdir().unwrap();
+        let expiry = 20 * MOMENT;
+        let mut killed = take(folder.path(), &on("a"), true, [FOREVER, expiry]).unwrap();
+        killed.renewing = None;
+        assert!(take(folder.path(), &on("b"), true, [FOREVER, expiry]).is_none());
+        thread::sleep(2 * expiry);
+        assert!(take(folder.path(), &on("b"), true, [FOREVER, expiry]).is_some());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     Observer, TrainingError,
-    lease::{self, Lease},
+    lease::{self, Clock, Lease},
 };
 
 /// The locked file. It stays when the lock is released, because locking a removed file would keep nobody out.
@@ -48,8 +48,8 @@ impl FolderLock {
         Ok(lease.map(|lease| Self { lease, _file: file }))
     }
 
-    /// Checks that this process still holds the lock. A process on another machine takes it over if this one was
-    /// suspended for a minute and the file system's locks are local. Call this before writing.
+    /// Checks that this process still holds the lock. A process on another machine can take it over if this one has not
+    /// renewed its lease for a minute, and the file system's locks are local. Call this before writing.
     ///
     /// # Errors
     /// When another process has taken it over, or the lease cannot be read.
@@ -115,19 +115,12 @@ fn open_or_create(folder: &Path) -> Result<File, TrainingError> {
     file.map_err(TrainingError::file("write", path))
 }
 
-/// Returns whether another process is training in the folder.
+/// Returns whether another process seems to train in the folder. Writes nothing there, so it trusts this machine's clock.
 ///
 /// # Errors
 /// When the folder cannot be locked.
 pub fn is_locked(folder: &Path) -> Result<bool, TrainingError> {
-    if !folder.join(LOCK).exists() {
-        return Ok(false);
-    }
-    match lock(folder)? {
-        Lock::Held => Ok(true),
-        Lock::Ours(_file) => lease::is_held(folder, true),
-        Lock::Refused => lease::is_held(folder, false),
-    }
+    is_locked_by(folder, Clock::Own)
 }
 
 /// Refuses a folder in which another process is training.
@@ -135,5 +128,17 @@ pub fn is_locked(folder: &Path) -> Result<bool, TrainingError> {
 /// # Errors
 /// When another process is training there, or the folder cannot be locked.
 pub fn check_free(folder: &Path) -> Result<(), TrainingError> {
-    if is_locked(folder)? { Err(TrainingError::InUse(folder.to_owned())) } else { Ok(()) }
+    let is_locked = is_locked_by(folder, Clock::OfServer(folder))?;
+    if is_locked { Err(TrainingError::InUse(folder.to_owned())) } else { Ok(()) }
+}
+
+fn is_locked_by(folder: &Path, clock: Clock<'_>) -> Result<bool, TrainingError> {
+    if !folder.join(LOCK).exists() {
+        return Ok(false);
+    }
+    match lock(folder)? {
+        Lock::Held => Ok(true),
+        Lock::Ours(_file) => lease::is_held(folder, true, clock),
+        Lock::Refused => lease::is_held(folder, false, clock),
+    }
 }
