@@ -14,7 +14,7 @@ use mnist_data::{FittedScaling, ImageBatch, border::border_mean, source::FileSum
 use mnist_model::{Classifier, Kernels, Network};
 
 use crate::{
-    ExperimentData, Observer, RunSettings, TrainingError, TrainingLoop, TrainingState, backend,
+    Evaluation, ExperimentData, Observer, RunSettings, TrainingError, TrainingLoop, TrainingState, backend,
     checkpoint::Checkpoints,
     files::{self, CONFIG, OutputFolder, RESULT, sha256},
     monitor::Monitor,
@@ -108,13 +108,21 @@ impl<'a, N: Network> Experiment<'a, N> {
         let training = TrainingLoop::new(settings, self.data, fitted.clone(), self.device.clone(), observer);
         checkpoints.append_rows(&state.progress)?;
         let (ending, state) = training.run(state, &mut Monitor::new(&training, &mut checkpoints, &lock))?;
-        if ending == Ending::Stopped {
-            lock.check()?;
-            checkpoints.save(&state)?;
-            return Err(TrainingError::Resumable(path.to_owned()));
-        }
-        let finished = self.conclude(&training, ending, state, &folder, &lock, &mut checkpoints, &records);
-        finished.map(Some).map_err(|error| error.resumable(path.to_owned()))
+        let test = match ending {
+            Ending::Stopped => {
+                lock.check()?;
+                checkpoints.save(&state)?;
+                return Err(TrainingError::Resumable(path.to_owned()));
+            }
+            Ending::Finished => {
+                let test = training.evaluate(&state.model.valid(), &self.data.test);
+                Some(test.map_err(|error| error.resumable(path.to_owned()))?)
+            }
+            Ending::Diverged => None,
+        };
+        // The evaluation may have taken long.
+        lock.check()?;
+        self.conclude(&training, state, test, &folder, &mut checkpoints, &records).map(Some)
     }
 
     /// Trains a step on black images, and forgets it. A GPU compiles the kernels then, and not while the time of the
@@ -179,28 +187,23 @@ impl<'a, N: Network> Experiment<'a, N> {
         Ok(())
     }
 
-    /// Evaluates on the test images, and writes the weights and the result.
+    /// Writes the weights and the result. `test` is the evaluation on the test images, or `None` if the loss diverged.
     fn conclude(
         &self,
         training: &TrainingLoop,
-        ending: Ending,
         state: TrainingState<N::Model>,
+        test: Option<Evaluation>,
         folder: &OutputFolder,
-        lock: &FolderLock,
         checkpoints: &mut Checkpoints,
         records: &[(&'static str, String)],
     ) -> Result<FinishedRun, TrainingError> {
         let RunSettings { seed, training: settings, scaling } = training.settings;
         let model = state.model.valid();
-        let test = match ending {
-            Ending::Finished => Some(training.evaluate(&model, &self.data.test)?),
-            _ => None,
-        };
+        // If the last weight update made the loss infinite or NaN, all epochs are finished.
+        let unfinished = usize::from(test.is_none());
         // The last weight update can make the loss infinite or NaN.
         let test = test.filter(|evaluation| evaluation.loss.is_finite());
         let seconds = state.progress.seconds();
-        // The evaluation may have taken long.
-        lock.check()?;
         checkpoints.append_rows(&state.progress)?;
         // Written again, in case somebody has removed the files meanwhile.
         let mut outputs: Vec<(&str, Vec<u8>)> =
@@ -218,8 +221,6 @@ impl<'a, N: Network> Experiment<'a, N> {
         }
         let scaling_sha256 = sums.iter().find(|sum| sum.name == SCALING).map(|sum| sum.sha256.clone());
         let curve = state.progress.curve;
-        // If the last weight update made the loss infinite or NaN, all epochs are finished.
-        let unfinished = usize::from(ending == Ending::Diverged);
         let divergence = Divergence { epoch: state.progress.epochs.len() + unfinished, step: curve.step() };
         let epochs = state.progress.epochs;
         let validation = epochs.last().and_then(|epoch| {

@@ -163,7 +163,7 @@ fn looking_at_a_run_writes_nothing_even_if_its_lease_seems_expired() {
     write_other_lease(folder.path());
     let lease = File::options().write(true).open(folder.path().join(LEASE)).unwrap();
     lease.set_modified(SystemTime::now() - Duration::from_secs(61)).unwrap();
-    let past = SystemTime::now() - Duration::from_secs(600);
+    let past = SystemTime::now() - Duration::from_mins(10);
     File::open(folder.path()).unwrap().set_modified(past).unwrap();
     let before = folder.path().metadata().unwrap().modified().unwrap();
     assert!(!is_locked(folder.path()).unwrap());
