@@ -15,7 +15,7 @@ use std::{
 
 use burn::data::dataset::Dataset;
 use mnist_training::{
-    Experiment, FinishedRun, Network, Observer, TrainingError,
+    Experiment, FinishedRun, Network, Observer, RunOutcome, TrainingError,
     backend::in_pool,
     files::RESULT,
     observer::{Task, TaskProgress},
@@ -76,8 +76,8 @@ pub struct Queue<'a, N> {
     at_work: Mutex<BTreeSet<String>>,
 }
 
-/// The outcome of a run, as a worker reports it: `None` if another process is training the run.
-type Outcome = (PlannedRun, Result<Option<FinishedRun>, TrainingError>);
+/// The outcome of a run, as a worker reports it.
+type Outcome = (PlannedRun, Result<RunOutcome, TrainingError>);
 
 impl<'a, N: Network> Queue<'a, N> {
     /// Creates a queue for the runs in `folder`.
@@ -121,6 +121,11 @@ impl<'a, N: Network> Queue<'a, N> {
         const POLL_INTERVAL: Duration = Duration::from_millis(500);
         let overall = Overall::new(observer, self.images_per_run * missing.len() as u64);
         let mut is_waiting = false;
+        let mut finished = |run: &PlannedRun, outcome: RunOutcome| {
+            if let Some(result) = outcome.finished() {
+                finished(run, result);
+            }
+        };
         loop {
             let elsewhere = self.train_at_once(missing.into_iter(), &overall, &mut finished)?;
             if elsewhere.is_empty() {
@@ -153,21 +158,21 @@ impl<'a, N: Network> Queue<'a, N> {
         let overall = Overall::new(observer, self.images_per_run * runs.len() as u64);
         // Checked when a run's turn comes: another process may have finished it meanwhile.
         let unfinished = runs.into_iter().filter(|run| !self.runs.join(&run.name).join(RESULT).exists());
-        let mut trained_here = |run: &PlannedRun, result| {
+        let mut trained_here = |run: &PlannedRun, outcome| {
             // Another process may have finished the run after that check.
-            if overall.has_begun(run) {
+            if let RunOutcome::Trained(result) = outcome {
                 finished(run, result);
             }
         };
         self.train_at_once(unfinished, &overall, &mut trained_here).map(drop)
     }
 
-    /// Trains the runs that no other process has locked. Returns the others.
+    /// Trains the runs that no other process has locked, and calls `finished` with each. Returns the others.
     fn train_at_once(
         &self,
         runs: impl Iterator<Item = PlannedRun> + Send,
         overall: &Overall,
-        finished: &mut impl FnMut(&PlannedRun, FinishedRun),
+        finished: &mut impl FnMut(&PlannedRun, RunOutcome),
     ) -> Result<Vec<PlannedRun>, TrainingError> {
         let waiting = Mutex::new(runs);
         let (sender, outcomes) = mpsc::channel();
@@ -181,8 +186,8 @@ impl<'a, N: Network> Queue<'a, N> {
             for (run, outcome) in outcomes {
                 let name = run.name.clone();
                 match outcome {
-                    Ok(Some(result)) => finished(&run, result),
-                    Ok(None) => elsewhere.push(run),
+                    Ok(RunOutcome::Elsewhere) => elsewhere.push(run),
+                    Ok(outcome) => finished(&run, outcome),
                     Err(cause) => {
                         overall.stop();
                         // Later errors come from the runs that are stopped now.
@@ -217,31 +222,27 @@ impl<'a, N: Network> Queue<'a, N> {
         }
     }
 
-    fn train_one(&self, run: &PlannedRun, overall: &Overall) -> Result<Option<FinishedRun>, TrainingError> {
+    fn train_one(&self, run: &PlannedRun, overall: &Overall) -> Result<RunOutcome, TrainingError> {
         let arm = &self.arms[run.arm_index];
         let fitted = self.fitted.get(arm.scaling_index).ok_or_else(|| {
             TrainingError::Settings(format!("the scaling of `{}` was not fitted", arm.name))
         })?;
-        let one = OneOfMany { overall, name: title(run), counted: AtomicU64::new(0) };
+        let one =
+            OneOfMany { overall, name: format!("{} seed {}", run.arm, run.seed), counted: AtomicU64::new(0) };
         let outcome = self.experiment.run(&arm.with_seed(run.seed), fitted, &self.runs.join(&run.name), &one);
         match outcome {
-            Ok(Some(finished)) => {
+            Ok(finished @ (RunOutcome::Trained(_) | RunOutcome::Found(_))) => {
                 // A diverged run ends early, and another process may have finished this one.
                 one.count_up_to(self.images_per_run);
-                Ok(Some(finished))
+                Ok(finished)
             }
             Err(error @ TrainingError::TakenOver { .. }) => {
                 overall.observer.warning(&error.to_string());
-                Ok(None)
+                Ok(RunOutcome::Elsewhere)
             }
             other => other,
         }
     }
-}
-
-/// Returns the name of a run for people, unique in its comparison.
-fn title(run: &PlannedRun) -> String {
-    format!("{} seed {}", run.arm, run.seed)
 }
 
 /// All runs of a queue as one task for the observer.
@@ -249,8 +250,6 @@ struct Overall<'a> {
     observer: &'a dyn Observer,
     task: Mutex<Box<dyn TaskProgress + 'a>>,
     done: AtomicU64,
-    /// Titles of the runs that were trained, not read.
-    begun: Mutex<BTreeSet<String>>,
     /// Set when a run has failed, to stop the others.
     failed: AtomicBool,
 }
@@ -261,7 +260,6 @@ impl<'a> Overall<'a> {
             observer,
             task: Mutex::new(observer.begin(&Task::Trainings { images })),
             done: AtomicU64::new(0),
-            begun: Mutex::default(),
             failed: AtomicBool::new(false),
         }
     }
@@ -271,10 +269,6 @@ impl<'a> Overall<'a> {
         let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         let done = self.done.fetch_add(images, Ordering::Relaxed) + images;
         task.at(done, None, "");
-    }
-
-    fn has_begun(&self, run: &PlannedRun) -> bool {
-        self.begun.lock().unwrap_or_else(PoisonError::into_inner).contains(&title(run))
     }
 
     fn stop(&self) {
@@ -306,9 +300,6 @@ impl Observer for OneOfMany<'_, '_> {
         let observer = self.overall.observer;
         match task {
             Task::Training { images, .. } => {
-                let mut begun = self.overall.begun.lock().unwrap_or_else(PoisonError::into_inner);
-                begun.insert(self.name.clone());
-                drop(begun);
                 let shown = observer.begin(&Task::Training { name: self.name.clone(), images: *images });
                 Box::new(Counted { one: self, shown })
             }

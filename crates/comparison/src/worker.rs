@@ -85,12 +85,20 @@ fn train<N: Network>(
     finished: &mut (dyn FnMut(&PlannedRun, &FinishedRun) + Send),
 ) -> Result<Work, TrainingError> {
     let is_until_decided = folder.settings().seeds.is_until_decided();
-    let fitted = FittedScalings::fit(folder.settings(), &folder.next_runs(), experiment.data(), observer)?;
+    let runs = folder.path().join(RUNS);
+    // A joined comparison has not read its finished runs. Until it is decided, each scaling may need another run.
+    let is_needed = |run: &PlannedRun| is_until_decided || !runs.join(&run.name).join(RESULT).exists();
+    let needed: Vec<PlannedRun> = folder.next_runs().into_iter().filter(is_needed).collect();
+    let fitted = FittedScalings::fit(folder.settings(), &needed, experiment.data(), observer)?;
+    let arms = folder.settings().arms();
+    // Another process may have found a finished run damaged: it trains that run itself.
+    let is_fitted = |run: &PlannedRun| fitted.get(arms[run.arm_index].scaling_index).is_some();
     let queue = Queue::new(experiment, &fitted, &folder, shares);
     let mut work = Work { comparison: folder.path().to_owned(), trained: Vec::new() };
     loop {
         let before = work.trained.len();
-        queue.train_free(in_order(&folder), observer, |run, result| {
+        let next = in_order(&folder).into_iter().filter(is_fitted).collect();
+        queue.train_free(next, observer, |run, result| {
             finished(run, &result);
             work.trained.push(result.result.run.clone());
             folder.record(run, result);

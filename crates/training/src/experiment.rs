@@ -31,6 +31,27 @@ use crate::{
 /// Number of training images whose border a result describes. Their files may be large, so it is not all of them.
 const BORDER_IMAGES: usize = 100;
 
+/// The outcome of [`Experiment::run`].
+#[derive(Debug)]
+pub enum RunOutcome {
+    /// This process has trained the run, or the rest of it.
+    Trained(FinishedRun),
+    /// The run was finished already.
+    Found(FinishedRun),
+    /// Another process is training in the folder.
+    Elsewhere,
+}
+
+impl RunOutcome {
+    /// Returns the finished run. Returns `None` if another process is training it.
+    pub fn finished(self) -> Option<FinishedRun> {
+        match self {
+            Self::Trained(run) | Self::Found(run) => Some(run),
+            Self::Elsewhere => None,
+        }
+    }
+}
+
 /// The network, the images and the device that all runs of an experiment share.
 #[derive(Debug)]
 pub struct Experiment<'a, N> {
@@ -63,8 +84,8 @@ impl<'a, N: Network> Experiment<'a, N> {
     }
 
     /// Trains in the folder `path`. Resumes an unfinished run there, and returns the result of a finished one. If a
-    /// file of a finished run is missing or was changed, warns and finishes the run again from its last checkpoint.
-    /// Returns `None` while another process is training in the folder.
+    /// file of a finished run is missing or was changed, warns and finishes the run again from its last checkpoint. Does
+    /// nothing while another process is training in the folder.
     ///
     /// # Errors
     /// When the folder contains a run with other settings, data or statistics, a file cannot be read or written,
@@ -75,7 +96,7 @@ impl<'a, N: Network> Experiment<'a, N> {
         fitted: &Arc<FittedScaling>,
         path: &Path,
         observer: &dyn Observer,
-    ) -> Result<Option<FinishedRun>, TrainingError> {
+    ) -> Result<RunOutcome, TrainingError> {
         let training = settings.training.for_network(&self.network.name())?;
         let settings = &RunSettings { training, ..settings.clone() };
         if fitted.scaling() != &settings.scaling {
@@ -86,12 +107,12 @@ impl<'a, N: Network> Experiment<'a, N> {
             )));
         }
         let folder = OutputFolder::create(path.to_owned())?;
-        let Some(lock) = FolderLock::try_take(path)? else { return Ok(None) };
+        let Some(lock) = FolderLock::try_take(path)? else { return Ok(RunOutcome::Elsewhere) };
         let records = self.records(settings, fitted)?;
         self.check_resumes(path, &records)?;
         folder.remove_temporary(RUN.contents)?;
         if let Some(finished) = read_finished(&folder, settings, observer)? {
-            return Ok(Some(finished));
+            return Ok(RunOutcome::Found(finished));
         }
         let device = self.device.clone().autodiff();
         let model = self.network.build(self.data.image(), self.data.classes, settings.seed, &device);
@@ -122,7 +143,8 @@ impl<'a, N: Network> Experiment<'a, N> {
         };
         // The evaluation may have taken long.
         lock.check()?;
-        self.conclude(&training, state, test, &folder, &mut checkpoints, &records).map(Some)
+        let finished = self.conclude(&training, state, test, &folder, &mut checkpoints, &records)?;
+        Ok(RunOutcome::Trained(finished))
     }
 
     /// Trains a step on black images, and forgets it. A GPU compiles the kernels then, and not while the time of the

@@ -9,7 +9,7 @@ use std::{
 };
 
 use mnist_training::{
-    Backend, Experiment, Observer, TrainingError,
+    Backend, Experiment, Observer, RunOutcome, TrainingError,
     run::{FolderLock, LEASE, check_free, is_locked},
 };
 use tempfile::tempdir;
@@ -66,7 +66,7 @@ fn run_that_another_process_is_training_is_left_alone() {
     let network = MlpNetwork("mlp");
     let experiment = Experiment::new(&network, &data, Backend::Flex.open().unwrap()).unwrap();
     let run = experiment.run(&settings, &fitted(&settings, &data.train), folder.path(), &()).unwrap();
-    assert!(run.is_none());
+    assert!(matches!(run, RunOutcome::Elsewhere));
     assert!(!folder.path().join("config.toml").exists());
 }
 
