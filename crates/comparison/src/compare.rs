@@ -75,6 +75,29 @@ pub fn compare<N: Network>(
     in_pool(threads, || compare_in_pool(network, settings, destination, jobs, observer, reporter))
 }
 
+/// Begins a comparison without training, so that other processes can [work](crate::work) on it. Fetches and checks the data.
+///
+/// # Errors
+/// As for [`compare`], except for the errors of runs.
+pub fn begin<N: Network>(
+    network: &N,
+    settings: &ComparisonSettings,
+    destination: Destination,
+    observer: &dyn Observer,
+) -> Result<ComparisonFolder, ComparisonError> {
+    settings.check()?;
+    let settings = &settings.for_network(&network.name())?;
+    let data = ExperimentData::open(&settings.training, &settings.scalings, network, observer)?;
+    ComparisonFolder::begin(destination, settings, plan(settings, &data)?, observer)
+}
+
+/// Plans a comparison on these images.
+pub(crate) fn plan(settings: &ComparisonSettings, data: &ExperimentData) -> Result<Plan, ComparisonError> {
+    let margin = settings.margin.map_or_else(|| default_margin(data.test.len()), Positive::get);
+    Design { margin, ..Design::new(data.test.len(), Looks::Any) }.check()?;
+    Ok(Plan::new(settings, &data.files)?)
+}
+
 fn compare_in_pool<N: Network>(
     network: &N,
     settings: &ComparisonSettings,
@@ -89,9 +112,7 @@ fn compare_in_pool<N: Network>(
     let data = ExperimentData::open(&settings.training, &settings.scalings, network, observer)?;
     let experiment = Experiment::new(network, &data, device)?;
 
-    let margin = settings.margin.map_or_else(|| default_margin(data.test.len()), Positive::get);
-    Design { margin, ..Design::new(data.test.len(), Looks::Any) }.check()?;
-    let plan = Plan::new(settings, &data.files)?;
+    let plan = plan(settings, &data)?;
     let missing = plan.missing(destination.keeps());
     let mut fitted = FittedScalings::fit(settings, &missing, &data, observer)?;
     let mut folder = ComparisonFolder::begin(destination, settings, plan, observer)?;

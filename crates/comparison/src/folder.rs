@@ -5,11 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use mnist_data::source::FileSum;
 use mnist_training::{
     FinishedRun, Observer, TrainingError,
     files::{self, CONFIG, Destination, Existing, OutputFolder, RESULT, ResultKind, State},
-    run::{FolderLock, LOCK, check_free},
-    settings::{Overrides, Positive, first_difference, read_saved},
+    run::{FolderLock, LEASE, LOCK, check_free},
+    settings::{Overrides, Positive, check_unchanged, first_difference, read_saved},
 };
 use serde::de::IgnoredAny;
 
@@ -39,7 +40,7 @@ pub const FIGURES: &str = "figures";
 
 /// Identifies the folder of a comparison.
 pub const COMPARISON: ResultKind = ResultKind {
-    contents: &[CONFIG, PLAN, RESULT, PAGE, MARKDOWN, TABLE, TABLES, FIGURES, RUNS, LOCK],
+    contents: &[CONFIG, PLAN, RESULT, PAGE, MARKDOWN, TABLE, TABLES, FIGURES, RUNS, LOCK, LEASE],
     mark: CONFIG,
     state,
     is_resumable: true,
@@ -108,6 +109,33 @@ impl ComparisonFolder {
         let mut this = Self::new(folder, settings.clone(), plan);
         this.record_others(|_| false)?;
         Ok(this)
+    }
+
+    /// Joins a comparison that another process has begun, without writing anything. Returns `None` if the folder contains
+    /// no plan yet. The finished runs are read only if they decide which runs are next.
+    ///
+    /// # Errors
+    /// When the folder contains a comparison with other settings or of another version, or a damaged file.
+    pub fn join(path: &Path, settings: &ComparisonSettings) -> Result<Option<Self>, ComparisonError> {
+        if !path.join(PLAN).exists() {
+            return Ok(None);
+        }
+        check_unchanged(&path.join(CONFIG), &settings.to_toml()?, &[])?;
+        let plan = Plan::read(&path.join(PLAN), &settings.arms())?;
+        plan.check_version()?;
+        let mut this = Self::new(OutputFolder::create(path.to_owned())?, settings.clone(), plan);
+        if settings.seeds.is_until_decided() {
+            this.record_others(|_| false)?;
+        }
+        Ok(Some(this))
+    }
+
+    /// Returns the folder if its comparison was planned on data files with the checksums `data`.
+    ///
+    /// # Errors
+    /// When it was planned on others.
+    pub fn on_data(self, data: &[FileSum]) -> Result<Self, TrainingError> {
+        if self.plan.data == data { Ok(self) } else { Err(TrainingError::OtherData(self.path().to_owned())) }
     }
 
     /// Opens a folder that [`begin`](Self::begin) has created, for a report. Weights and predictions of its runs may be

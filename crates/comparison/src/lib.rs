@@ -47,10 +47,11 @@ pub mod significance;
 pub mod statistics;
 pub mod until_decided;
 mod verdict;
+mod worker;
 
 pub use arms::{Accuracy, ArmAccuracies, ArmStatistics, SeedAccuracy};
 pub use basis::Basis;
-pub use compare::{Reporter, compare};
+pub use compare::{Reporter, begin, compare};
 pub use comparison::{ArmResult, ArmRuns, Comparison, Milestone, RunSummary, Terms};
 pub use decision::Decision;
 pub use design::Design;
@@ -61,6 +62,7 @@ pub use looks::Looks;
 pub use pairs::{McNemar, Pair};
 pub use settings::{Arm, ComparisonSettings, Seeds};
 pub use statistics::Statistics;
+pub use worker::{Work, work};
 
 /// Compiles the example in the README as a doctest.
 #[cfg(doctest)]

@@ -117,11 +117,7 @@ impl Plan {
         if saved.data != self.data {
             return Err(TrainingError::OtherData(path.parent().unwrap_or(path).to_owned()).into());
         }
-        if let (Some(saved), Some(ours)) = (&saved.versions, &self.versions)
-            && saved != ours
-        {
-            return Err(ComparisonError::OtherVersion { saved: saved.mnist_trainer.clone() });
-        }
+        saved.check_version()?;
         let runs = |plan: &Self| -> BTreeSet<(String, u64)> {
             plan.runs.iter().map(|run| (run.arm.clone(), run.seed)).collect()
         };
@@ -129,6 +125,19 @@ impl Plan {
         self.planned_seeds = saved.planned_seeds;
         self.looked_at_early = saved.looked_at_early;
         Ok(self)
+    }
+
+    /// Checks that this version of the program has planned the comparison.
+    ///
+    /// # Errors
+    /// When another one did. Plans of old versions name none.
+    pub(crate) fn check_version(&self) -> Result<(), ComparisonError> {
+        match &self.versions {
+            Some(versions) if *versions != Versions::current() => {
+                Err(ComparisonError::OtherVersion { saved: versions.mnist_trainer.clone() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Reads a plan of any arms. The positions of the arms are not set.

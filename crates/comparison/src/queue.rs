@@ -15,8 +15,9 @@ use std::{
 
 use burn::data::dataset::Dataset;
 use mnist_training::{
-    Experiment, FinishedRun, Network, Observer, TrainingError,
+    Experiment, FinishedRun, Network, Observer, RunOutcome, TrainingError,
     backend::in_pool,
+    files::RESULT,
     observer::{Task, TaskProgress},
 };
 
@@ -75,8 +76,8 @@ pub struct Queue<'a, N> {
     at_work: Mutex<BTreeSet<String>>,
 }
 
-/// The outcome of a run, as a worker reports it: `None` if another process is training the run.
-type Outcome = (PlannedRun, Result<Option<FinishedRun>, TrainingError>);
+/// The outcome of a run, as a worker reports it.
+type Outcome = (PlannedRun, Result<RunOutcome, TrainingError>);
 
 impl<'a, N: Network> Queue<'a, N> {
     /// Creates a queue for the runs in `folder`.
@@ -120,8 +121,13 @@ impl<'a, N: Network> Queue<'a, N> {
         const POLL_INTERVAL: Duration = Duration::from_millis(500);
         let overall = Overall::new(observer, self.images_per_run * missing.len() as u64);
         let mut is_waiting = false;
+        let mut finished = |run: &PlannedRun, outcome: RunOutcome| {
+            if let Some(result) = outcome.finished() {
+                finished(run, result);
+            }
+        };
         loop {
-            let elsewhere = self.train_at_once(missing, &overall, &mut finished)?;
+            let elsewhere = self.train_at_once(missing.into_iter(), &overall, &mut finished)?;
             if elsewhere.is_empty() {
                 return Ok(());
             }
@@ -138,14 +144,37 @@ impl<'a, N: Network> Queue<'a, N> {
         }
     }
 
-    /// Trains the runs that no other process has locked. Returns the others.
-    fn train_at_once(
+    /// Trains those of the runs that are unfinished and that no other process has locked, and calls `finished` on this
+    /// thread with each run that was trained here. Does not wait for other processes.
+    ///
+    /// # Errors
+    /// As for [`train`](Self::train).
+    pub fn train_free(
         &self,
         runs: Vec<PlannedRun>,
+        observer: &dyn Observer,
+        mut finished: impl FnMut(&PlannedRun, FinishedRun),
+    ) -> Result<(), TrainingError> {
+        let overall = Overall::new(observer, self.images_per_run * runs.len() as u64);
+        // Checked when a run's turn comes: another process may have finished it meanwhile.
+        let unfinished = runs.into_iter().filter(|run| !self.runs.join(&run.name).join(RESULT).exists());
+        let mut trained_here = |run: &PlannedRun, outcome| {
+            // Another process may have finished the run after that check.
+            if let RunOutcome::Trained(result) = outcome {
+                finished(run, result);
+            }
+        };
+        self.train_at_once(unfinished, &overall, &mut trained_here).map(drop)
+    }
+
+    /// Trains the runs that no other process has locked, and calls `finished` with each. Returns the others.
+    fn train_at_once(
+        &self,
+        runs: impl Iterator<Item = PlannedRun> + Send,
         overall: &Overall,
-        finished: &mut impl FnMut(&PlannedRun, FinishedRun),
+        finished: &mut impl FnMut(&PlannedRun, RunOutcome),
     ) -> Result<Vec<PlannedRun>, TrainingError> {
-        let waiting = Mutex::new(runs.into_iter());
+        let waiting = Mutex::new(runs);
         let (sender, outcomes) = mpsc::channel();
         thread::scope(|scope| {
             for _ in 0..self.shares.jobs {
@@ -157,8 +186,8 @@ impl<'a, N: Network> Queue<'a, N> {
             for (run, outcome) in outcomes {
                 let name = run.name.clone();
                 match outcome {
-                    Ok(Some(result)) => finished(&run, result),
-                    Ok(None) => elsewhere.push(run),
+                    Ok(RunOutcome::Elsewhere) => elsewhere.push(run),
+                    Ok(outcome) => finished(&run, outcome),
                     Err(cause) => {
                         overall.stop();
                         // Later errors come from the runs that are stopped now.
@@ -193,19 +222,26 @@ impl<'a, N: Network> Queue<'a, N> {
         }
     }
 
-    fn train_one(&self, run: &PlannedRun, overall: &Overall) -> Result<Option<FinishedRun>, TrainingError> {
+    fn train_one(&self, run: &PlannedRun, overall: &Overall) -> Result<RunOutcome, TrainingError> {
         let arm = &self.arms[run.arm_index];
         let fitted = self.fitted.get(arm.scaling_index).ok_or_else(|| {
             TrainingError::Settings(format!("the scaling of `{}` was not fitted", arm.name))
         })?;
-        let name = format!("{} seed {}", run.arm, run.seed);
-        let one = OneOfMany { overall, name, counted: AtomicU64::new(0) };
+        let one =
+            OneOfMany { overall, name: format!("{} seed {}", run.arm, run.seed), counted: AtomicU64::new(0) };
         let outcome = self.experiment.run(&arm.with_seed(run.seed), fitted, &self.runs.join(&run.name), &one);
-        if let Ok(Some(_)) = outcome {
-            // A diverged run ends early, and another process may have finished this one.
-            one.count_up_to(self.images_per_run);
+        match outcome {
+            Ok(finished @ (RunOutcome::Trained(_) | RunOutcome::Found(_))) => {
+                // A diverged run ends early, and another process may have finished this one.
+                one.count_up_to(self.images_per_run);
+                Ok(finished)
+            }
+            Err(error @ TrainingError::TakenOver { .. }) => {
+                overall.observer.warning(&error.to_string());
+                Ok(RunOutcome::Elsewhere)
+            }
+            other => other,
         }
-        outcome
     }
 }
 

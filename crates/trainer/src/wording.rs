@@ -11,6 +11,7 @@ use mnist_comparison::{
 };
 use mnist_data::{
     DataError, ScalingError,
+    input::shown,
     preparation::{Blank, PREPARED},
     scaling::preset_names,
 };
@@ -160,6 +161,9 @@ fn of_training(error: &TrainingError, invocation: &Invocation) -> Wording {
             message(format!("{error}; resume on the machine that fitted it, or start over with --force"))
         }
         TrainingError::InUse(_) => message(format!("{error}; wait until it has finished, or stop it")),
+        TrainingError::TakenOver { path, .. } => {
+            message(format!("{error}; `mnist-trainer runs show {}` shows its progress", shown(path)))
+        }
         TrainingError::Unfinished(path) => hint(format!("finish it with `{}`", finishing(path))),
         TrainingError::NoRun(_) | TrainingError::NotARun(_) => {
             hint("name a run folder; `train` and `compare` write them")

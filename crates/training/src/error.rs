@@ -143,6 +143,14 @@ pub enum TrainingError {
     /// A folder in which another process is training.
     #[error("another process is training in {}", shown(.0))]
     InUse(PathBuf),
+    /// A folder that another process has taken over, because this one was suspended or its renewals failed.
+    #[error("{holder} has taken over {}: this process had not renewed its lease for a minute", shown(path))]
+    TakenOver {
+        /// The folder.
+        path: PathBuf,
+        /// The other process, in words.
+        holder: String,
+    },
     /// A run's folder that does not exist.
     #[error("the run {} does not exist or is not a folder", shown(.0))]
     NoRun(PathBuf),

@@ -15,7 +15,8 @@ use mnist_kernels::instruction_set;
 use mnist_model::{Classifier, Kernels, Network};
 
 use crate::{
-    Backend, ExperimentData, Observer, RunSettings, TrainingError, TrainingLoop, TrainingState, backend,
+    Backend, Evaluation, ExperimentData, Observer, RunSettings, TrainingError, TrainingLoop, TrainingState,
+    backend,
     checkpoint::Checkpoints,
     files::{self, CONFIG, OutputFolder, RESULT, sha256},
     monitor::Monitor,
@@ -31,6 +32,27 @@ use crate::{
 
 /// Number of training images whose border a result describes. Their files may be large, so it is not all of them.
 const BORDER_IMAGES: usize = 100;
+
+/// The outcome of [`Experiment::run`].
+#[derive(Debug)]
+pub enum RunOutcome {
+    /// This process has trained the run, or the rest of it.
+    Trained(FinishedRun),
+    /// The run was finished already.
+    Found(FinishedRun),
+    /// Another process is training in the folder.
+    Elsewhere,
+}
+
+impl RunOutcome {
+    /// Returns the finished run. Returns `None` if another process is training it.
+    pub fn finished(self) -> Option<FinishedRun> {
+        match self {
+            Self::Trained(run) | Self::Found(run) => Some(run),
+            Self::Elsewhere => None,
+        }
+    }
+}
 
 /// The network, the images and the device that all runs of an experiment share.
 #[derive(Debug)]
@@ -64,8 +86,8 @@ impl<'a, N: Network> Experiment<'a, N> {
     }
 
     /// Trains in the folder `path`. Resumes an unfinished run there, and returns the result of a finished one. If a
-    /// file of a finished run is missing or was changed, warns and finishes the run again from its last checkpoint.
-    /// Returns `None` while another process is training in the folder.
+    /// file of a finished run is missing or was changed, warns and finishes the run again from its last checkpoint. Does
+    /// nothing while another process is training in the folder.
     ///
     /// # Errors
     /// When the folder contains a run with other settings, data or statistics, a file cannot be read or written,
@@ -76,7 +98,7 @@ impl<'a, N: Network> Experiment<'a, N> {
         fitted: &Arc<FittedScaling>,
         path: &Path,
         observer: &dyn Observer,
-    ) -> Result<Option<FinishedRun>, TrainingError> {
+    ) -> Result<RunOutcome, TrainingError> {
         let training = settings.training.for_network(&self.network.name())?;
         let settings = &RunSettings { training, ..settings.clone() };
         if fitted.scaling() != &settings.scaling {
@@ -87,12 +109,12 @@ impl<'a, N: Network> Experiment<'a, N> {
             )));
         }
         let folder = OutputFolder::create(path.to_owned())?;
-        let Some(_lock) = FolderLock::try_take(path)? else { return Ok(None) };
+        let Some(lock) = FolderLock::try_take(path)? else { return Ok(RunOutcome::Elsewhere) };
         let records = self.records(settings, fitted)?;
         self.check_resumes(path, &records)?;
         folder.remove_temporary(RUN.contents)?;
         if let Some(finished) = read_finished(&folder, settings, observer)? {
-            return Ok(Some(finished));
+            return Ok(RunOutcome::Found(finished));
         }
         let device = self.device.clone().autodiff();
         let model = self.network.build(self.data.image(), self.data.classes, settings.seed, &device);
@@ -108,13 +130,23 @@ impl<'a, N: Network> Experiment<'a, N> {
         }
         let training = TrainingLoop::new(settings, self.data, fitted.clone(), self.device.clone(), observer);
         checkpoints.append_rows(&state.progress)?;
-        let (ending, state) = training.run(state, &mut Monitor::new(&training, &mut checkpoints))?;
-        if ending == Ending::Stopped {
-            checkpoints.save(&state)?;
-            return Err(TrainingError::Resumable(path.to_owned()));
-        }
-        let finished = self.conclude(&training, ending, state, &folder, &mut checkpoints, &records);
-        finished.map(Some).map_err(|error| error.resumable(path.to_owned()))
+        let (ending, state) = training.run(state, &mut Monitor::new(&training, &mut checkpoints, &lock))?;
+        let test = match ending {
+            Ending::Stopped => {
+                lock.check()?;
+                checkpoints.save(&state)?;
+                return Err(TrainingError::Resumable(path.to_owned()));
+            }
+            Ending::Finished => {
+                let test = training.evaluate(&state.model.valid(), &self.data.test);
+                Some(test.map_err(|error| error.resumable(path.to_owned()))?)
+            }
+            Ending::Diverged => None,
+        };
+        // The evaluation may have taken long.
+        lock.check()?;
+        let finished = self.conclude(&training, state, test, &folder, &mut checkpoints, &records)?;
+        Ok(RunOutcome::Trained(finished))
     }
 
     /// Trains a step on black images, and forgets it. A GPU compiles the kernels then, and not while the time of the
@@ -179,22 +211,20 @@ impl<'a, N: Network> Experiment<'a, N> {
         Ok(())
     }
 
-    /// Evaluates on the test images, and writes the weights and the result.
+    /// Writes the weights and the result. `test` is the evaluation on the test images, or `None` if the loss diverged.
     fn conclude(
         &self,
         training: &TrainingLoop,
-        ending: Ending,
         state: TrainingState<N::Model>,
+        test: Option<Evaluation>,
         folder: &OutputFolder,
         checkpoints: &mut Checkpoints,
         records: &[(&'static str, String)],
     ) -> Result<FinishedRun, TrainingError> {
         let RunSettings { seed, training: settings, scaling } = training.settings;
         let model = state.model.valid();
-        let test = match ending {
-            Ending::Finished => Some(training.evaluate(&model, &self.data.test)?),
-            _ => None,
-        };
+        // If the last weight update made the loss infinite or NaN, all epochs are finished.
+        let unfinished = usize::from(test.is_none());
         // The last weight update can make the loss infinite or NaN.
         let test = test.filter(|evaluation| evaluation.loss.is_finite());
         let seconds = state.progress.seconds();
@@ -215,8 +245,6 @@ impl<'a, N: Network> Experiment<'a, N> {
         }
         let scaling_sha256 = sums.iter().find(|sum| sum.name == SCALING).map(|sum| sum.sha256.clone());
         let curve = state.progress.curve;
-        // If the last weight update made the loss infinite or NaN, all epochs are finished.
-        let unfinished = usize::from(ending == Ending::Diverged);
         let divergence = Divergence { epoch: state.progress.epochs.len() + unfinished, step: curve.step() };
         let epochs = state.progress.epochs;
         let validation = epochs.last().and_then(|epoch| {

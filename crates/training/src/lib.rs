@@ -26,7 +26,7 @@
 //! let fitted = dataset::fit(&settings.scaling, &data.train, &())?;
 //! let experiment = Experiment::new(&network, &data, Backend::Flex.open()?)?;
 //! let run = experiment.run(&settings, &fitted.into(), "runs/first".as_ref(), &())?;
-//! println!("{:?}", run.and_then(|run| run.result.test));
+//! println!("{:?}", run.finished().and_then(|run| run.result.test));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![deny(missing_docs)]
@@ -41,6 +41,7 @@ pub mod evaluation;
 mod experiment;
 pub mod export;
 pub mod files;
+mod lease;
 pub mod loader;
 mod lock;
 mod monitor;
@@ -60,7 +61,7 @@ pub use backend::Backend;
 pub use dataset::ExperimentData;
 pub use error::TrainingError;
 pub use evaluation::{Evaluation, evaluate};
-pub use experiment::Experiment;
+pub use experiment::{Experiment, RunOutcome};
 pub use mnist_model::{Classifier, Network, NetworkError};
 pub use observer::Observer;
 pub use prediction::Prediction;

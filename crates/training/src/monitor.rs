@@ -12,6 +12,7 @@ use crate::{
     Observer, RunSettings, TrainingError, TrainingLoop, TrainingState,
     checkpoint::Checkpoints,
     observer::{Task, TaskProgress},
+    run::FolderLock,
     training_loop::{EpochMetrics, Watch},
 };
 
@@ -22,12 +23,17 @@ pub(crate) struct Monitor<'a> {
     images_per_epoch: usize,
     epochs: usize,
     checkpoints: &'a mut Checkpoints,
+    lock: &'a FolderLock,
     checkpoint_every: Duration,
     last_checkpoint: Instant,
 }
 
 impl<'a> Monitor<'a> {
-    pub(crate) fn new(training: &TrainingLoop<'a>, checkpoints: &'a mut Checkpoints) -> Self {
+    pub(crate) fn new(
+        training: &TrainingLoop<'a>,
+        checkpoints: &'a mut Checkpoints,
+        lock: &'a FolderLock,
+    ) -> Self {
         let RunSettings { seed, training: settings, scaling } = training.settings;
         let images_per_epoch = training.train.len();
         let epochs = settings.epochs.get() as usize;
@@ -44,6 +50,7 @@ impl<'a> Monitor<'a> {
             images_per_epoch,
             epochs,
             checkpoints,
+            lock,
             checkpoint_every,
             last_checkpoint,
         }
@@ -70,6 +77,7 @@ impl<'a> Monitor<'a> {
 
 impl Monitor<'_> {
     fn save<M: Classifier>(&mut self, state: &TrainingState<M>) -> Result<(), TrainingError> {
+        self.lock.check()?;
         self.checkpoints.save(state)?;
         self.last_checkpoint = Instant::now();
         Ok(())

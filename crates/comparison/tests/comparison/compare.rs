@@ -1,6 +1,7 @@
 //! Complete comparisons that train a custom network on small synthetic images.
 
 use std::{
+    fs,
     num::NonZeroU32,
     path::{Path, PathBuf},
     sync::{
@@ -12,6 +13,7 @@ use std::{
 use mnist_comparison::{
     Comparison, ComparisonError, ComparisonFolder, ComparisonSettings, FittedScalings, Reporter, compare,
     plan::{Plan, PlannedRun},
+    work,
 };
 use mnist_data::source::FileSum;
 use mnist_model::ModelConfig;
@@ -359,4 +361,33 @@ fn runs_finished_by_another_process_are_recorded() {
     bench.compare_in("shared", &settings, &(), &mut ()).unwrap();
     begun.record_others(|_| false).unwrap();
     assert!(begun.is_finished(), "{} of 4", begun.finished());
+}
+
+/// Records notes.
+#[derive(Default)]
+struct Notes(Mutex<Vec<String>>);
+
+impl Observer for Notes {
+    fn note(&self, text: &str) {
+        self.0.lock().unwrap().push(text.to_owned());
+    }
+}
+
+#[test]
+fn worker_fits_only_the_scalings_of_unfinished_runs() {
+    let bench = Bench::new();
+    let settings = bench.settings("scalings = ['normalize', 'zca']\nseeds = 1\nepochs = 1");
+    bench.compare_in("compared", &settings, &(), &mut ()).unwrap();
+    let runs = ComparisonFolder::open(&bench.path("compared")).unwrap().plan().runs.clone();
+    let work_without = |arm: &str| {
+        let run = &runs.iter().find(|run| run.arm == arm).unwrap().name;
+        fs::remove_file(bench.path("compared/runs").join(run).join("result.json")).unwrap();
+        let destination = ComparisonFolder::destination(bench.path("compared"), Existing::Resume).unwrap();
+        let notes = Notes::default();
+        let work = work(&MLP, &settings, destination, None, &notes, &mut |_, _| {}).unwrap();
+        assert_eq!(work.trained.len(), 1);
+        notes.0.into_inner().unwrap().iter().any(|note| note.starts_with("fitting zca_whitening"))
+    };
+    assert!(!work_without("normalize"));
+    assert!(work_without("zca"));
 }

@@ -87,6 +87,9 @@ fn resuming(arguments: &[OsString], matches: &ArgMatches, command: &ArgMatches) 
     if let Ok(Some(jobs)) = command.try_get_one::<NonZeroU32>("jobs") {
         words.extend(["--jobs".to_owned(), jobs.to_string()]);
     }
+    if let Ok(Some(true)) = command.try_get_one("worker") {
+        words.push("--worker".to_owned());
+    }
     if matches.get_one::<Format>("format") == Some(&Format::Json) {
         words.extend(["--format".to_owned(), "json".to_owned()]);
     }
@@ -119,6 +122,7 @@ mod tests {
             (&["compare", "--resume", "here", "--seeds", "3"], "compare --resume runs/it"),
             (&["train", "--out", "here", "--resume"], "train --resume runs/it"),
             (&[], "compare --resume runs/it"),
+            (&["compare", "--out=here", "--resume", "--worker"], "compare --worker --resume runs/it"),
             (&["--quiet", "--format", "json"], "compare --format json --quiet --resume runs/it"),
         ] {
             let resumed = invocation(arguments).resumed(Path::new("runs/it"));

@@ -7,7 +7,7 @@ mod values;
 
 use std::{env, ffi::OsString, num::NonZeroU32, path::PathBuf, process::ExitCode};
 
-use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use mnist_data::{ColorMode, DatasetKind, Scaling, Size};
 use mnist_training::{
@@ -156,7 +156,10 @@ pub struct TrainArgs {
   mnist-trainer compare
   mnist-trainer compare --scalings normalize,standardize --seeds 5
   mnist-trainer compare --until-decided --margin 20
-  mnist-trainer compare --resume runs/tutorial --seeds 20")]
+  mnist-trainer compare --resume runs/tutorial --seeds 20
+  mnist-trainer compare --seeds 10 --submit slurm -- --time=1:00:00 --cpus-per-task=2",
+    group(ArgGroup::new("cluster").args(["submit", "print_job"]))
+)]
 pub struct CompareArgs {
     /// Scalings to compare, separated by commas [default: normalize,center,standardize]
     #[arg(long, value_name = "SCALING,…", value_delimiter = ',', value_parser = values::scaling())]
@@ -177,12 +180,35 @@ pub struct CompareArgs {
     /// Train N runs at a time; they share the threads [default: one run per thread, at most 8; 1 on a GPU]
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub jobs: Option<NonZeroU32>,
+    /// With --resume: train runs that no other process is training, and write no report. For many processes that share
+    /// one comparison
+    #[arg(long, requires = "resume", conflicts_with_all = ["submit", "print_job"])]
+    pub worker: bool,
+    /// Train on a cluster: submit a job array that trains the runs, and a job that then writes the report
+    #[arg(long, value_name = "SCHEDULER", conflicts_with = "print_job")]
+    pub submit: Option<Scheduler>,
+    /// Begin the comparison and print the script that --submit would submit, so that you can change it first
+    #[arg(long, value_name = "SCHEDULER")]
+    pub print_job: Option<Scheduler>,
+    /// With --submit or --print-job: number of tasks in the array [default: one per run, at most 32]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, requires = "cluster")]
+    pub array: Option<NonZeroU32>,
+    /// With --submit or --print-job: options for sbatch, such as --time=2:00:00
+    #[arg(last = true, requires = "cluster", value_name = "SBATCH OPTIONS")]
+    pub sbatch: Vec<String>,
     #[command(flatten)]
     pub training: TrainingFlags,
     #[command(flatten)]
     pub config: ConfigFlag,
     #[command(flatten)]
     pub out: OutFlags,
+}
+
+/// A cluster's scheduler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Scheduler {
+    // Without a description: help then lists the names in one line.
+    Slurm,
 }
 
 #[derive(Debug, Args)]

@@ -46,7 +46,7 @@ fn train(
     let header = describe_training(&[settings.scaling.name().to_owned()], &settings.training, 1);
     terminal.announce([header, describe_machine(&format!("seed {}", settings.seed), &settings.training)]);
     let run = experiment.run(settings, &fitted, folder.path(), terminal)?;
-    let result = run.ok_or_else(|| TrainingError::InUse(folder.path().to_owned()))?.result;
+    let result = run.finished().ok_or_else(|| TrainingError::InUse(folder.path().to_owned()))?.result;
 
     terminal.saved_result(&result, || describe(&result))?;
     match result.status {

@@ -29,5 +29,7 @@ mod resume;
 mod runs;
 mod scalings;
 mod sharing;
+#[cfg(unix)]
+mod slurm;
 mod support;
 mod verdict;

@@ -351,8 +351,8 @@ fn with_small_files(folder: &Path, blocks: u32, arguments: &str) -> Output {
 fn full_disk_under_a_run_is_named_and_the_run_can_be_finished() {
     let folder = folder_with_run();
     let path = |name: &str| folder.path().join(name);
-    // In blocks of 512 or 1,024 bytes: too little for a configuration, a checkpoint, and the weights.
-    for (blocks, fails_on) in [(0, "config.toml"), (40, "checkpoint")] {
+    // In blocks of 512 or 1,024 bytes: too little for a lease, and for a checkpoint.
+    for (blocks, fails_on) in [(0, "full/lease"), (40, "checkpoint")] {
         let arguments = format!("{TRAIN} --dataset idx --data-dir data").replace("--out run", "--out full");
         let output = with_small_files(folder.path(), blocks, &arguments);
         let error = stderr(&output);

@@ -9,13 +9,13 @@ use std::{
 };
 
 use crate::support::{
-    comparisons::{runs_of, weights_of_runs},
+    comparisons::{folder_with_comparison, runs_of, weights_of_runs},
     digits::{folder_with_digits, trainer_on_digits},
     json, parse_json,
     processes::{Background, wait_until},
     read_json, read_text,
     refusals::assert_refused,
-    stderr,
+    stderr, trainer_in,
 };
 
 /// Returns the text of each `result.json`, keyed by the folder of the run.
@@ -128,4 +128,83 @@ fn run_that_another_process_is_training_is_refused() {
     let other = other.unwrap();
     assert!(other.status.success(), "{}", stderr(&other));
     assert_eq!(read_json(&folder.path().join("run/result.json"))["epochs"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn workers_begin_a_comparison_together_and_leave_the_report_to_a_last_process() {
+    let folder = folder_with_digits();
+    let all = folder.path().join("all");
+    let arguments =
+        "compare --epochs 20 --batch-size 16 --seeds 2 --jobs 1 --out all --resume --worker --format json";
+    let start = || {
+        let mut command = trainer_on_digits(folder.path(), arguments);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        thread::spawn(move || child.wait_with_output().unwrap())
+    };
+    let workers = [start(), start(), start()];
+    let mut trained = Vec::new();
+    for worker in workers {
+        let output = worker.join().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        let of_one = parse_json(&output)["trained"].as_array().unwrap().clone();
+        trained.extend(of_one.iter().map(|run| folder.path().join(run.as_str().unwrap())));
+    }
+    trained.sort();
+    assert_eq!(trained, runs_of(&all), "each run must be trained by one worker");
+    assert!(!all.join("report.html").exists() && !all.join("result.json").exists());
+
+    let before = results(&all);
+    let resumed = json(&mut trainer_in(folder.path(), "compare --resume all"));
+    assert_eq!((&resumed["finished"], results(&all)), (&6.into(), before));
+    assert!(all.join("report.html").exists() && all.join("result.json").exists());
+
+    let alone = "compare --epochs 20 --batch-size 16 --seeds 2 --out alone";
+    json(&mut trainer_on_digits(folder.path(), alone));
+    assert_eq!(weights_of_runs(&all), weights_of_runs(&folder.path().join("alone")));
+}
+
+#[cfg(unix)]
+#[test]
+fn worker_leaves_a_run_to_the_process_that_is_training_it() {
+    let folder = folder_with_digits();
+    let all = folder.path().join("all");
+    let arguments = "compare --scalings none,center --epochs 60 --batch-size 16 --jobs 1 --out all --resume";
+    let mut first = Background::start(&mut trainer_on_digits(folder.path(), arguments));
+    wait_until("the first process trains", || {
+        runs_of(&all).iter().any(|run| run.join("metrics.csv").exists())
+    });
+    first.signal("STOP");
+    let of_first = runs_of(&all);
+    let work = || json(&mut trainer_in(folder.path(), "compare --resume all --worker"));
+    assert_eq!(work()["trained"].as_array().unwrap().len(), 1, "the other run is free");
+    assert_eq!(work()["trained"].as_array().unwrap().len(), 0, "nothing is free");
+    assert!(!of_first[0].join("result.json").exists(), "{} was not free", of_first[0].display());
+
+    // Without the first process, the next worker continues its run.
+    first.kill();
+    assert_eq!(
+        work()["trained"],
+        serde_json::json!([Path::new("all/runs").join(of_first[0].file_name().unwrap())])
+    );
+}
+
+#[test]
+fn workers_train_until_the_comparison_is_decided() {
+    let folder = folder_with_digits();
+    let arguments = "compare --scalings none,center,standardize --until-decided --max-seeds 4 --epochs 1 --out all --resume";
+    json(trainer_on_digits(folder.path(), arguments).arg("--worker"));
+    let trained = results(&folder.path().join("all")).len();
+    json(&mut trainer_in(folder.path(), "compare --resume all"));
+    assert_eq!(results(&folder.path().join("all")).len(), trained, "the worker has left out a run");
+}
+
+#[test]
+fn worker_refuses_other_settings_and_needs_a_folder() {
+    let folder = folder_with_comparison("--scalings none");
+    let worker = |arguments: &str| {
+        trainer_on_digits(folder.path(), &format!("compare --worker {arguments}")).output().unwrap()
+    };
+    assert_refused(&worker("--resume all --seeds 2"), 2, "`seeds`");
+    assert_refused(&worker("--resume"), 2, "--resume needs a folder");
+    assert_refused(&worker("--out new"), 2, "--resume");
 }

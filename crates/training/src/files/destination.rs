@@ -8,6 +8,7 @@ use std::{
 use super::{OutputFolder, RESULT, entries, remove};
 use crate::{
     TrainingError,
+    lease::LEASE,
     lock::{FolderLock, LOCK},
 };
 
@@ -98,7 +99,7 @@ impl ResultKind {
     fn is_trace(&self, path: &Path, entry: &str) -> bool {
         let is_empty_folder =
             || fs::read_dir(path.join(entry)).is_ok_and(|mut inside| inside.next().is_none());
-        let is_lock = entry == LOCK && self.is_locked_kind();
+        let is_lock = [LOCK, LEASE].contains(&entry) && self.is_locked_kind();
         is_lock || !self.contents.contains(&entry) || is_empty_folder()
     }
 
@@ -188,7 +189,7 @@ fn clear(path: &Path, kind: &ResultKind) -> Result<(), TrainingError> {
         remove(&path.join(RESULT))?;
     }
     for entry in entries(path)? {
-        if is_part(&entry, kind.contents) && entry != kind.mark && entry != LOCK {
+        if is_part(&entry, kind.contents) && entry != kind.mark && ![LOCK, LEASE].contains(&entry.as_str()) {
             remove(&path.join(entry))?;
         }
     }

@@ -16,14 +16,14 @@ use crate::{
     Backend, TrainingError,
     curve::CurvePoint,
     files::{self, CONFIG, RESULT, ResultKind, State, sha256},
-    lock::is_locked,
     prediction::LabelledPrediction,
     settings::{Overrides, RunSettings},
     training_loop::EpochMetrics,
     weights,
 };
 
-pub use crate::lock::{FolderLock, LOCK, check_free};
+pub use crate::lease::LEASE;
+pub use crate::lock::{FolderLock, LOCK, check_free, is_locked};
 pub use machine::Machine;
 
 /// The file of the fitted scaling.
@@ -50,7 +50,19 @@ pub const CHECKPOINTS: &str = "checkpoints";
 
 /// How to recognize a run's folder.
 pub const RUN: ResultKind = ResultKind {
-    contents: &[CONFIG, SCALING, WEIGHTS, RESULT, DATA, METRICS, CURVE, PREDICTIONS, CHECKPOINTS, LOCK],
+    contents: &[
+        CONFIG,
+        SCALING,
+        WEIGHTS,
+        RESULT,
+        DATA,
+        METRICS,
+        CURVE,
+        PREDICTIONS,
+        CHECKPOINTS,
+        LOCK,
+        LEASE,
+    ],
     mark: CONFIG,
     state,
     is_resumable: true,

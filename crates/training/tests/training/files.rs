@@ -117,6 +117,8 @@ fn folder_with_the_file_names_of_a_run_but_no_valid_configuration_is_refused() {
 fn folder_without_more_than_the_traces_of_a_killed_process_is_new() {
     let folder = tempdir().unwrap();
     fs::write(folder.path().join("lock"), "").unwrap();
+    fs::write(folder.path().join("lease"), "").unwrap();
+    fs::write(folder.path().join(".lease.a1b2c3"), "").unwrap();
     fs::write(folder.path().join(".config.toml.a1b2c3"), "[trai").unwrap();
     fs::create_dir(folder.path().join("checkpoints")).unwrap();
     for existing in ALL {

@@ -109,7 +109,7 @@ pub fn train_on(
 ) -> Result<FinishedRun, TrainingError> {
     let experiment = Experiment::new(network, data, Backend::Flex.open()?)?;
     let run = experiment.run(settings, &fitted(settings, &data.train), run, observer)?;
-    Ok(run.expect("no other process trains in the folder"))
+    Ok(run.finished().expect("no other process trains in the folder"))
 }
 
 /// Returns the tutorial's CNN for [`images`] before its first step.

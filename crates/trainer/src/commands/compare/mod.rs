@@ -1,5 +1,8 @@
 //! `compare`: trains with each scaling and seed, and ranks the scalings. It updates the report after each run.
 
+mod slurm;
+mod worker;
+
 use anyhow::Result;
 use mnist_comparison::{
     Arm, ArmRuns, Comparison, ComparisonFolder, ComparisonSettings, FittedScalings, Reporter, Seeds, compare,
@@ -14,24 +17,27 @@ use mnist_report::{
     numbers::{percent, plural},
     previews,
 };
-use mnist_training::{ExperimentData, FinishedRun, Observer, files::CONFIG};
+use mnist_training::{
+    ExperimentData, FinishedRun, Observer,
+    files::{CONFIG, Destination},
+};
 
 use super::{describe_machine, describe_training, report::describe_comparison};
 use crate::{
-    cli::CompareArgs,
+    cli::{CompareArgs, Scheduler},
     live_view::{ArmStanding, describe_time_left},
     terminal::Terminal,
 };
 
 pub fn run(args: CompareArgs, terminal: &Terminal) -> Result<()> {
-    let (out, jobs) = (args.out.clone(), args.jobs);
-    let settings = ComparisonSettings::resolve(&args.overrides()?)?;
-    let names: Vec<&str> = settings.scalings.iter().map(Scaling::name).collect();
-    let destination = out.destination(format!("compare-{}", names.join("-")), &COMPARISON)?;
-    if let Some(path) = destination.keeps() {
-        // Fails early, before the data are read. The comparison checks again when it has locked the folder.
-        settings.check_resumes(&path.join(CONFIG))?;
+    match (args.submit, args.print_job) {
+        (Some(Scheduler::Slurm), _) => return slurm::submit(args, terminal),
+        (_, Some(Scheduler::Slurm)) => return slurm::print(args, terminal),
+        _ if args.worker => return worker::run(args, terminal),
+        _ => {}
     }
+    let jobs = args.jobs;
+    let (settings, destination) = settings_and_destination(args)?;
     let mut live = LiveReport { terminal, samples: None, failure: None };
     let comparison = compare(&ModelConfig::new(), &settings, destination, jobs, terminal, &mut live)?;
     let Comparison { diverged, planned, .. } = comparison;
@@ -50,6 +56,19 @@ pub fn run(args: CompareArgs, terminal: &Terminal) -> Result<()> {
             Some(_) => describe_comparison(&comparison),
         }
     })
+}
+
+/// Returns what to compare, and the folder to write into.
+fn settings_and_destination(args: CompareArgs) -> Result<(ComparisonSettings, Destination)> {
+    let out = args.out.clone();
+    let settings = ComparisonSettings::resolve(&args.overrides()?)?;
+    let names: Vec<&str> = settings.scalings.iter().map(Scaling::name).collect();
+    let destination = out.destination(format!("compare-{}", names.join("-")), &COMPARISON)?;
+    if let Some(path) = destination.keeps() {
+        // Fails early, before the data are read. The comparison checks again when it has locked the folder.
+        settings.check_resumes(&path.join(CONFIG))?;
+    }
+    Ok((settings, destination))
 }
 
 /// Prints a line and updates the report after each run.
