@@ -155,18 +155,19 @@ fn task_that_slurm_stops_is_requeued_unless_it_was_cancelled() {
 }
 
 #[test]
-fn task_that_slurm_stops_before_it_trains_is_not_requeued() {
+fn job_that_slurm_stops_before_it_trains_is_not_requeued() {
     let folder = folder_with_digits();
     let mut bash = long_task(folder.path(), "RUNNING");
-    // The data are slow: the program waits for a pipe without a writer.
-    let images = folder.path().join("data/train-images-idx3-ubyte");
-    fs::remove_file(&images).unwrap();
-    assert!(Command::new("mkfifo").arg(&images).status().unwrap().success());
+    // The job that writes the report waits for the lock, and has not begun to train.
+    bash.env_remove("SLURM_ARRAY_TASK_ID");
+    let lock = File::create(folder.path().join("all/lock")).unwrap();
+    lock.lock().unwrap();
     bash.stderr(File::create(folder.path().join("log")).unwrap());
     let mut task = bash.spawn().unwrap();
-    thread::sleep(Duration::from_millis(500));
+    // By then, the program has installed its handler.
+    thread::sleep(Duration::from_secs(1));
     signal(&task, "TERM");
-    assert!(!task.wait().unwrap().success());
+    assert_eq!(task.wait().unwrap().code(), Some(130));
     assert_contains(
         &read_text(&folder.path().join("log")),
         ["not requeued: nothing was trained", "longer --time"],
@@ -191,7 +192,7 @@ fn without_squeue_a_stopped_task_ends() {
 fn options_that_would_change_what_is_submitted_are_refused() {
     let folder = folder_with_sbatch(ACCEPTING);
     for (options, message) in [
-        (&["--array=1-30%4"][..], "choose the number of tasks with `--array N` before `--`"),
+        (&["--array=1-30%4"][..], "`--array N` before `--` sets how many tasks run at a time"),
         (&["--arr", "1-30"], "--array cannot be passed to sbatch"),
         (&["-a1-30"], "--array cannot be passed to sbatch"),
         (&["-d", "afterok:3"], "--dependency cannot be passed to sbatch"),
@@ -199,9 +200,9 @@ fn options_that_would_change_what_is_submitted_are_refused() {
         (&["-W"], "--wait cannot be passed to sbatch"),
         (&["--test-only"], "--test-only cannot be passed to sbatch"),
         (&["--wrap=true"], "--wrap cannot be passed to sbatch"),
-        (&["job.sh"], "`job.sh` is no option for sbatch"),
-        (&["--time=10", "job.sh"], "`job.sh` is no option for sbatch"),
-        (&["--comment=a\nb"], "line break"),
+        (&["job.sh"], "`job.sh` is not an option"),
+        (&["--time=10", "job.sh"], "`job.sh` is not an option"),
+        (&["--comment=a\nb"], "contains a control character"),
     ] {
         let options: Vec<&str> = ["--"].iter().chain(options).copied().collect();
         assert_refused(&compare(folder.path(), "--submit slurm", &options), 2, message);

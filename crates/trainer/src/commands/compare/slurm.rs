@@ -51,7 +51,7 @@ struct Jobs {
 
 /// Options of `sbatch` that this program sets itself, or that would change what it submits, and what to do instead.
 const NOT_FOR_SBATCH: [(&str, &str, &str); 5] = [
-    ("--array", "-a", "choose the number of tasks with `--array N` before `--`; so many tasks run at a time"),
+    ("--array", "-a", "`--array N` before `--` sets how many tasks run at a time"),
     ("--dependency", "-d", "print the script with `--print-job slurm`, and submit it yourself"),
     ("--wait", "-W", "wait for the result with `mnist-trainer compare --resume <comparison>`"),
     ("--test-only", "--test-only", "print the script with `--print-job slurm`, and submit it yourself"),
@@ -177,7 +177,7 @@ fn after(job: &str) -> String {
     format!("--dependency=afterany:{job}")
 }
 
-/// Returns the user's options for `sbatch`, each joined with its value. So `sbatch` takes no word for a script's name.
+/// Returns the user's options for `sbatch`, each joined with its value, so that `sbatch` mistakes no word for a script.
 ///
 /// # Errors
 /// When a word belongs to no option, an option would change what is submitted, or the script could not quote it.
@@ -186,10 +186,9 @@ fn for_sbatch(words: &[String]) -> Result<Vec<String>> {
     let mut awaits_value = false;
     for word in words {
         if word.contains(char::is_control) {
-            return Err(UsageError(format!(
-                "an option for sbatch contains a line break or the like: {word:?}"
-            ))
-            .into());
+            return Err(
+                UsageError(format!("an option of sbatch contains a control character: {word:?}")).into()
+            );
         }
         let is_option = word.trim_start_matches('-').len() < word.len() && word.len() > 1 && word != "--";
         match options.last_mut() {
@@ -203,7 +202,7 @@ fn for_sbatch(words: &[String]) -> Result<Vec<String>> {
                 awaits_value = if word.starts_with("--") { !word.contains('=') } else { word.len() == 2 };
             }
             _ => {
-                let message = format!("`{word}` is no option for sbatch: only options can follow `--`");
+                let message = format!("`{word}` is not an option: only options of sbatch can follow `--`");
                 return Err(UsageError(message).into());
             }
         }

@@ -1,6 +1,6 @@
 #!/bin/bash
-# A comparison on Slurm. Submit this script twice: as a job array whose tasks train the runs, and as a job that trains
-# what they have left, and writes the report:
+# A comparison on Slurm. Submit this script twice: as a job array whose tasks train the runs, and as a report job
+# that trains the remaining runs, and writes the report:
 #   job=$(sbatch --parsable @ARRAY@ SCRIPT)
 #   sbatch @AFTERWARDS@ SCRIPT
 #SBATCH --job-name=mnist-trainer
@@ -39,7 +39,7 @@ if { [ $status = 130 ] || [ $status = 143 ]; } && [ "$(squeue --noheader --jobs 
     # If no task saves anything between two time limits, requeued tasks would never end. The state before the first step
     # does not count.
     saved=$(find @FOLDER@/runs -mindepth 2 -maxdepth 3 -newermt "@$started" \
-        \( -name result.json -o -name 'epoch-*-images-*' ! -name epoch-0000000001-images-0000000000 \) -print -quit)
+        \( -name result.json -o -name 'epoch-*-images-*' ! -name epoch-0000000001-images-0000000000 \) -print -quit 2> /dev/null)
     if [ -n "$saved" ]; then
         scontrol requeue "$job"
     else
