@@ -37,9 +37,9 @@ done
 # Status 143: the signal came before the program could handle it.
 if { [ $status = 130 ] || [ $status = 143 ]; } && [ "$(squeue --noheader --jobs "$job" --format %T)" = RUNNING ]; then
     # If no task saves anything between two time limits, requeued tasks would never end. The state before the first step
-    # does not count.
-    saved=$(find @FOLDER@/runs -mindepth 2 -maxdepth 3 -newermt "@$started" \
-        \( -name result.json -o -name 'epoch-*-images-*' ! -name epoch-0000000001-images-0000000000 \) -print -quit 2> /dev/null)
+    # does not count. This compares the clock of the node with that of the file server.
+    saved=$(find @FOLDER@/runs -mindepth 2 -maxdepth 3 -newermt "@$started" \( -name result.json -o \
+        -name 'epoch-*-images-*' ! -name epoch-0000000001-images-0000000000 \) -print -quit 2> /dev/null)
     if [ -n "$saved" ]; then
         scontrol requeue "$job"
     else
