@@ -132,7 +132,7 @@ fn long_task(folder: &Path, state: &str) -> Command {
     write_program(folder, "scontrol", "echo \"$*\" >> calls");
     let arguments = "compare --scalings none --epochs 3000 --out all --print-job slurm";
     let script = text(&mut trainer_on_digits(folder, arguments));
-    let mut bash = Command::new("bash");
+    let mut bash = Command::new("/bin/bash");
     bash.args(["-c", &script]).current_dir(folder);
     bash.env("SLURM_ARRAY_JOB_ID", "5").env("SLURM_ARRAY_TASK_ID", "3").env("SLURM_JOB_ID", "8");
     with_slurm(&mut bash);
@@ -222,8 +222,8 @@ fn options_that_would_change_what_is_submitted_are_refused() {
 fn folder_stays_as_it_is_in_the_script_or_is_refused() {
     let folder = folder_with_digits();
     let print = |out: &OsStr| {
-        let mut command = trainer_on_digits(folder.path(), "compare --jobs 2 --print-job slurm --out");
-        command.arg(out).args(["--", "--comment=@FOLDER@"]).output().unwrap()
+        let mut command = trainer_on_digits(folder.path(), "compare --jobs 2 --print-job slurm");
+        command.arg("--out").arg(out).args(["--", "--comment=@FOLDER@"]).output().unwrap()
     };
     let printed = stdout(&print(OsStr::new("x@JOBS@")));
     assert_contains(&printed, ["x@JOBS@' $worker --jobs 2", "'--comment=@FOLDER@'"]);
