@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs a small Slurm cluster on this machine, to try `compare --submit slurm`: a controller and two nodes with two CPUs
-# each. Needs root and Debian's packages slurm-wlm and munge. Replaces /etc/slurm/slurm.conf.
+# each. Needs root and Debian's packages slurm-wlm and munge. Writes $SLURM_CONF, by default /etc/slurm/slurm.conf, and
+# refuses to touch a configuration that it has not written. `stop` cancels your jobs.
 #
 #   scripts/slurm_cluster.sh start | stop | status
 #   scripts/slurm_cluster.sh kill NODE      kills a node with everything that runs on it, as a power failure does
@@ -10,10 +11,16 @@
 set -euo pipefail
 state=${SLURM_CLUSTER:-/var/tmp/slurm_cluster}
 nodes="node1 node2"
+conf=${SLURM_CONF:-/etc/slurm/slurm.conf}
+
+if ! grep -qsx ClusterName=try "$conf" && { [ -e "$conf" ] || [ "${1:-}" = stop ]; }; then
+    echo "error: $conf does not configure the cluster of this script" >&2
+    exit 1
+fi
 
 configure() {
-    mkdir -p "$state"/{controller,node1,node2} /etc/slurm
-    cat > /etc/slurm/slurm.conf << CONF
+    mkdir -p "$state"/{controller,node1,node2} "$(dirname "$conf")"
+    cat > "$conf" << CONF
 ClusterName=try
 SlurmctldHost=$(hostname)
 SlurmUser=root
@@ -83,5 +90,5 @@ stop)
     [ ! -e "$state/controller.pid" ] || kill "$(cat "$state/controller.pid")"
     ;;
 status) sinfo --Node --long && squeue ;;
-*) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+*) sed -n '2,10s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
 esac

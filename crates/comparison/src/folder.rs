@@ -101,13 +101,19 @@ impl ComparisonFolder {
         let _lock = FolderLock::wait_for(folder.path(), observer)?;
         settings.check_resumes(&folder.path().join(CONFIG))?;
         let plan = plan.continued(&folder.path().join(PLAN))?;
-        // An earlier result, with fewer runs, must not be mistaken for the result of these settings.
-        folder.remove(RESULT)?;
-        folder.write(CONFIG, settings.to_toml()?.as_bytes())?;
-        folder.write_sealed(PLAN, &plan)?;
-        folder.remove_temporary(COMPARISON.contents)?;
         let mut this = Self::new(folder, settings.clone(), plan);
+        // An earlier result must not be mistaken for the result of these settings.
+        if !this.path().join(CONFIG).exists() || !this.is_current()? {
+            this.folder.remove(RESULT)?;
+        }
+        this.folder.write(CONFIG, settings.to_toml()?.as_bytes())?;
+        this.folder.write_sealed(PLAN, &this.plan)?;
+        this.folder.remove_temporary(COMPARISON.contents)?;
         this.record_others(|_| false)?;
+        // Runs can also be missing because their files were damaged or removed.
+        if !this.is_finished() {
+            this.folder.remove(RESULT)?;
+        }
         Ok(this)
     }
 

@@ -11,7 +11,6 @@ use mnist_comparison::{
 };
 use mnist_data::{
     DataError, ScalingError,
-    input::shown,
     preparation::{Blank, PREPARED},
     scaling::preset_names,
 };
@@ -162,7 +161,8 @@ fn of_training(error: &TrainingError, invocation: &Invocation) -> Wording {
         }
         TrainingError::InUse(_) => message(format!("{error}; wait until it has finished, or stop it")),
         TrainingError::TakenOver { path, .. } => {
-            message(format!("{error}; `mnist-trainer runs show {}` shows its progress", shown(path)))
+            let run = quote(&path.to_string_lossy());
+            message(format!("{error}; `mnist-trainer runs show {run}` shows its progress"))
         }
         TrainingError::Unfinished(path) => hint(format!("finish it with `{}`", finishing(path))),
         TrainingError::NoRun(_) | TrainingError::NotARun(_) => {

@@ -25,3 +25,21 @@ fn run_recorded_twice_counts_once_and_seeds_are_sorted() {
     assert_eq!(recorded, [(1, 0.9), (2, 0.2), (3, 0.3)]);
     assert_eq!((folder.finished(), folder.is_finished()), (3, false));
 }
+
+#[test]
+fn earlier_result_is_removed_if_the_settings_changed_or_a_run_is_missing() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("all");
+    let result = path.join("result.json");
+    let begin = |seeds: u32| {
+        let settings = settings(&format!("scalings = ['none']\nseeds = {seeds}"));
+        let destination = ComparisonFolder::destination(path.clone(), Existing::Resume).unwrap();
+        ComparisonFolder::begin(destination, &settings, Plan::new(&settings, &[]).unwrap(), &()).unwrap()
+    };
+    for (seeds, what) in [(1, "a run is missing"), (2, "there are more seeds")] {
+        begin(1);
+        std::fs::write(&result, "{}").unwrap();
+        begin(seeds);
+        assert!(!result.exists(), "{what}");
+    }
+}

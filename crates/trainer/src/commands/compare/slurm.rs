@@ -4,14 +4,14 @@
 use std::{
     env,
     io::{self, Write},
-    iter,
     num::NonZeroU32,
-    path::{self, PathBuf},
+    path::{self, Path, PathBuf},
     process::{Command, Output, Stdio},
 };
 
 use anyhow::{Context, Result};
 use mnist_comparison::begin;
+use mnist_data::input::shown;
 use mnist_model::ModelConfig;
 use mnist_report::{notes::quote, numbers::plural};
 use mnist_training::{
@@ -21,7 +21,12 @@ use mnist_training::{
 use serde::Serialize;
 
 use super::settings_and_destination;
-use crate::{cli::CompareArgs, command_error::HintedError, terminal::Terminal, wording::resume};
+use crate::{
+    cli::CompareArgs,
+    command_error::{HintedError, UsageError},
+    terminal::Terminal,
+    wording::resume,
+};
 
 /// Default limit on the number of tasks. Each task trains one run after another.
 const MOST_TASKS: usize = 32;
@@ -32,13 +37,26 @@ struct Jobs {
     folder: PathBuf,
     /// Number of runs to train next.
     runs: usize,
+    /// The program's file.
+    program: String,
     /// Number of tasks in the array.
     tasks: usize,
+    /// The number of tasks, if the user has chosen it.
+    array: Option<NonZeroU32>,
     /// Number of simultaneous runs of a task, if the user has chosen it.
     runs_per_task: Option<NonZeroU32>,
-    /// The user's options for `sbatch`.
+    /// The user's options for `sbatch`, each in one word.
     options: Vec<String>,
 }
+
+/// Options of `sbatch` that this program sets itself, or that would change what it submits, and what to do instead.
+const NOT_FOR_SBATCH: [(&str, &str, &str); 5] = [
+    ("--array", "-a", "`--array N` before `--` sets how many tasks run at a time"),
+    ("--dependency", "-d", "print the script with `--print-job slurm`, and submit it yourself"),
+    ("--wait", "-W", "wait for the result with `mnist-trainer compare --resume <comparison>`"),
+    ("--test-only", "--test-only", "print the script with `--print-job slurm`, and submit it yourself"),
+    ("--wrap", "--wrap", "print the script with `--print-job slurm`, and change it"),
+];
 
 /// The submitted jobs, as JSON shows them.
 #[derive(Serialize)]
@@ -59,12 +77,12 @@ struct Printed<'a> {
 /// Begins the comparison and submits its jobs.
 pub fn submit(args: CompareArgs, terminal: &Terminal) -> Result<()> {
     if !is_on_path("sbatch") {
-        let message = "cannot submit to Slurm: there is no program `sbatch` on the PATH";
+        let message = "cannot submit to Slurm: cannot find `sbatch` on the PATH";
         return Err(HintedError::new(message, "submit from a login node of the cluster").into());
     }
     let jobs = Jobs::begin(args, terminal)?;
-    let again = format!("{} --submit slurm", resume("compare", &jobs.folder));
-    let script = jobs.script()?;
+    let again = jobs.submit_again();
+    let script = jobs.script();
     let array = sbatch(&jobs.array_option(), &jobs.options, &script, terminal).map_err(|cause| {
         let hint = format!("nothing was submitted; to try again, use `{again}`");
         HintedError::new(format!("cannot submit to Slurm: {cause}"), hint)
@@ -83,7 +101,8 @@ pub fn submit(args: CompareArgs, terminal: &Terminal) -> Result<()> {
         let (runs, tasks, quoted) = (plural(*runs, "run"), plural(*tasks, "task"), quote(&folder.to_string_lossy()));
         format!(
             "comparison: {quoted}\njob {array} trains {runs} in {tasks}; afterwards, job {report} writes the report\n\
-             watch them with `squeue --jobs {array},{report}` and `mnist-trainer runs {quoted}`"
+             watch them with `squeue --jobs {array},{report}` and `mnist-trainer runs {quoted}`\n\
+             to stop, cancel both: `scancel {array} {report}`"
         )
     })
 }
@@ -91,7 +110,7 @@ pub fn submit(args: CompareArgs, terminal: &Terminal) -> Result<()> {
 /// Begins the comparison and prints the script of its jobs.
 pub fn print(args: CompareArgs, terminal: &Terminal) -> Result<()> {
     let jobs = Jobs::begin(args, terminal)?;
-    let script = jobs.script()?;
+    let script = jobs.script();
     terminal.result(&Printed { comparison: &jobs.folder, script: &script }, || script.trim_end().to_owned())
 }
 
@@ -99,8 +118,12 @@ impl Jobs {
     /// Begins the comparison, so that the tasks only join it. The data are fetched and checked here, because the nodes
     /// of many clusters have no network.
     fn begin(args: CompareArgs, terminal: &Terminal) -> Result<Self> {
-        let (runs_per_task, tasks, options) = (args.jobs, args.array, args.sbatch.clone());
+        let (runs_per_task, array) = (args.jobs, args.array);
+        let options = for_sbatch(&args.sbatch)?;
+        let program = in_script(&env::current_exe().context("cannot find this program's own file")?)?;
         let (settings, destination) = settings_and_destination(args)?;
+        let place = destination.keeps().or(destination.replaces()).unwrap_or(Path::new("."));
+        in_script(&path::absolute(place).context("cannot find the working directory")?)?;
         let folder = begin(&ModelConfig::new(), &settings, destination, &WithoutNotes(terminal))?;
         let runs = folder.next_runs().len();
         if runs == 0 {
@@ -109,25 +132,39 @@ impl Jobs {
             let hint = format!("write the result with `{}`", resume("compare", folder.path()));
             return Err(HintedError::new(message, hint).into());
         }
-        let tasks = tasks.map_or(runs.min(MOST_TASKS), |tasks| tasks.get() as usize);
+        let tasks = array.map_or(runs.min(MOST_TASKS), |tasks| tasks.get() as usize);
         let folder = path::absolute(folder.path()).context("cannot find the working directory")?;
-        Ok(Self { folder, runs, tasks, runs_per_task, options })
+        Ok(Self { folder, runs, program, tasks, array, runs_per_task, options })
     }
 
     /// Returns the script of both jobs.
-    fn script(&self) -> Result<String> {
-        let program = env::current_exe().context("cannot find this program's own file")?;
-        let words = |first: String, options: &[String]| {
-            let quoted = options.iter().map(|option| quote(option));
-            iter::once(first).chain(quoted).collect::<Vec<_>>().join(" ")
+    fn script(&self) -> String {
+        let words = |own: String| {
+            let options = self.options.iter().map(|option| quote(option));
+            options.chain([own]).collect::<Vec<_>>().join(" ")
         };
-        let jobs = self.runs_per_task.map_or_else(String::new, |runs| format!(" --jobs {runs}"));
-        Ok(include_str!("slurm_job.sh")
-            .replace("@ARRAY@", &words(self.array_option(), &self.options))
-            .replace("@AFTERWARDS@", &words(after("$job"), &self.options))
-            .replace("@PROGRAM@", &quote(&program.to_string_lossy()))
-            .replace("@FOLDER@", &quote(&self.folder.to_string_lossy()))
-            .replace("@JOBS@", &jobs))
+        filled(
+            include_str!("slurm_job.sh"),
+            &[
+                ("@ARRAY@", words(self.array_option())),
+                ("@AFTERWARDS@", words(after("$job"))),
+                ("@PROGRAM@", quote(&self.program)),
+                ("@FOLDER@", quote(&self.folder.to_string_lossy())),
+                ("@JOBS@", self.jobs_option()),
+            ],
+        )
+    }
+
+    /// Returns the command that submits these jobs again.
+    fn submit_again(&self) -> String {
+        let array = self.array.map_or_else(String::new, |tasks| format!(" --array {tasks}"));
+        let options: String = self.options.iter().map(|option| format!(" {}", quote(option))).collect();
+        let options = if options.is_empty() { options } else { format!(" --{options}") };
+        format!("{} --submit slurm{array}{}{options}", resume("compare", &self.folder), self.jobs_option())
+    }
+
+    fn jobs_option(&self) -> String {
+        self.runs_per_task.map_or_else(String::new, |runs| format!(" --jobs {runs}"))
     }
 
     fn array_option(&self) -> String {
@@ -138,6 +175,74 @@ impl Jobs {
 /// Returns the option that starts a job after all tasks of another have ended, even if some have failed.
 fn after(job: &str) -> String {
     format!("--dependency=afterany:{job}")
+}
+
+/// Returns the user's options for `sbatch`, each joined with its value, so that `sbatch` mistakes no word for a script.
+///
+/// # Errors
+/// When a word belongs to no option, an option would change what is submitted, or the script could not quote it.
+fn for_sbatch(words: &[String]) -> Result<Vec<String>> {
+    let mut options: Vec<String> = Vec::new();
+    let mut awaits_value = false;
+    for word in words {
+        if word.contains(char::is_control) {
+            return Err(
+                UsageError(format!("an option of sbatch contains a control character: {word:?}")).into()
+            );
+        }
+        let is_option = word.trim_start_matches('-').len() < word.len() && word.len() > 1 && word != "--";
+        match options.last_mut() {
+            Some(option) if awaits_value && !is_option => {
+                option.push_str(if option.starts_with("--") { "=" } else { "" });
+                option.push_str(word);
+                awaits_value = false;
+            }
+            _ if is_option => {
+                options.push(word.clone());
+                awaits_value = if word.starts_with("--") { !word.contains('=') } else { word.len() == 2 };
+            }
+            _ => {
+                let message = format!("`{word}` is not an option: only options of sbatch can follow `--`");
+                return Err(UsageError(message).into());
+            }
+        }
+    }
+    for option in &options {
+        // sbatch accepts the first letters of a name.
+        let name = option.split('=').next().unwrap_or_default();
+        let is_of = |(long, short, _): &&(&str, &str, &str)| {
+            if name.starts_with("--") { long.starts_with(name) } else { name.starts_with(short) }
+        };
+        if let Some((long, _, advice)) = NOT_FOR_SBATCH.iter().find(is_of) {
+            return Err(UsageError(format!("{long} cannot be passed to sbatch; {advice}")).into());
+        }
+    }
+    Ok(options)
+}
+
+/// Returns a path as a script contains it.
+///
+/// # Errors
+/// When the script could not name it.
+fn in_script(path: &Path) -> Result<String> {
+    let text = path.to_str().filter(|text| !text.contains(char::is_control));
+    let refused = || {
+        let message = format!("cannot write {} into a script", shown(path));
+        HintedError::new(message, "use a path in UTF-8 without control characters").into()
+    };
+    text.map(str::to_owned).ok_or_else(refused)
+}
+
+/// Returns the template with each name replaced by its value. Names within values stay.
+fn filled(template: &str, values: &[(&str, String)]) -> String {
+    let (mut text, mut rest) = (String::new(), template);
+    let next = |rest: &str| values.iter().filter_map(|value| Some((rest.find(value.0)?, value))).min();
+    while let Some((at, (name, value))) = next(rest) {
+        text += &rest[..at];
+        text += value;
+        rest = &rest[at + name.len()..];
+    }
+    text + rest
 }
 
 /// Shows the progress of a download, but no notes: an error has two lines and comes alone.
@@ -157,14 +262,14 @@ impl Observer for WithoutNotes<'_> {
     }
 }
 
-/// Submits a script and returns the number of the job. The user's `options` come last, so they win.
+/// Submits a script and returns the number of the job.
 ///
 /// # Errors
 /// With the reason that `sbatch` gives, in one line.
 fn sbatch(option: &str, options: &[String], script: &str, observer: &dyn Observer) -> Result<String, String> {
     let submit = || -> io::Result<Output> {
         let mut sbatch = Command::new("sbatch");
-        sbatch.args(["--parsable", option]).args(options);
+        sbatch.arg("--parsable").args(options).arg(option);
         sbatch.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut sbatch = sbatch.spawn()?;
         // If sbatch ends before it reads the script, its own message says why.
