@@ -136,7 +136,7 @@ fn from_splits<T>(
     observer: &dyn Observer,
     build: impl FnOnce(Splits) -> Result<T, TrainingError>,
 ) -> Result<T, TrainingError> {
-    // There are no published checksums to check other files than MNIST's against, so the user sees theirs.
+    // There are no published checksums to check these files against, so the user sees theirs.
     let is_idx = files.kind == DatasetKind::Idx;
     let sums = if is_idx { watched(observer, |progress| files.sums(progress))? } else { Vec::new() };
     let result = build(files.into_splits()?)?;
@@ -154,10 +154,11 @@ fn from_splits<T>(
 /// When no source has the files, a file is broken, or the observer asks to stop.
 pub fn fetch(settings: &DatasetSettings, observer: &dyn Observer) -> Result<Files, TrainingError> {
     let mut is_announced = false;
+    let known = settings.dataset.known();
     let mut announce = |source: &str| {
         // Only once, so that an error after several sources is not lost among notes.
-        if !is_announced {
-            observer.note(&format!("downloading MNIST (11 MB) from {source}"));
+        if let Some(known) = known.filter(|_| !is_announced) {
+            observer.note(&format!("downloading {} ({} MB) from {source}", known.title, known.megabytes));
             is_announced = true;
         }
     };

@@ -23,7 +23,7 @@ impl Default for Timeouts {
             connect: Duration::from_secs(10),
             response: Duration::from_secs(30),
             stall: Duration::from_secs(30),
-            total: Duration::from_mins(15),
+            total: Duration::from_hours(1),
             pause: Duration::from_secs(1),
         }
     }

@@ -18,8 +18,8 @@ pub struct Invocation {
     /// The command that resumes this one, without the folder.
     resume: Vec<String>,
     has_data_dir: bool,
-    /// Whether the command works on MNIST, as far as the flags alone can tell.
-    pub is_for_mnist: bool,
+    /// The known data set that the command works on, as far as the flags alone can tell.
+    pub known_dataset: Option<DatasetKind>,
     config: Option<PathBuf>,
     /// The folder that the environment names.
     variable: Option<PathBuf>,
@@ -46,15 +46,18 @@ impl Invocation {
         }
         // Not every command has these flags.
         let path = |flag: &str| command.try_get_one::<PathBuf>(flag).ok().flatten().cloned();
-        let is_for_mnist = match command.try_get_one::<DatasetKind>("dataset") {
-            Ok(Some(kind)) => *kind == DatasetKind::Mnist,
+        let known_dataset = match command.try_get_one::<DatasetKind>("dataset") {
+            Ok(Some(kind)) => Some(*kind).filter(|kind| kind.known().is_some()),
             // A configuration file, and the settings of a run or a comparison, can name another data set.
-            _ => ["config", "run", "comparison"].into_iter().all(|flag| path(flag).is_none()),
+            _ => {
+                let can_differ = ["config", "run", "comparison"].into_iter().any(|flag| path(flag).is_some());
+                (!can_differ).then_some(DatasetKind::Mnist)
+            }
         };
         Self {
             resume: resuming(arguments, matches, command),
             has_data_dir: path("data_dir").is_some(),
-            is_for_mnist,
+            known_dataset,
             config: path("config"),
             variable: data_dir_variable(),
         }
@@ -134,16 +137,17 @@ mod tests {
     }
 
     #[test]
-    fn the_flags_tell_whether_the_command_is_for_mnist() {
+    fn the_flags_tell_the_known_data_set() {
         for (arguments, expected) in [
-            (&["train", "--data-dir", "here"][..], true),
-            (&["data", "verify", "--dataset", "mnist", "--config", "c.toml"], true),
-            (&["train", "--dataset", "idx", "--data-dir", "here"], false),
-            (&["train", "--config", "c.toml"], false),
-            (&["evaluate", "run"], false),
-            (&["report", "runs/all"], false),
+            (&["train", "--data-dir", "here"][..], Some(DatasetKind::Mnist)),
+            (&["data", "verify", "--dataset", "mnist", "--config", "c.toml"], Some(DatasetKind::Mnist)),
+            (&["train", "--dataset", "cifar10", "--data-dir", "here"], Some(DatasetKind::Cifar10)),
+            (&["train", "--dataset", "idx", "--data-dir", "here"], None),
+            (&["train", "--config", "c.toml"], None),
+            (&["evaluate", "run"], None),
+            (&["report", "runs/all"], None),
         ] {
-            assert_eq!(invocation(arguments).is_for_mnist, expected, "{arguments:?}");
+            assert_eq!(invocation(arguments).known_dataset, expected, "{arguments:?}");
         }
     }
 
