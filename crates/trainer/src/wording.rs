@@ -224,7 +224,9 @@ fn of_data(error: &DataError, invocation: &Invocation) -> Wording {
         | DataError::ClassName(_)
         | DataError::BesideClasses(_)
         | DataError::NoPicture(_) => advice_apart(error),
-        DataError::Checksum { dataset, .. } => hint(other_files(*dataset)),
+        DataError::Checksum { dataset, .. } | DataError::TooLong { dataset, .. } => {
+            hint(other_files(*dataset))
+        }
         DataError::PictureSize { path, found, expected } => both(
             format!("{} is {found} pixels, but the first training picture is {expected}", path.display()),
             format!("resize all pictures, for example with --resize {expected}"),

@@ -178,7 +178,7 @@ fn pair(images: Idx, labels: Vec<u32>, labels_path: PathBuf, classes: usize) -> 
 }
 
 /// The train and test split of a data set.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Splits {
     /// Training images.
     pub train: Images,

