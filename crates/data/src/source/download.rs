@@ -32,11 +32,10 @@ pub(super) struct Download {
 }
 
 impl Target<'_> {
-    /// Creates an unnamed file next to the cache, which vanishes with this process.
+    /// Creates an unnamed file on the disk of the cache. It vanishes with this process.
     pub fn unnamed_file(&self) -> Result<File, DataError> {
-        let parent = self.cache.parent().unwrap_or(self.cache);
-        let created = fs::create_dir_all(parent).and_then(|()| tempfile::tempfile_in(parent));
-        created.map_err(|cause| DataError::Write { path: parent.to_owned(), cause })
+        let folder = self.cache.ancestors().find(|folder| folder.is_dir()).unwrap_or(self.cache);
+        tempfile::tempfile_in(folder).map_err(|cause| DataError::Write { path: folder.to_owned(), cause })
     }
 
     /// Checks that the bytes downloaded from `address` are those of `file`.

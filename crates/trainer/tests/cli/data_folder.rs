@@ -82,8 +82,23 @@ fn missing_file_gets_the_advice_for_its_data_set() {
     }
     let idx = "hint: check --data-dir: it must contain the four IDX files";
     assert_eq!(advice("train --scaling none --dataset idx --data-dir ."), idx);
+    let fashion = "hint: check --data-dir, or leave it out to download Fashion-MNIST";
+    assert_eq!(advice("data verify --dataset fashion-mnist --data-dir ."), fashion);
     let config = "hint: check `data_dir` in c.toml: it must contain the four IDX files";
     assert_eq!(advice("compare --config c.toml"), config);
+}
+
+#[test]
+fn known_data_sets_have_caches_of_their_own() {
+    for (name, title) in [("fashion-mnist", "Fashion-MNIST"), ("cifar10", "CIFAR-10")] {
+        let mut verify = failing(&format!("data verify --dataset {name}"));
+        let cache = verify.folder.path().join("cache");
+        // The variables are for MNIST only.
+        verify.command.env("MNIST_DATA_DIR", "nowhere").env("XDG_CACHE_HOME", &cache).env("HOME", &cache);
+        let seen = verify.fails(1, &format!("{name} does not exist or is not a folder"));
+        let hint = format!("hint: download {title} with `mnist-trainer data fetch --dataset {name}`");
+        assert_contains(&seen, [&*hint]);
+    }
 }
 
 #[test]
