@@ -102,9 +102,9 @@ fn unpack(archive: &Path, names: &[&str]) -> Result<Vec<(PathBuf, Vec<u8>)>, Dat
             found[position] = Some(input::read_stream(entry, MOST_BYTES).map_err(failed)?);
         }
     }
-    let named = names.iter().zip(found).map(|(name, bytes)| {
+    let in_order = names.iter().zip(found).map(|(name, bytes)| {
         let lacks = || failed(io::Error::other(format!("the archive does not contain {name}")));
         Ok((archive.join(name), bytes.ok_or_else(lacks)?))
     });
-    named.collect()
+    in_order.collect()
 }
