@@ -49,10 +49,8 @@ impl Invocation {
         let known_dataset = match command.try_get_one::<DatasetKind>("dataset") {
             Ok(Some(kind)) => Some(*kind).filter(|kind| kind.known().is_some()),
             // A configuration file, and the settings of a run or a comparison, can name another data set.
-            _ => {
-                let can_differ = ["config", "run", "comparison"].into_iter().any(|flag| path(flag).is_some());
-                (!can_differ).then_some(DatasetKind::Mnist)
-            }
+            _ if ["config", "run", "comparison"].into_iter().any(|flag| path(flag).is_some()) => None,
+            _ => Some(DatasetKind::Mnist),
         };
         Self {
             resume: resuming(arguments, matches, command),
