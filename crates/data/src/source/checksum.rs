@@ -15,10 +15,7 @@ use super::{
     files::FileSum,
     known::{KnownFile, SumOf},
 };
-use crate::{
-    DataError,
-    input::{self, shown},
-};
+use crate::{DataError, input};
 
 /// The first two bytes of a gzipped file.
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -44,7 +41,7 @@ pub(super) fn of_content(
     let mut sum = Sha256::new();
     let (mut bytes, mut chunk) = (0, vec![0; CHUNK]);
     loop {
-        if progress(&shown(path).to_string(), bytes, None).is_break() {
+        if progress(file.name, bytes, None).is_break() {
             return Err(DataError::Interrupted);
         }
         match content.read(&mut chunk).map_err(read_error)? {

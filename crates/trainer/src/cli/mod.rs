@@ -407,7 +407,7 @@ pub struct DatasetFlags {
     /// Kind of data set [default: mnist]
     #[arg(long, value_name = "KIND", value_parser = values::dataset())]
     pub dataset: Option<DatasetKind>,
-    /// Folder of the data set [default for known data sets: the cache; for mnist, first $MNIST_DATA_DIR]
+    /// Folder of the data set [default: the cache, for mnist first $MNIST_DATA_DIR]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Download a known data set from this web folder only [default for mnist: $MNIST_MIRROR]

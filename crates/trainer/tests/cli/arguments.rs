@@ -57,7 +57,7 @@ fn unknown_values_are_refused_with_the_known_ones() {
     for (arguments, known) in [
         ("train --scaling standardise", "none, normalize, center, standardize, sample-center"),
         ("compare --scalings center,standardise", "none, normalize, center, standardize, sample-center"),
-        ("data summary --dataset cifar", "mnist, idx, folder"),
+        ("data summary --dataset cifar", "cifar10, cifar100, idx, folder"),
         ("data summary --color-mode blue", "grayscale, rgb"),
         ("train --backend cuda", "flex, ndarray, wgpu"),
         ("bench --backend cuda", "flex, ndarray, wgpu"),
