@@ -63,22 +63,22 @@ impl CifarFiles {
             }
         };
         let test = train.split_off(self.train.len());
-        Ok((self.images(&train)?, self.images(&test)?))
+        Ok((self.images(train)?, self.images(test)?))
     }
 
-    /// Separates labels and pixels.
-    fn images(&self, files: &[(PathBuf, Vec<u8>)]) -> Result<Images, DataError> {
+    /// Separates labels and pixels. Frees each file before the next.
+    fn images(&self, files: Vec<(PathBuf, Vec<u8>)>) -> Result<Images, DataError> {
         let record = self.label_bytes + SHAPE.pixels();
         let bytes: usize = files.iter().map(|(_, bytes)| bytes.len()).sum();
         let (mut pixels, mut labels) = (Vec::with_capacity(bytes), Vec::with_capacity(bytes / record));
         for (path, bytes) in files {
             if bytes.is_empty() || bytes.len() % record != 0 {
-                return Err(DataError::Records { path: path.clone(), bytes: bytes.len(), record });
+                return Err(DataError::Records { path, bytes: bytes.len(), record });
             }
             for (position, image) in bytes.chunks_exact(record).enumerate() {
                 let label = u32::from(image[..self.label_bytes].last().copied().unwrap_or_default());
                 if label as usize >= self.classes {
-                    let (path, classes) = (path.clone(), self.classes);
+                    let classes = self.classes;
                     return Err(DataError::LabelRange { path, label, position, classes });
                 }
                 labels.push(label);

@@ -77,7 +77,6 @@ impl DatasetKind {
     /// Returns what its folder contains, in words.
     pub fn content(self) -> &'static str {
         match self {
-            Self::Cifar10 | Self::Cifar100 => "the archive or its unpacked files",
             Self::Folder => "pictures in train/<class>/ and test/<class>/",
             _ => "the four IDX files",
         }
