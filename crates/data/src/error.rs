@@ -43,12 +43,32 @@ pub enum DataError {
         folder: PathBuf,
         /// The missing file's name.
         name: &'static str,
-        /// Name of another file that would do.
+        /// Another accepted file.
         other: Option<String>,
+        /// The data set.
+        dataset: DatasetKind,
+    },
+    /// The user's folder contains a file only without its compression, which its checksum covers.
+    #[error(
+        "{} is decompressed, but only {name} has a known checksum",
+        shown(&folder.join(name.trim_end_matches(".gz")))
+    )]
+    Decompressed {
+        /// The folder searched.
+        folder: PathBuf,
+        /// The missing file's name, with `.gz`.
+        name: &'static str,
+        /// The data set.
+        dataset: DatasetKind,
     },
     /// Nothing has been downloaded into the user's cache yet.
-    #[error("the cache folder {} does not exist or is not a folder", shown(.0))]
-    NoCache(PathBuf),
+    #[error("the cache folder {} does not exist or is not a folder", shown(folder))]
+    NoCache {
+        /// The cache folder.
+        folder: PathBuf,
+        /// The data set.
+        dataset: DatasetKind,
+    },
     /// The user's cache does not contain one of the files.
     #[error("the cache folder {} contains {}", shown(folder), lacks(name, other.as_deref()))]
     NotCached {
@@ -56,11 +76,13 @@ pub enum DataError {
         folder: PathBuf,
         /// The missing file's name.
         name: &'static str,
-        /// Name of another file that would do.
+        /// Another accepted file.
         other: Option<String>,
+        /// The data set.
+        dataset: DatasetKind,
     },
     /// A zip archive in the user's folder that is not unpacked.
-    #[error("{} must be unpacked, so that {folder}/{name} is beside it", shown(path))]
+    #[error("{} is not unpacked; expected {folder}/{name} beside it", shown(path))]
     StillZipped {
         /// The archive.
         path: PathBuf,
@@ -403,7 +425,7 @@ pub enum ScalingError {
     },
 }
 
-/// Describes what a folder does not contain: a file, or the other that would do.
+/// Describes what a folder does not contain: a file, or another accepted one.
 fn lacks(name: &str, other: Option<&str>) -> String {
     other.map_or_else(|| format!("no {name}"), |other| format!("neither {name} nor {other}"))
 }

@@ -23,9 +23,6 @@ use crate::{
     command_error::HintedError,
 };
 
-/// What a folder of IDX data lacks.
-const FOUR_FILES: &str = ": it must contain the four IDX files";
-
 /// The message, or `None` to print the library's, and the hint, if there is one.
 type Wording = (Option<String>, Option<String>);
 
@@ -195,23 +192,30 @@ fn of_data(error: &DataError, invocation: &Invocation) -> Wording {
         DataError::NoFile { folder, .. } if folder.join("train").is_dir() => {
             hint("for pictures in train/<class>/ and test/<class>/, use --dataset folder")
         }
-        DataError::NoFile { folder, .. } => {
+        DataError::NoFile { folder, dataset, .. } => {
             let otherwise = match invocation.origin_of(folder) {
                 DataDirOrigin::Variable => ", or unset it to download MNIST".into(),
-                DataDirOrigin::Flag => match invocation.known_dataset {
-                    Some(known) => format!(", or leave it out to download {}", known.title()),
-                    None => FOUR_FILES.into(),
-                },
-                DataDirOrigin::Config(_) => FOUR_FILES.into(),
+                DataDirOrigin::Flag if dataset.known().is_some() && !invocation.has_settings_elsewhere => {
+                    format!(", or leave it out to download {}", dataset.title())
+                }
+                DataDirOrigin::Flag | DataDirOrigin::Config(_) => {
+                    format!(": it must contain {}", dataset.content())
+                }
                 DataDirOrigin::Run => String::new(),
             };
             hint(check_data_dir(folder, invocation) + &otherwise)
         }
-        DataError::NoCache(_) | DataError::NotCached { .. } => {
-            let known = invocation.known_dataset.unwrap_or_default();
-            hint(format!("download {} with `{}`", known.title(), fetching(known)))
+        DataError::NoCache { dataset, .. } | DataError::NotCached { dataset, .. } => {
+            hint(format!("download {} with `{}`", dataset.title(), fetching(*dataset)))
         }
-        DataError::StillZipped { path, .. } => hint(format!("run `unzip {}` in its folder", path.display())),
+        DataError::StillZipped { path, .. } => {
+            let [folder, path] = [path.parent().unwrap_or(path), path].map(Path::to_string_lossy);
+            hint(format!("run `unzip -d {} {}`", quote(&folder), quote(&path)))
+        }
+        DataError::Decompressed { dataset: DatasetKind::EmnistBalanced, .. } => hint(
+            "get the .gz files; --dataset idx reads decompressed ones, but does not turn the images upright",
+        ),
+        DataError::Decompressed { .. } => hint("use --dataset idx, or get the .gz files"),
         DataError::Length { .. } | DataError::Magic { .. } | DataError::LabelCount { .. } => {
             hint("the file is damaged or of another kind; get it again")
         }

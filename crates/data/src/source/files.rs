@@ -23,8 +23,8 @@ pub struct Files {
     /// The source of the files: `data-dir`, `cache`, a mirror's URL or an npm package.
     pub source: String,
     pub(super) contents: Contents,
-    /// The checksums of the files, and those that they should have; empty for pictures.
-    pub(super) sums: Vec<(FileSum, Option<&'static str>)>,
+    /// The checksums of the files, and whether they are the known ones; empty for pictures.
+    pub(super) sums: Vec<(FileSum, bool)>,
     pub(super) known: Option<&'static KnownDataset>,
 }
 
@@ -32,7 +32,8 @@ pub struct Files {
 pub(super) enum Contents {
     /// Train images, train labels, test images and test labels, with the class names beside them.
     Idx([Idx; 4], Option<ClassNames>),
-    Cifar(CifarFiles),
+    /// The error if the archive is not the known one and was not read.
+    Cifar(Result<CifarFiles, DataError>),
     Pictures(PictureFolder),
 }
 
@@ -75,7 +76,7 @@ impl Files {
     /// without known checksums.
     pub fn are_known(&self) -> Option<Vec<bool>> {
         self.known?;
-        Some(self.sums.iter().map(|(sum, expected)| *expected == Some(&*sum.sha256)).collect())
+        Some(self.sums.iter().map(|(_, is_known)| *is_known).collect())
     }
 
     /// Returns the shape of the training images.
@@ -100,8 +101,10 @@ impl Files {
         match self.contents {
             Contents::Idx(files, names) => pair_all(self.known, files, names, class_names),
             Contents::Cifar(files) => {
-                let (train, test) = files.read()?;
-                Ok(Splits { train, test, classes: files.classes, class_names })
+                let files = files?;
+                let classes = files.classes;
+                let (train, test) = files.into_images()?;
+                Ok(Splits { train, test, classes, class_names })
             }
             Contents::Pictures(PictureFolder { class_names, train, test }) => Ok(Splits {
                 train: Images::in_pictures(train.0, train.1),

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{self, Read, Write},
     path::{Path, PathBuf},
 };
 
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::{
     DataError,
-    cifar::{CifarFiles, Place},
+    cifar::{self, CifarFiles},
     idx::{Idx, IdxKind},
 };
 
@@ -49,9 +50,12 @@ pub(super) struct Found {
     /// The folder that contains them.
     pub folder: PathBuf,
     pub contents: Contents,
-    /// Their checksums, and those that they should have.
-    pub sums: Vec<(FileSum, Option<&'static str>)>,
+    /// Their checksums, and whether they are the known ones.
+    pub sums: Vec<(FileSum, bool)>,
 }
+
+/// A file of CIFAR, its checksum, and whether that is the known one.
+type Bin = ((PathBuf, Vec<u8>), (FileSum, bool));
 
 /// Reads the files of a known data set.
 pub(super) struct Reader {
@@ -92,7 +96,7 @@ impl Reader {
         let mut sums = Vec::new();
         let mut read = |position: usize| {
             let file = &files[position];
-            let path = find_known(file, folder)?;
+            let path = self.find(file, folder)?;
             // Images of another orientation are turned in memory.
             let in_memory = if is_transposed { usize::MAX } else { self.in_memory };
             if file.sum_of == SumOf::Published {
@@ -100,8 +104,8 @@ impl Reader {
             }
             let mut idx = Idx::read(&path, IDX_KINDS[position], in_memory, progress)?;
             if file.sum_of == SumOf::Content {
-                self.check(&path, file, &idx.sha256)?;
-                sums.push((FileSum::of_idx(file.name, &idx), Some(file.sha256)));
+                let is_known = self.check(&path, file, &idx.sha256)?;
+                sums.push((FileSum::of_idx(file.name, &idx), is_known));
             }
             if is_transposed {
                 idx.transpose();
@@ -112,7 +116,7 @@ impl Reader {
         Ok(Found { folder: folder.to_owned(), contents: Contents::Idx(idx, None), sums })
     }
 
-    /// Finds the unpacked files, or else the archive, and computes their checksums. They are parsed later.
+    /// Reads the unpacked files, or else the archive.
     fn read_cifar(
         &self,
         form: &CifarForm,
@@ -121,27 +125,78 @@ impl Reader {
     ) -> Result<Found, DataError> {
         let bins: Vec<&KnownFile> = form.train.iter().chain([&form.test]).collect();
         let places = [folder.to_owned(), folder.join(form.folder)];
-        let unpacked =
-            places.into_iter().find(|place| bins.iter().all(|file| place.join(file.name).exists()));
-        let archive = folder.join(form.archive.name);
-        let (folder, files) = match &unpacked {
-            Some(unpacked) => (&**unpacked, bins),
-            None if archive.exists() => (folder, vec![&form.archive]),
-            None => {
-                let (name, other) = (form.archive.name, Some(form.test.name.to_owned()));
-                return Err(DataError::NoFile { folder: folder.to_owned(), name, other });
+        let lacks = |place: &Path| bins.iter().find(|file| !place.join(file.name).exists()).copied();
+        let (folder, files) = if let Some(unpacked) = places.iter().find(|place| lacks(place).is_none()) {
+            (&**unpacked, self.read_bins(unpacked, &bins, progress)?)
+        } else if folder.join(form.archive.name).exists() {
+            let path = folder.join(form.archive.name);
+            let (sum, is_known) = self.sum(&path, &form.archive, progress)?;
+            if !is_known {
+                let refused = checksum::check(self.kind, &form.archive, &path, &sum.sha256);
+                let contents = Contents::Cifar(refused.map(|()| CifarFiles::default()));
+                return Ok(Found { folder: folder.to_owned(), contents, sums: vec![(sum, false)] });
             }
+            (folder, self.unpack_bins(&path, &bins, progress)?)
+        } else {
+            let has_some = |place: &&PathBuf| bins.iter().any(|file| place.join(file.name).exists());
+            return Err(match places.iter().find(has_some).and_then(|place| Some((place, lacks(place)?))) {
+                Some((place, missing)) => self.no_file(place, missing.name, None),
+                None => self.no_file(folder, form.archive.name, Some(form.test.name.to_owned())),
+            });
         };
-        let sums = files.iter().map(|file| self.sum(&folder.join(file.name), file, progress));
-        let sums = sums.collect::<Result<_, _>>()?;
-        let files = CifarFiles {
-            place: unpacked.clone().map_or(Place::Archive(archive), Place::Folder),
-            train: form.train.iter().map(|file| file.name).collect(),
-            test: form.test.name,
-            label_bytes: form.label_bytes,
-            classes: self.known.classes,
+        let (mut train, sums): (Vec<_>, Vec<_>) = files.into_iter().unzip();
+        let test = train.split_off(form.train.len());
+        let (label_bytes, classes) = (form.label_bytes, self.known.classes);
+        let contents = Contents::Cifar(Ok(CifarFiles { train, test, label_bytes, classes }));
+        Ok(Found { folder: folder.to_owned(), contents, sums })
+    }
+
+    fn read_bins(
+        &self,
+        folder: &Path,
+        bins: &[&KnownFile],
+        progress: &mut Progress,
+    ) -> Result<Vec<Bin>, DataError> {
+        let mut read = |file: &&KnownFile| {
+            let (path, mut bytes) = (folder.join(file.name), Vec::new());
+            let sum = self.keep(&path, file, &mut bytes, progress)?;
+            Ok(((path, bytes), sum))
         };
-        Ok(Found { folder: folder.to_owned(), contents: Contents::Cifar(files), sums })
+        bins.iter().map(&mut read).collect()
+    }
+
+    /// Reads the files in an archive that has the known checksum, so theirs need no check.
+    fn unpack_bins(
+        &self,
+        archive: &Path,
+        bins: &[&KnownFile],
+        progress: &mut Progress,
+    ) -> Result<Vec<Bin>, DataError> {
+        let names: Vec<&str> = bins.iter().map(|file| file.name).collect();
+        let mut read = |position: usize, path: &Path, content: &mut dyn Read| {
+            let (file, refuse, mut bytes) = (bins[position], WrongSums::Refuse, Vec::new());
+            let sum = checksum::of_content(self.kind, file, path, content, refuse, &mut bytes, progress)?;
+            Ok(((path.to_owned(), bytes), (sum, true)))
+        };
+        cifar::unpack(archive, &names, &mut read)
+    }
+
+    /// Finds a file by its name, gzipped or plain if its checksum allows both.
+    fn find(&self, file: &KnownFile, folder: &Path) -> Result<PathBuf, DataError> {
+        let gzipped = (file.sum_of == SumOf::Content).then(|| format!("{}.gz", file.name));
+        let names = [Some(file.name), gzipped.as_deref()].into_iter().flatten();
+        if let Some(path) = names.map(|name| folder.join(name)).find(|path| path.exists()) {
+            return Ok(path);
+        }
+        if file.name.strip_suffix(".gz").is_some_and(|plain| folder.join(plain).exists()) {
+            let (folder, name) = (folder.to_owned(), file.name);
+            return Err(DataError::Decompressed { folder, name, dataset: self.kind });
+        }
+        Err(self.no_file(folder, file.name, gzipped))
+    }
+
+    fn no_file(&self, folder: &Path, name: &'static str, other: Option<String>) -> DataError {
+        DataError::NoFile { folder: folder.to_owned(), name, other, dataset: self.kind }
     }
 
     fn sum(
@@ -149,16 +204,29 @@ impl Reader {
         path: &Path,
         file: &KnownFile,
         progress: &mut Progress,
-    ) -> Result<(FileSum, Option<&'static str>), DataError> {
-        let sum = checksum::of_file(self.kind, file, path, progress)?;
-        self.check(path, file, &sum.sha256)?;
-        Ok((sum, Some(file.sha256)))
+    ) -> Result<(FileSum, bool), DataError> {
+        self.keep(path, file, &mut io::sink(), progress)
     }
 
-    fn check(&self, path: &Path, file: &KnownFile, sha256: &str) -> Result<(), DataError> {
+    /// Computes the checksum of a file, and writes its bytes to `keep`.
+    fn keep(
+        &self,
+        path: &Path,
+        file: &KnownFile,
+        keep: &mut dyn Write,
+        progress: &mut Progress,
+    ) -> Result<(FileSum, bool), DataError> {
+        let sum = checksum::of_file(self.kind, file, path, self.wrong_sums, keep, progress)?;
+        let is_known = self.check(path, file, &sum.sha256)?;
+        Ok((sum, is_known))
+    }
+
+    /// Returns whether this is the checksum of the known file, if another one is accepted.
+    fn check(&self, path: &Path, file: &KnownFile, sha256: &str) -> Result<bool, DataError> {
+        let checked = checksum::check(self.kind, file, path, sha256);
         match self.wrong_sums {
-            WrongSums::Refuse => checksum::check(self.kind, file, path, sha256),
-            WrongSums::Accept => Ok(()),
+            WrongSums::Refuse => checked.map(|()| true),
+            WrongSums::Accept => Ok(checked.is_ok()),
         }
     }
 }
@@ -174,7 +242,7 @@ pub(super) fn read_any_idx(
     let mut read = |position: usize| {
         let (name, endings) = IDX_NAMES[position];
         let idx = Idx::read(&find_any(name, endings, folder)?, IDX_KINDS[position], in_memory, progress)?;
-        sums.push((FileSum::of_idx(name, &idx), None));
+        sums.push((FileSum::of_idx(name, &idx), false));
         Ok(idx)
     };
     let idx = [read(0)?, read(1)?, read(2)?, read(3)?];
@@ -184,14 +252,6 @@ pub(super) fn read_any_idx(
 
 fn check_folder(folder: &Path) -> Result<(), DataError> {
     if folder.is_dir() { Ok(()) } else { Err(DataError::NoFolder(folder.to_owned())) }
-}
-
-/// Finds a file by its name, gzipped or plain if its checksum allows both.
-fn find_known(file: &KnownFile, folder: &Path) -> Result<PathBuf, DataError> {
-    let gzipped = (file.sum_of == SumOf::Content).then(|| format!("{}.gz", file.name));
-    let names = [Some(file.name), gzipped.as_deref()].into_iter().flatten();
-    let found = names.map(|name| folder.join(name)).find(|path| path.exists());
-    found.ok_or_else(|| DataError::NoFile { folder: folder.to_owned(), name: file.name, other: gzipped })
 }
 
 /// Finds one of the four IDX files by MNIST's name, or by a name with a known ending.
@@ -212,7 +272,10 @@ fn find_any(name: &'static str, endings: &[&str], folder: &Path) -> Result<PathB
     }
     found.sort();
     match &found[..] {
-        [] => Err(DataError::NoFile { folder: folder.to_owned(), name, other: Some(gzipped) }),
+        [] => {
+            let (folder, other, dataset) = (folder.to_owned(), Some(gzipped), DatasetKind::Idx);
+            Err(DataError::NoFile { folder, name, other, dataset })
+        }
         [name] => Ok(folder.join(name)),
         _ => Err(DataError::Ambiguous { folder: folder.to_owned(), name, found }),
     }

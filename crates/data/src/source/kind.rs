@@ -78,6 +78,9 @@ impl DatasetKind {
     pub fn content(self) -> &'static str {
         match self {
             Self::Folder => "pictures in train/<class>/ and test/<class>/",
+            Self::EmnistBalanced => "the four balanced IDX files of gzip.zip, unpacked",
+            Self::Cifar10 => "cifar-10-binary.tar.gz, or all of its .bin files",
+            Self::Cifar100 => "cifar-100-binary.tar.gz, or all of its .bin files",
             _ => "the four IDX files",
         }
     }

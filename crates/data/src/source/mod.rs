@@ -234,8 +234,13 @@ impl Source {
         progress: &mut Progress,
     ) -> Result<Found, DataError> {
         self.reader(known, wrong_sums).read(cache, progress).map_err(|error| match error {
-            DataError::NoFolder(folder) => DataError::NoCache(folder),
-            DataError::NoFile { folder, name, other } => DataError::NotCached { folder, name, other },
+            DataError::NoFolder(folder) => DataError::NoCache { folder, dataset: self.kind },
+            DataError::NoFile { folder, name, other, dataset } => {
+                DataError::NotCached { folder, name, other, dataset }
+            }
+            DataError::Decompressed { folder, name, dataset } => {
+                DataError::NotCached { folder, name, other: None, dataset }
+            }
             other => other,
         })
     }

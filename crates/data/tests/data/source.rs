@@ -170,7 +170,7 @@ fn data_sets_other_than_mnist_need_a_folder() {
 fn verifying_an_empty_cache_is_an_error() {
     let remote = Remote::new(vec![]);
     let error = remote.source().verify(&mut *go_on()).unwrap_err();
-    assert!(matches!(&error, DataError::NoCache(path) if *path == remote.cache()), "{error}");
+    assert!(matches!(&error, DataError::NoCache { folder, .. } if *folder == remote.cache()), "{error}");
     std::fs::create_dir(remote.cache()).unwrap();
     let error = remote.source().verify(&mut *go_on()).unwrap_err();
     assert!(matches!(error, DataError::NotCached { name: "train-images-idx3-ubyte", .. }), "{error}");

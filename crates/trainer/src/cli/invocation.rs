@@ -7,7 +7,6 @@ use std::{
 };
 
 use clap::ArgMatches;
-use mnist_data::DatasetKind;
 use mnist_report::notes::quote;
 
 use super::{Format, settings::data_dir_variable};
@@ -18,8 +17,9 @@ pub struct Invocation {
     /// The command that resumes this one, without the folder.
     resume: Vec<String>,
     has_data_dir: bool,
-    /// The known data set that the command works on, as far as the flags alone can tell.
-    pub known_dataset: Option<DatasetKind>,
+    /// Whether a configuration file or an earlier result has settings too: without `--data-dir`, it may name another
+    /// folder.
+    pub has_settings_elsewhere: bool,
     config: Option<PathBuf>,
     /// The folder that the environment names.
     variable: Option<PathBuf>,
@@ -46,16 +46,10 @@ impl Invocation {
         }
         // Not every command has these flags.
         let path = |flag: &str| command.try_get_one::<PathBuf>(flag).ok().flatten().cloned();
-        let known_dataset = match command.try_get_one::<DatasetKind>("dataset") {
-            Ok(Some(kind)) => Some(*kind).filter(|kind| kind.known().is_some()),
-            // A configuration file, and the settings of a run or a comparison, can name another data set.
-            _ if ["config", "run", "comparison"].into_iter().any(|flag| path(flag).is_some()) => None,
-            _ => Some(DatasetKind::Mnist),
-        };
         Self {
             resume: resuming(arguments, matches, command),
             has_data_dir: path("data_dir").is_some(),
-            known_dataset,
+            has_settings_elsewhere: ["config", "run", "comparison"].iter().any(|flag| path(flag).is_some()),
             config: path("config"),
             variable: data_dir_variable(),
         }
@@ -135,17 +129,14 @@ mod tests {
     }
 
     #[test]
-    fn the_flags_tell_the_known_data_set() {
+    fn settings_of_a_file_or_a_result_are_known() {
         for (arguments, expected) in [
-            (&["train", "--data-dir", "here"][..], Some(DatasetKind::Mnist)),
-            (&["data", "verify", "--dataset", "mnist", "--config", "c.toml"], Some(DatasetKind::Mnist)),
-            (&["train", "--dataset", "cifar10", "--data-dir", "here"], Some(DatasetKind::Cifar10)),
-            (&["train", "--dataset", "idx", "--data-dir", "here"], None),
-            (&["train", "--config", "c.toml"], None),
-            (&["evaluate", "run"], None),
-            (&["report", "runs/all"], None),
+            (&["train", "--data-dir", "here"][..], false),
+            (&["train", "--config", "c.toml"], true),
+            (&["evaluate", "run"], true),
+            (&["report", "runs/all"], true),
         ] {
-            assert_eq!(invocation(arguments).known_dataset, expected, "{arguments:?}");
+            assert_eq!(invocation(arguments).has_settings_elsewhere, expected, "{arguments:?}");
         }
     }
 
