@@ -78,7 +78,7 @@ impl CifarFiles {
 pub(crate) fn unpack<T>(
     archive: &Path,
     names: &[&str],
-    read: &mut dyn FnMut(usize, &Path, &mut dyn Read) -> Result<T, DataError>,
+    mut read: impl FnMut(usize, &Path, &mut dyn Read) -> Result<T, DataError>,
 ) -> Result<Vec<T>, DataError> {
     let failed = |cause: io::Error| DataError::Read { path: archive.to_owned(), cause };
     let (file, _) = input::open(archive).map_err(failed)?;

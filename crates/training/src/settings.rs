@@ -229,8 +229,8 @@ pub struct DatasetSettings {
     /// Folder of its files. By default, a known data set is in the user's cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<PathBuf>,
-    /// The only mirror to download the data set from: the URL of a folder. It is not saved, because the checksums of the files
-    /// are known.
+    /// The only mirror to download the data set from: the URL of a folder. It is not saved, because the checksums of
+    /// the files are known.
     #[serde(skip)]
     pub mirror: Option<String>,
     /// Number of images to use of the train split: the first ones.

@@ -96,15 +96,22 @@ impl Files {
     /// - Training and test images differ in size.
     /// - A file cannot be read.
     pub fn into_splits(self) -> Result<Splits, DataError> {
-        let class_names = self.known.map(|known| known.class_names).filter(|names| !names.is_empty());
-        let class_names = class_names.map(|names| names.iter().map(|&name| name.to_owned()).collect());
+        let known_names = self.known.map(|known| known.class_names).filter(|names| !names.is_empty());
+        let known_names = known_names.map(|names| names.iter().map(|&name| name.to_owned()).collect());
         match self.contents {
-            Contents::Idx(files, names) => pair_all(self.known, files, names, class_names),
+            Contents::Idx(files, names) => {
+                let (train, test, classes) = pair_all(self.known, files)?;
+                let class_names = match names {
+                    Some(names) => Some(names.for_classes(classes)?),
+                    None => known_names,
+                };
+                Ok(Splits { train, test, classes, class_names })
+            }
             Contents::Cifar(files) => {
                 let files = files?;
                 let classes = files.classes;
                 let (train, test) = files.into_images()?;
-                Ok(Splits { train, test, classes, class_names })
+                Ok(Splits { train, test, classes, class_names: known_names })
             }
             Contents::Pictures(PictureFolder { class_names, train, test }) => Ok(Splits {
                 train: Images::in_pictures(train.0, train.1),
@@ -116,12 +123,8 @@ impl Files {
     }
 }
 
-fn pair_all(
-    known: Option<&KnownDataset>,
-    files: [Idx; 4],
-    names: Option<ClassNames>,
-    known_names: Option<Vec<String>>,
-) -> Result<Splits, DataError> {
+/// Pairs the images and labels of both splits. Returns the number of classes as well.
+fn pair_all(known: Option<&KnownDataset>, files: [Idx; 4]) -> Result<(Images, Images, usize), DataError> {
     let [train_images, train_labels, test_images, test_labels] = files;
     let (train_labels, train_labels_path) = labels(train_labels)?;
     let (test_labels, test_labels_path) = labels(test_labels)?;
@@ -139,11 +142,7 @@ fn pair_all(
             train: train.shape().to_string(),
         });
     }
-    let class_names = match names {
-        Some(names) => Some(names.for_classes(classes)?),
-        None => known_names,
-    };
-    Ok(Splits { train, test, classes, class_names })
+    Ok((train, test, classes))
 }
 
 fn labels(idx: Idx) -> Result<(Vec<u32>, PathBuf), DataError> {

@@ -173,12 +173,12 @@ impl Reader {
         progress: &mut Progress,
     ) -> Result<Vec<Bin>, DataError> {
         let names: Vec<&str> = bins.iter().map(|file| file.name).collect();
-        let mut read = |position: usize, path: &Path, content: &mut dyn Read| {
+        let read = |position: usize, path: &Path, content: &mut dyn Read| {
             let (file, refuse, mut bytes) = (bins[position], WrongSums::Refuse, Vec::new());
             let sum = checksum::of_content(self.kind, file, path, content, refuse, &mut bytes, progress)?;
             Ok(((path.to_owned(), bytes), (sum, true)))
         };
-        cifar::unpack(archive, &names, &mut read)
+        cifar::unpack(archive, &names, read)
     }
 
     /// Finds a file by its name, gzipped or plain if its checksum allows both.

@@ -1,5 +1,5 @@
-//! Downloads the files of a data set from a folder on a web server. A server can be slow, broken or malicious: time and memory are
-//! bounded, and `progress` can stop the download at any time.
+//! Downloads the files of a data set from a folder on a web server. A server can be slow, broken or malicious: time and
+//! memory are bounded, and `progress` can stop the download at any time.
 
 use std::{
     fs::File,
@@ -68,7 +68,6 @@ fn agent(mirror: &str, timeouts: &Timeouts) -> ureq::Agent {
         .timeout_connect(Some(timeouts.connect))
         .timeout_recv_response(Some(timeouts.response))
         .timeout_per_read(Some(timeouts.stall))
-        .timeout_global(Some(timeouts.total))
         // A mirror with TLS must not redirect to a server without.
         .https_only(mirror.starts_with("https://"))
         .max_redirects(REDIRECTS)
@@ -122,7 +121,7 @@ impl Transfer<'_> {
         let unwritable = |cause| Failure::Permanent(format!("cannot write a temporary file: {cause}"));
         // An earlier attempt may have left bytes.
         content.rewind().and_then(|()| content.set_len(0)).map_err(unwritable)?;
-        let events = request::start(self.agent, self.url)
+        let events = request::start(self.agent, self.url, self.timeouts.total_for(self.most))
             .map_err(|cause| Failure::Permanent(format!("cannot start a thread: {cause}")))?;
         let (mut bytes, mut total) = (0, None);
         loop {
@@ -175,7 +174,8 @@ impl Transfer<'_> {
     }
 
     fn failure(&self, error: ureq::Error) -> Failure {
-        let Timeouts { connect, response, stall, total, .. } = self.timeouts;
+        let Timeouts { connect, response, stall, .. } = self.timeouts;
+        let total = self.timeouts.total_for(self.most);
         match error {
             ureq::Error::StatusCode(status @ (429 | 500..)) => {
                 Failure::Temporary(format!("HTTP status {status}"))

@@ -411,7 +411,7 @@ pub struct DatasetFlags {
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Download a known data set from this web folder only [default for mnist: $MNIST_MIRROR]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", conflicts_with = "data_dir")]
     pub mirror: Option<String>,
     /// Resize pictures to this size (only --dataset folder) [default: all must have the same size]
     #[arg(long, value_name = "HxW")]
