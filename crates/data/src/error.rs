@@ -36,24 +36,70 @@ pub enum DataError {
     /// The user's folder does not exist or is not a folder.
     #[error("the data folder {} does not exist or is not a folder", shown(.0))]
     NoFolder(PathBuf),
-    /// The user's folder does not contain one of the four files.
-    #[error("{} contains neither {name} nor {name}.gz", shown(folder))]
+    /// The user's folder does not contain one of the files.
+    #[error("{} contains {}", shown(folder), lacks(name, other.as_deref()))]
     NoFile {
         /// The folder searched.
         folder: PathBuf,
-        /// The missing file's name without `.gz`.
+        /// The missing file's name.
         name: &'static str,
+        /// Another accepted file.
+        other: Option<String>,
+        /// The data set.
+        dataset: DatasetKind,
+    },
+    /// The user's folder contains a file only without its compression, which its checksum covers.
+    #[error(
+        "{} is decompressed, but only {name} has a known checksum",
+        shown(&folder.join(name.trim_end_matches(".gz")))
+    )]
+    Decompressed {
+        /// The folder searched.
+        folder: PathBuf,
+        /// The missing file's name, with `.gz`.
+        name: &'static str,
+        /// The data set.
+        dataset: DatasetKind,
     },
     /// Nothing has been downloaded into the user's cache yet.
-    #[error("the cache folder {} does not exist or is not a folder", shown(.0))]
-    NoCache(PathBuf),
-    /// The user's cache does not contain one of the four files.
-    #[error("the cache folder {} contains neither {name} nor {name}.gz", shown(folder))]
+    #[error("the cache folder {} does not exist or is not a folder", shown(folder))]
+    NoCache {
+        /// The cache folder.
+        folder: PathBuf,
+        /// The data set.
+        dataset: DatasetKind,
+    },
+    /// The user's cache does not contain one of the files.
+    #[error("the cache folder {} contains {}", shown(folder), lacks(name, other.as_deref()))]
     NotCached {
         /// The cache folder.
         folder: PathBuf,
-        /// The missing file's name without `.gz`.
+        /// The missing file's name.
         name: &'static str,
+        /// Another accepted file.
+        other: Option<String>,
+        /// The data set.
+        dataset: DatasetKind,
+    },
+    /// A zip archive in the user's folder that is not unpacked.
+    #[error("{} is not unpacked; expected {folder}/{name} beside it", shown(path))]
+    StillZipped {
+        /// The archive.
+        path: PathBuf,
+        /// Folder of the files within the archive.
+        folder: &'static str,
+        /// The missing file's name.
+        name: &'static str,
+    },
+    /// A file of CIFAR that does not consist of whole images.
+    #[error("{}: {bytes} bytes are not a number of images of {record} bytes each", shown(path))]
+    Records {
+        /// The file.
+        path: PathBuf,
+        /// Its length in bytes.
+        bytes: usize,
+        /// Length of an image with its labels.
+        record: usize,
     },
     /// A folder contains several files with a name for one of the four.
     #[error("{} contains several files for {name}: {}; keep one of them", shown(folder), shown(&found.join(", ")))]
@@ -153,15 +199,17 @@ pub enum DataError {
         /// Shape of the training images.
         train: String,
     },
-    /// The file is not MNIST's.
-    #[error("{}: SHA-256 {found}, but MNIST's is {expected}", shown(path))]
+    /// The file is not that of the known data set.
+    #[error("{}: SHA-256 {found}, but {}'s is {expected}", shown(path), dataset.title())]
     Checksum {
         /// The file.
         path: PathBuf,
-        /// SHA-256 of the decompressed bytes.
+        /// Its SHA-256.
         found: String,
-        /// SHA-256 of MNIST's file.
+        /// SHA-256 of the known file.
         expected: &'static str,
+        /// The data set.
+        dataset: DatasetKind,
     },
     /// A folder of pictures does not contain one of its two splits.
     #[error("{} has no folder `{split}`; expected train/<class>/*.png and test/<class>/*.png", shown(folder))]
@@ -279,13 +327,15 @@ pub enum DataError {
     /// No folder for a data set that cannot be downloaded.
     #[error("a data set of kind `{0}` needs a data folder that contains {what}", what = .0.content())]
     NeedsFolder(DatasetKind),
-    /// A downloaded file is longer than MNIST's.
-    #[error("{}: more than the {expected} bytes of MNIST's file", path.display())]
+    /// A file is longer than that of the known data set.
+    #[error("{}: more than the {expected} bytes of {}'s file", shown(path), dataset.title())]
     TooLong {
         /// The file.
         path: PathBuf,
-        /// Length of MNIST's file in bytes, decompressed.
+        /// Limit for the length in bytes.
         expected: u64,
+        /// The data set.
+        dataset: DatasetKind,
     },
     /// A mirror that is not the URL of a web server.
     #[error("the mirror `{}` is not a URL that starts with http:// or https://", shown(.0))]
@@ -302,14 +352,16 @@ pub enum DataError {
     #[error("npm: {}", shown(.0))]
     Npm(String),
     /// Every source failed.
-    #[error("cannot get MNIST from any source: {}", shown(&.0.join("; ")))]
-    NoSource(
+    #[error("cannot get {} from any source: {}", dataset.title(), shown(&tried.join("; ")))]
+    NoSource {
+        /// The data set.
+        dataset: DatasetKind,
         /// The error of each source.
-        Vec<String>,
-    ),
+        tried: Vec<String>,
+    },
     /// The user has no home folder for the cache.
-    #[error("cannot find a home folder for the MNIST cache")]
-    NoHome,
+    #[error("cannot find a home folder for the cache of {}", .0.title())]
+    NoHome(DatasetKind),
     /// The progress callback returned `Break`.
     #[error("interrupted")]
     Interrupted,
@@ -371,6 +423,11 @@ pub enum ScalingError {
         /// Shape of the images to scale.
         found: String,
     },
+}
+
+/// Describes what a folder does not contain: a file, or another accepted one.
+fn lacks(name: &str, other: Option<&str>) -> String {
+    other.map_or_else(|| format!("no {name}"), |other| format!("neither {name} nor {other}"))
 }
 
 fn gigabytes(bytes: u64) -> String {

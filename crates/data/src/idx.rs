@@ -108,6 +108,22 @@ impl Idx {
         header_bytes(self.dimensions.len()) + self.dimensions.iter().map(|&d| d as u64).product::<u64>()
     }
 
+    /// Swaps the rows and columns of each image. Does nothing to labels, and to values that stay on disk.
+    pub(crate) fn transpose(&mut self) {
+        let Values::Memory(values) = &mut self.values else { return };
+        let [_, .., height, width] = self.dimensions[..] else { return };
+        let mut turned = vec![0; height * width];
+        for plane in values.chunks_exact_mut(height * width) {
+            for (position, value) in turned.iter_mut().enumerate() {
+                let (row, column) = (position / height, position % height);
+                *value = plane[column * width + row];
+            }
+            plane.copy_from_slice(&turned);
+        }
+        let rank = self.dimensions.len();
+        self.dimensions.swap(rank - 2, rank - 1);
+    }
+
     /// Reads a plain or gzipped file; the first bytes decide which, not the name. The values of a plain file stay on
     /// disk if there are more than `in_memory`.
     ///

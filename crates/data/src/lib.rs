@@ -10,6 +10,7 @@
 pub mod augmentation;
 pub mod batcher;
 pub mod border;
+mod cifar;
 mod error;
 pub mod idx;
 pub mod images;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use mnist_comparison::{ArmResult, ArmRuns, Comparison, ComparisonFolder};
-use mnist_data::{DatasetKind, Images, input::shown};
+use mnist_data::{Images, input::shown};
 use mnist_training::{DatasetSettings, FinishedRun, RunResult, TrainingError, files::OutputFolder};
 
 use crate::{
@@ -121,12 +121,11 @@ impl<'a> Findings<'a> {
     }
 }
 
-/// Returns the name of a data set: `MNIST`, or the name of its folder.
+/// Returns the name of a data set, such as `MNIST`, or the name of its folder.
 fn dataset_name(settings: &DatasetSettings) -> String {
     let folder = settings.data_dir.as_deref().and_then(Path::file_name);
-    match (settings.dataset, folder) {
-        (DatasetKind::Mnist, _) => "MNIST".into(),
-        (_, Some(folder)) => shown(folder).to_string(),
-        (kind, None) => kind.to_string(),
+    match folder.filter(|_| settings.dataset.known().is_none()) {
+        Some(folder) => shown(folder).to_string(),
+        None => settings.dataset.title().into(),
     }
 }

@@ -10,9 +10,10 @@ use mnist_comparison::{
     plan::{PLAN, RUNS},
 };
 use mnist_data::{
-    DataError, ScalingError,
+    DataError, DatasetKind, ScalingError,
     preparation::{Blank, PREPARED},
     scaling::preset_names,
+    source::Form,
 };
 use mnist_report::{ReportError, notes::quote, numbers::plural};
 use mnist_training::{TrainingError, run::WEIGHTS};
@@ -21,9 +22,6 @@ use crate::{
     cli::{DataDirOrigin, Invocation},
     command_error::HintedError,
 };
-
-/// Advice where MNIST cannot be downloaded.
-const WITHOUT_DOWNLOAD: &str = "connect to the internet, or pass the folder of MNIST's files with --data-dir";
 
 /// The message, or `None` to print the library's, and the hint, if there is one.
 type Wording = (Option<String>, Option<String>);
@@ -204,18 +202,30 @@ fn of_data(error: &DataError, invocation: &Invocation) -> Wording {
         DataError::NoFile { folder, .. } if folder.join("train").is_dir() => {
             hint("for pictures in train/<class>/ and test/<class>/, use --dataset folder")
         }
-        DataError::NoFile { folder, .. } => {
+        DataError::NoFile { folder, dataset, .. } => {
             let otherwise = match invocation.origin_of(folder) {
-                DataDirOrigin::Variable => ", or unset it to download MNIST",
-                DataDirOrigin::Flag if invocation.is_for_mnist => ", or leave it out to download MNIST",
-                DataDirOrigin::Flag | DataDirOrigin::Config(_) => ": it must contain the four IDX files",
-                DataDirOrigin::Run => "",
+                DataDirOrigin::Variable => ", or unset it to download MNIST".into(),
+                DataDirOrigin::Flag if dataset.known().is_some() && !invocation.has_settings_elsewhere => {
+                    format!(", or leave it out to download {}", dataset.title())
+                }
+                DataDirOrigin::Flag | DataDirOrigin::Config(_) => {
+                    format!(": it must contain {}", dataset.content())
+                }
+                DataDirOrigin::Run => String::new(),
             };
-            hint(check_data_dir(folder, invocation) + otherwise)
+            hint(check_data_dir(folder, invocation) + &otherwise)
         }
-        DataError::NoCache(_) | DataError::NotCached { .. } => {
-            hint("download MNIST with `mnist-trainer data fetch`")
+        DataError::NoCache { dataset, .. } | DataError::NotCached { dataset, .. } => {
+            hint(format!("download {} with `{}`", dataset.title(), fetching(*dataset)))
         }
+        DataError::StillZipped { path, .. } => {
+            let [folder, path] = [path.parent().unwrap_or(path), path].map(Path::to_string_lossy);
+            hint(format!("run `unzip -d {} {}`", quote(&folder), quote(&path)))
+        }
+        DataError::Decompressed { dataset: DatasetKind::EmnistBalanced, .. } => hint(
+            "get the .gz files; --dataset idx reads decompressed ones, but does not turn the images upright",
+        ),
+        DataError::Decompressed { .. } => hint("use --dataset idx, or get the .gz files"),
         DataError::Length { .. } | DataError::Magic { .. } | DataError::LabelCount { .. } => {
             hint("the file is damaged or of another kind; get it again")
         }
@@ -228,7 +238,9 @@ fn of_data(error: &DataError, invocation: &Invocation) -> Wording {
         | DataError::ClassName(_)
         | DataError::BesideClasses(_)
         | DataError::NoPicture(_) => advice_apart(error),
-        DataError::Checksum { .. } => hint("for IDX files other than MNIST's, use --dataset idx"),
+        DataError::Checksum { dataset, .. } | DataError::TooLong { dataset, .. } => {
+            hint(other_files(*dataset))
+        }
         DataError::PictureSize { path, found, expected } => both(
             format!("{} is {found} pixels, but the first training picture is {expected}", path.display()),
             format!("resize all pictures, for example with --resize {expected}"),
@@ -254,11 +266,32 @@ fn of_data(error: &DataError, invocation: &Invocation) -> Wording {
             message(format!("--dataset {kind} needs --data-dir: the folder that contains {}", kind.content()))
         }
         DataError::MirrorUrl(_) => {
-            hint("check the environment variable MNIST_MIRROR, or `mirror` in the configuration")
+            hint("check --mirror, the environment variable MNIST_MIRROR, or `mirror` in the configuration")
         }
-        DataError::NoSource(_) => message(format!("{error}; {WITHOUT_DOWNLOAD}")),
-        DataError::NoHome => hint(WITHOUT_DOWNLOAD),
+        DataError::NoSource { dataset, .. } => message(format!("{error}; {}", without_download(*dataset))),
+        DataError::NoHome(dataset) => hint(without_download(*dataset)),
         _ => (None, None),
+    }
+}
+
+/// Advice where a data set cannot be downloaded.
+fn without_download(dataset: DatasetKind) -> String {
+    format!("connect to the internet, or pass the folder of {}'s files with --data-dir", dataset.title())
+}
+
+/// Advice where files of a known data set have other checksums.
+pub fn other_files(dataset: DatasetKind) -> String {
+    match dataset.known().map(|known| known.form) {
+        Some(Form::Cifar(_)) => "get the file again, or leave out --data-dir to download it".into(),
+        _ => format!("for IDX files other than {}'s, use --dataset idx", dataset.title()),
+    }
+}
+
+/// Returns the command that downloads a data set.
+pub fn fetching(dataset: DatasetKind) -> String {
+    match dataset {
+        DatasetKind::Mnist => "mnist-trainer data fetch".into(),
+        other => format!("mnist-trainer data fetch --dataset {other}"),
     }
 }
 

@@ -136,15 +136,29 @@ fn from_splits<T>(
     observer: &dyn Observer,
     build: impl FnOnce(Splits) -> Result<T, TrainingError>,
 ) -> Result<T, TrainingError> {
-    // There are no published checksums to check other files than MNIST's against, so the user sees theirs.
+    // There are no published checksums to check these files against, so the user sees theirs.
     let is_idx = files.kind == DatasetKind::Idx;
     let sums = if is_idx { watched(observer, |progress| files.sums(progress))? } else { Vec::new() };
-    let result = build(files.into_splits()?)?;
+    let is_folder = files.kind == DatasetKind::Folder;
+    let splits = files.into_splits()?;
+    let untested = if is_folder { untested_classes(&splits) } else { Vec::new() };
+    let (classes, result) = (splits.classes, build(splits)?);
+    if !untested.is_empty() {
+        let (count, names) = (untested.len(), untested.join(", "));
+        observer.warning(&format!("{count} of {classes} classes have no test pictures: {names}"));
+    }
     if is_idx {
         let named: Vec<String> = sums.iter().map(|sum| format!("{} {}", sum.name, sum.sha256)).collect();
         observer.note(&format!("SHA-256 sums of the IDX files: {}", named.join(", ")));
     }
     Ok(result)
+}
+
+/// Returns the names of the classes without test images.
+fn untested_classes(splits: &Splits) -> Vec<String> {
+    let counts = splits.test.label_counts(splits.classes);
+    let names = splits.class_names.iter().flatten().zip(counts);
+    names.filter(|&(_, count)| count == 0).map(|(name, _)| name.clone()).collect()
 }
 
 /// Reads the files of the data set. Downloads those that this machine does not have, and notes the first source that
@@ -154,10 +168,11 @@ fn from_splits<T>(
 /// When no source has the files, a file is broken, or the observer asks to stop.
 pub fn fetch(settings: &DatasetSettings, observer: &dyn Observer) -> Result<Files, TrainingError> {
     let mut is_announced = false;
+    let known = settings.dataset.known();
     let mut announce = |source: &str| {
         // Only once, so that an error after several sources is not lost among notes.
-        if !is_announced {
-            observer.note(&format!("downloading MNIST (11 MB) from {source}"));
+        if let Some(known) = known.filter(|_| !is_announced) {
+            observer.note(&format!("downloading {} ({} MB) from {source}", known.title, known.megabytes));
             is_announced = true;
         }
     };

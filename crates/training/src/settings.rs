@@ -82,7 +82,7 @@ pub struct Overrides {
     pub dataset: Option<DatasetKind>,
     /// Folder of its files.
     pub data_dir: Option<PathBuf>,
-    /// The only mirror to download MNIST from: the URL of a folder.
+    /// The only mirror to download the data set from: the URL of a folder.
     pub mirror: Option<String>,
     /// Scaling of a single run.
     pub scaling: Option<Scaling>,
@@ -226,11 +226,11 @@ impl Overrides {
 pub struct DatasetSettings {
     /// Kind of data set.
     pub dataset: DatasetKind,
-    /// Folder of its files. By default, MNIST is in the user's cache.
+    /// Folder of its files. By default, a known data set is in the user's cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<PathBuf>,
-    /// The only mirror to download MNIST from: the URL of a folder. It is not saved, because the checksums of the files
-    /// are known.
+    /// The only mirror to download the data set from: the URL of a folder. It is not saved, because the checksums of
+    /// the files are known.
     #[serde(skip)]
     pub mirror: Option<String>,
     /// Number of images to use of the train split: the first ones.
@@ -252,7 +252,7 @@ impl DatasetSettings {
     /// set.
     pub fn resolve(overrides: &Overrides) -> Result<Self, TrainingError> {
         let dataset = overrides.dataset.unwrap_or_default();
-        if dataset != DatasetKind::Mnist && overrides.data_dir.is_none() {
+        if dataset.known().is_none() && overrides.data_dir.is_none() {
             return Err(DataError::NeedsFolder(dataset).into());
         }
         // A run may later be opened from another working directory.

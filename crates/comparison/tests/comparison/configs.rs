@@ -6,7 +6,7 @@ use std::{
 };
 
 use mnist_comparison::{ComparisonSettings, Seeds};
-use mnist_data::Scaling;
+use mnist_data::{DatasetKind, Granularity, Scaling};
 use mnist_training::settings::{Grid, Overrides};
 
 fn configs() -> PathBuf {
@@ -14,7 +14,7 @@ fn configs() -> PathBuf {
 }
 
 #[test]
-fn configs_differ_from_the_default_only_in_seeds_and_grid() {
+fn configs_differ_from_the_default_only_in_what_they_are_about() {
     let default = ComparisonSettings::default();
     let learning_rate = [0.0003, 0.001, 0.003].map(|rate| rate.try_into().unwrap()).to_vec();
     let grid = ComparisonSettings {
@@ -22,7 +22,14 @@ fn configs_differ_from_the_default_only_in_seeds_and_grid() {
         grid: Grid { learning_rate, ..Grid::default() },
         ..default.clone()
     };
-    let expected = [("compare.toml", default), ("grid.toml", grid)];
+    let mut cifar10 = ComparisonSettings {
+        seeds: Seeds::Planned { seeds: 3.try_into().unwrap() },
+        scalings: ["normalize", "standardize", "standardize"].map(|name| name.parse().unwrap()).to_vec(),
+        ..default.clone()
+    };
+    cifar10.scalings[2].granularity = Granularity::Channel;
+    cifar10.training.dataset.dataset = DatasetKind::Cifar10;
+    let expected = [("cifar10.toml", cifar10), ("compare.toml", default), ("grid.toml", grid)];
 
     let mut found = Vec::new();
     for entry in fs::read_dir(configs()).unwrap() {

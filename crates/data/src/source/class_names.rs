@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use super::DatasetKind;
 use crate::{
     DataError,
     input::{self, is_unprintable},
@@ -25,10 +24,10 @@ pub(super) struct ClassNames {
 }
 
 impl ClassNames {
-    /// Reads the class names of IDX data; `None` if `folder` does not contain any. MNIST's classes are digits.
-    pub fn beside(kind: DatasetKind, folder: &Path) -> Result<Option<Self>, DataError> {
+    /// Reads the class names of IDX data; `None` if `folder` does not contain any.
+    pub fn beside(folder: &Path) -> Result<Option<Self>, DataError> {
         let path = folder.join(CLASS_NAMES);
-        if kind != DatasetKind::Idx || !path.exists() {
+        if !path.exists() {
             return Ok(None);
         }
         let bytes =

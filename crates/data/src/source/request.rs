@@ -4,6 +4,7 @@ use std::{
     io::{self, Read},
     sync::mpsc::{self, Receiver, SyncSender},
     thread,
+    time::Duration,
 };
 
 /// Number of events that wait for the caller.
@@ -24,21 +25,26 @@ pub(super) enum Event {
     Failed(ureq::Error),
 }
 
-/// Starts to download `url`. The thread ends by itself, at the latest after the agent's time limits, when the receiver
-/// is gone.
-pub(super) fn start(agent: &ureq::Agent, url: &str) -> io::Result<Receiver<Event>> {
+/// Starts to download `url`, within the time `total`. The thread ends by itself, at the latest after the time limits,
+/// when the receiver is gone.
+pub(super) fn start(agent: &ureq::Agent, url: &str, total: Duration) -> io::Result<Receiver<Event>> {
     let (sender, events) = mpsc::sync_channel(QUEUE);
     let (agent, url) = (agent.clone(), url.to_owned());
     thread::Builder::new().name("download".into()).spawn(move || {
-        let last = transfer(&agent, &url, &sender).map_or_else(Event::Failed, |()| Event::End);
+        let last = transfer(&agent, &url, total, &sender).map_or_else(Event::Failed, |()| Event::End);
         // Nobody needs the event if the receiver is gone.
         let _ = sender.send(last);
     })?;
     Ok(events)
 }
 
-fn transfer(agent: &ureq::Agent, url: &str, sender: &SyncSender<Event>) -> Result<(), ureq::Error> {
-    let mut response = agent.get(url).call()?;
+fn transfer(
+    agent: &ureq::Agent,
+    url: &str,
+    total: Duration,
+    sender: &SyncSender<Event>,
+) -> Result<(), ureq::Error> {
+    let mut response = agent.get(url).config().timeout_global(Some(total)).build().call()?;
     let mut is_wanted = sender.send(Event::Response(response.body().content_length())).is_ok();
     let mut body = response.body_mut().as_reader();
     let mut chunk = vec![0; CHUNK];

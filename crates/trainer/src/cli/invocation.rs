@@ -7,7 +7,6 @@ use std::{
 };
 
 use clap::ArgMatches;
-use mnist_data::DatasetKind;
 use mnist_report::notes::quote;
 
 use super::{Format, settings::data_dir_variable};
@@ -18,8 +17,9 @@ pub struct Invocation {
     /// The command that resumes this one, without the folder.
     resume: Vec<String>,
     has_data_dir: bool,
-    /// Whether the command works on MNIST, as far as the flags alone can tell.
-    pub is_for_mnist: bool,
+    /// Whether a configuration file or an earlier result has settings too: without `--data-dir`, it may name another
+    /// folder.
+    pub has_settings_elsewhere: bool,
     config: Option<PathBuf>,
     /// The folder that the environment names.
     variable: Option<PathBuf>,
@@ -46,15 +46,10 @@ impl Invocation {
         }
         // Not every command has these flags.
         let path = |flag: &str| command.try_get_one::<PathBuf>(flag).ok().flatten().cloned();
-        let is_for_mnist = match command.try_get_one::<DatasetKind>("dataset") {
-            Ok(Some(kind)) => *kind == DatasetKind::Mnist,
-            // A configuration file, and the settings of a run or a comparison, can name another data set.
-            _ => ["config", "run", "comparison"].into_iter().all(|flag| path(flag).is_none()),
-        };
         Self {
             resume: resuming(arguments, matches, command),
             has_data_dir: path("data_dir").is_some(),
-            is_for_mnist,
+            has_settings_elsewhere: ["config", "run", "comparison"].iter().any(|flag| path(flag).is_some()),
             config: path("config"),
             variable: data_dir_variable(),
         }
@@ -138,16 +133,14 @@ mod tests {
     }
 
     #[test]
-    fn the_flags_tell_whether_the_command_is_for_mnist() {
+    fn settings_of_a_file_or_a_result_are_known() {
         for (arguments, expected) in [
-            (&["train", "--data-dir", "here"][..], true),
-            (&["data", "verify", "--dataset", "mnist", "--config", "c.toml"], true),
-            (&["train", "--dataset", "idx", "--data-dir", "here"], false),
-            (&["train", "--config", "c.toml"], false),
-            (&["evaluate", "run"], false),
-            (&["report", "runs/all"], false),
+            (&["train", "--data-dir", "here"][..], false),
+            (&["train", "--config", "c.toml"], true),
+            (&["evaluate", "run"], true),
+            (&["report", "runs/all"], true),
         ] {
-            assert_eq!(invocation(arguments).is_for_mnist, expected, "{arguments:?}");
+            assert_eq!(invocation(arguments).has_settings_elsewhere, expected, "{arguments:?}");
         }
     }
 

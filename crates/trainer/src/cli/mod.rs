@@ -36,7 +36,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Describe a data set, download MNIST or check its files
+    /// Describe a data set, download a known one or check its files
     #[command(subcommand, arg_required_else_help = false)]
     #[command(after_help = "Example: mnist-trainer data summary")]
     Data(DataCommand),
@@ -90,10 +90,10 @@ pub enum DataCommand {
     /// Show the shape, pixel range, mean, standard deviation and class counts of both splits
     #[command(after_help = "Example: mnist-trainer data summary --format json")]
     Summary(DataArgs),
-    /// Download MNIST (11 MB) into the cache, unless it is already there
+    /// Download a known data set into the cache, unless it is already there
     #[command(after_help = "Example: mnist-trainer data fetch")]
     Fetch(DataArgs),
-    /// Check MNIST's files against their checksums, or another data set for completeness
+    /// Check a known data set's files against their checksums, or another data set for completeness
     #[command(after_help = "Example: mnist-trainer data verify --data-dir ~/mnist")]
     Verify(DataArgs),
 }
@@ -433,9 +433,12 @@ pub struct DatasetFlags {
     /// Kind of data set [default: mnist]
     #[arg(long, value_name = "KIND", value_parser = values::dataset())]
     pub dataset: Option<DatasetKind>,
-    /// Folder of the data set [default for mnist: $MNIST_DATA_DIR, else the cache]
+    /// Folder of the data set [default: the cache, for mnist first $MNIST_DATA_DIR]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Download a known data set from this web folder only [default for mnist: $MNIST_MIRROR]
+    #[arg(long, value_name = "URL", conflicts_with = "data_dir")]
+    pub mirror: Option<String>,
     /// Resize pictures to this size (only --dataset folder) [default: all must have the same size]
     #[arg(long, value_name = "HxW")]
     pub resize: Option<Size>,

@@ -35,11 +35,13 @@ fn mirror_variable() -> Option<String> {
 }
 
 impl DatasetFlags {
-    /// Merges these flags with the settings of a file. If neither names the folder of MNIST, the environment does.
+    /// Merges these flags with the settings of a file. If neither names the folder or the mirror of MNIST, the
+    /// environment does.
     pub fn over(self, below: Overrides) -> Overrides {
         let flags = Overrides {
             dataset: self.dataset,
             data_dir: self.data_dir,
+            mirror: self.mirror,
             resize: self.resize,
             color_mode: self.color_mode,
             ..Overrides::default()
@@ -48,7 +50,8 @@ impl DatasetFlags {
         let is_mnist = merged.dataset.unwrap_or_default() == DatasetKind::Mnist;
         let from_environment = || data_dir_variable().filter(|_| is_mnist);
         let data_dir = merged.data_dir.clone().or_else(from_environment);
-        Overrides { data_dir, mirror: merged.mirror.clone().or_else(mirror_variable), ..merged }
+        let mirror = merged.mirror.clone().or_else(|| mirror_variable().filter(|_| is_mnist));
+        Overrides { data_dir, mirror, ..merged }
     }
 }
 
@@ -64,7 +67,8 @@ impl RunDatasetFlags {
     pub fn over(self, run: &DatasetSettings) -> Result<DatasetSettings, TrainingError> {
         let Self { dataset, data_dir, resize, color_mode } = self;
         let saved = run.as_overrides(dataset);
-        DatasetSettings::resolve(&DatasetFlags { dataset, data_dir, resize, color_mode }.over(saved))
+        let flags = DatasetFlags { dataset, data_dir, mirror: None, resize, color_mode };
+        DatasetSettings::resolve(&flags.over(saved))
     }
 }
 

@@ -24,7 +24,13 @@ pub fn scaling() -> impl TypedValueParser<Value = Scaling> {
 
 pub fn dataset() -> impl TypedValueParser<Value = DatasetKind> {
     one_of([
-        PossibleValue::new("mnist").help("The handwritten digits, downloaded if they are missing"),
+        PossibleValue::new("mnist")
+            .help("Handwritten digits, downloaded if they are missing, like the next five"),
+        PossibleValue::new("fashion-mnist").help("Articles of clothing"),
+        PossibleValue::new("kmnist").help("Handwritten Japanese characters"),
+        PossibleValue::new("emnist-balanced").help("Handwritten digits and letters (a download of 562 MB)"),
+        PossibleValue::new("cifar10").help("Color photos in 10 classes"),
+        PossibleValue::new("cifar100").help("Color photos in 100 classes"),
         PossibleValue::new("idx").help("Four IDX files in MNIST's format"),
         PossibleValue::new("folder").help("Pictures in train/<class>/ and test/<class>/"),
     ])
@@ -96,7 +102,7 @@ mod tests {
         assert_eq!(parses(&scaling()), preset_names().len());
         assert_eq!(
             [parses(&dataset()), parses(&color_mode()), parses(&backend()), parses(&export_to())],
-            [3, 2, 4, 3]
+            [8, 2, 4, 3]
         );
     }
 

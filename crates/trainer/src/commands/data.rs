@@ -1,4 +1,4 @@
-//! `data`: describes a data set, downloads MNIST, checks the files.
+//! `data`: describes a data set, downloads a known one, checks the files.
 
 use std::path::PathBuf;
 
@@ -17,6 +17,7 @@ use crate::{
     command_error::HintedError,
     layout::table,
     terminal::Terminal,
+    wording::{fetching, other_files},
 };
 
 #[derive(Serialize)]
@@ -136,19 +137,18 @@ fn summarize(images: &Images, classes: usize, terminal: &Terminal) -> Result<Spl
 fn verify(settings: &DatasetSettings, terminal: &Terminal) -> Result<()> {
     let files = watched(terminal, |progress| settings.source().verify(progress))?;
     // Other data sets have no known checksums; their files were checked for completeness.
-    let are_mnist = files.are_mnist().filter(|_| settings.dataset == DatasetKind::Mnist);
-    let list = list(&files, |file| Some(are_mnist.is_none_or(|known| known[file])), terminal)?;
+    let are_known = files.are_known();
+    let list = list(&files, |file| Some(are_known.as_ref().is_none_or(|known| known[file])), terminal)?;
     terminal.result(&list, || describe(&list))?;
     match list.files.iter().find(|file| file.ok == Some(false)) {
         None => Ok(()),
         Some(file) => {
             let path = list.folder.join(&file.sum.name);
-            let message =
-                format!("{} is not MNIST's file: its SHA-256 is {}", path.display(), file.sum.sha256);
-            let hint = if settings.data_dir.is_some() {
-                "for IDX files other than MNIST's, use --dataset idx"
-            } else {
-                "remove it, then run `mnist-trainer data fetch`"
+            let (path, title) = (path.display(), settings.dataset.title());
+            let message = format!("{path} is not {title}'s file: its SHA-256 is {}", file.sum.sha256);
+            let hint = match &settings.data_dir {
+                Some(_) => other_files(settings.dataset),
+                None => format!("remove it, then run `{}`", fetching(settings.dataset)),
             };
             Err(HintedError::new(message, hint).into())
         }
@@ -173,9 +173,9 @@ fn list(files: &Files, ok: impl Fn(usize) -> Option<bool>, terminal: &Terminal) 
 fn describe(list: &FileList) -> String {
     let rows = list.files.iter().map(|file| {
         let verdict = match file.ok {
-            // Fetching has already checked MNIST's checksums.
+            // Fetching has already checked the known checksums.
             None => "–",
-            Some(true) if list.dataset == DatasetKind::Mnist => "ok",
+            Some(true) if list.dataset.known().is_some() => "ok",
             Some(true) => "complete",
             Some(false) => "WRONG",
         };

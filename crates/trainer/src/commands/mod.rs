@@ -84,8 +84,8 @@ fn describe_machine(trained: &str, settings: &TrainingSettings) -> String {
 fn describe_dataset(settings: &DatasetSettings) -> String {
     let folder = settings.data_dir.as_deref().unwrap_or(Path::new("")).display();
     match settings.dataset {
-        DatasetKind::Mnist => "MNIST".into(),
         DatasetKind::Idx => format!("the IDX files in {folder}"),
         DatasetKind::Folder => format!("the pictures in {folder}"),
+        known => known.title().into(),
     }
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use mnist_comparison::catalog::{
     Answers, Catalog, Details, Entry, EntryKind, EntryState, ResultDifference, compare_results,
 };
-use mnist_data::input::shown;
+use mnist_data::{DatasetKind, input::shown};
 use mnist_report::numbers::{count, loss, percent, plural};
 use mnist_training::{Observer, settings::Difference};
 use serde::Serialize;
@@ -76,7 +76,9 @@ fn date(entry: &Entry) -> String {
 
 fn dataset(entry: &Entry) -> String {
     let kind = entry.dataset.as_deref().unwrap_or(MISSING);
-    match entry.data_dir.as_deref().and_then(Path::file_name).filter(|_| kind != "mnist") {
+    // The name of a known data set says more than that of its folder.
+    let is_known = kind.parse().is_ok_and(|kind: DatasetKind| kind.known().is_some());
+    match entry.data_dir.as_deref().and_then(Path::file_name).filter(|_| !is_known) {
         Some(folder) => format!("{kind} {}", shown(folder)),
         None => kind.to_owned(),
     }

@@ -47,7 +47,7 @@ fn bash_completes_flags_after_a_subcommand_and_values_after_a_flag() {
         ("mnist-trainer train --scaling st", &["standardize"]),
         ("mnist-trainer scale --scaling z", &["zca"]),
         ("mnist-trainer compare --scalings cent", &["center"]),
-        ("mnist-trainer train --scaling center --dataset ", &["mnist", "idx", "folder"]),
+        ("mnist-trainer train --scaling center --dataset c", &["cifar10", "cifar100"]),
         ("mnist-trainer evaluate run --color-mode ", &["grayscale", "rgb"]),
         ("mnist-trainer bench --backend n", &["ndarray"]),
         ("mnist-trainer --quiet predict run --backend f", &["flex"]),

@@ -82,8 +82,64 @@ fn missing_file_gets_the_advice_for_its_data_set() {
     }
     let idx = "hint: check --data-dir: it must contain the four IDX files";
     assert_eq!(advice("train --scaling none --dataset idx --data-dir ."), idx);
+    let fashion = "hint: check --data-dir, or leave it out to download Fashion-MNIST";
+    assert_eq!(advice("data verify --dataset fashion-mnist --data-dir ."), fashion);
     let config = "hint: check `data_dir` in c.toml: it must contain the four IDX files";
     assert_eq!(advice("compare --config c.toml"), config);
+}
+
+#[test]
+fn data_set_of_a_configuration_file_gets_its_own_advice() {
+    let config = "dataset = 'cifar10'\ndata_dir = '.'\n";
+    let archive = "it must contain cifar-10-binary.tar.gz, or all of its .bin files";
+    for (command, expected) in [
+        ("compare --config c.toml", "check `data_dir` in c.toml: "),
+        ("compare --config c.toml --data-dir .", "check --data-dir: "),
+    ] {
+        let seen = failing(command).with_file("c.toml", config).fails(1, "neither cifar-10-binary.tar.gz");
+        assert_contains(&seen, [&*format!("hint: {expected}{archive}")]);
+    }
+
+    let mut verify =
+        failing("data verify --config c.toml").with_file("c.toml", "dataset = 'emnist-balanced'\n");
+    let cache = verify.folder.path().join("cache");
+    verify.command.env("XDG_CACHE_HOME", &cache).env("HOME", &cache);
+    let seen = verify.fails(1, "emnist-balanced does not exist or is not a folder");
+    let fetch = "hint: download EMNIST Balanced with `mnist-trainer data fetch --dataset emnist-balanced`";
+    assert_contains(&seen, [fetch]);
+}
+
+#[test]
+fn packed_or_decompressed_files_get_usable_advice() {
+    let verify = failing("data verify --dataset emnist-balanced --data-dir .").with_file("gzip.zip", "");
+    let seen = verify.fails(1, "gzip.zip is not unpacked");
+    assert_contains(&seen, ["hint: run `unzip -d "]);
+    let verify =
+        failing("data verify --dataset kmnist --data-dir .").with_file("train-images-idx3-ubyte", "");
+    let seen = verify.fails(1, "train-images-idx3-ubyte is decompressed, but only ");
+    assert_contains(&seen, ["hint: use --dataset idx, or get the .gz files"]);
+}
+
+#[test]
+fn mirror_with_a_folder_is_refused() {
+    for command in ["data verify --dataset idx", "train --scaling none", "compare --dataset cifar10"] {
+        let command = format!("{command} --data-dir . --mirror http://localhost");
+        let seen = failing(&command).fails(2, "");
+        assert_contains(&seen, ["--mirror", "--data-dir"]);
+    }
+}
+
+#[test]
+fn known_data_sets_have_caches_of_their_own() {
+    for (name, title) in [("fashion-mnist", "Fashion-MNIST"), ("cifar10", "CIFAR-10")] {
+        let mut verify = failing(&format!("data verify --dataset {name}"));
+        let cache = verify.folder.path().join("cache");
+        // The variables are for MNIST only.
+        verify.command.env("MNIST_DATA_DIR", "nowhere").env("XDG_CACHE_HOME", &cache).env("HOME", &cache);
+        let seen = verify.fails(1, &format!("{name} does not exist or is not a folder"));
+        let hint = format!("hint: download {title} with `mnist-trainer data fetch --dataset {name}`");
+        assert_contains(&seen, [&*hint]);
+    }
 }
 
 #[test]

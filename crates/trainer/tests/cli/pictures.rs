@@ -277,6 +277,15 @@ fn pictures_with_sixteen_bits_or_a_palette_train_as_with_eight_bits() {
 }
 
 #[test]
+fn classes_without_test_pictures_give_a_warning() {
+    let folder = folder_with_fruit();
+    fs::remove_dir_all(folder.path().join("data/test/fig")).unwrap();
+    let output = trainer_in(folder.path(), "data summary --dataset folder --data-dir data").output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(stderr(&output).trim(), "warning: 1 of 3 classes have no test pictures: fig");
+}
+
+#[test]
 fn one_training_picture_is_enough_and_gives_a_warning_about_its_standard_deviation() {
     let folder = tempdir().unwrap();
     for split in ["train", "test"] {

@@ -219,7 +219,7 @@ fn mirror_that_is_not_a_url_is_refused() {
     let folder = tempdir().unwrap();
     let output = fetch_from("/data/mnist", folder.path()).output().unwrap();
     assert_refused(&output, 1, "the mirror `/data/mnist` is not a URL that starts with http:// or https://");
-    assert_contains(&stderr(&output), ["hint: check the environment variable MNIST_MIRROR"]);
+    assert_contains(&stderr(&output), ["hint: check --mirror, the environment variable MNIST_MIRROR"]);
 }
 
 #[test]
