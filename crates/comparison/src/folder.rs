@@ -37,9 +37,12 @@ pub const TABLES: &str = "tables";
 /// Name of the folder that contains the report's figures.
 pub const FIGURES: &str = "figures";
 
+/// Name of the folder that contains the runs' events for TensorBoard, unless they are written elsewhere.
+pub const TENSORBOARD: &str = "tensorboard";
+
 /// Identifies the folder of a comparison.
 pub const COMPARISON: ResultKind = ResultKind {
-    contents: &[CONFIG, PLAN, RESULT, PAGE, MARKDOWN, TABLE, TABLES, FIGURES, RUNS, LOCK],
+    contents: &[CONFIG, PLAN, RESULT, PAGE, MARKDOWN, TABLE, TABLES, FIGURES, TENSORBOARD, RUNS, LOCK],
     mark: CONFIG,
     state,
     is_resumable: true,

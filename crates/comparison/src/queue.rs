@@ -17,7 +17,7 @@ use burn::data::dataset::Dataset;
 use mnist_training::{
     Experiment, FinishedRun, Network, Observer, TrainingError,
     backend::in_pool,
-    observer::{Task, TaskProgress},
+    observer::{RunProgress, Task, TaskProgress},
 };
 
 use crate::{
@@ -269,6 +269,10 @@ impl Observer for OneOfMany<'_, '_> {
             }
             _ => observer.begin(task),
         }
+    }
+
+    fn progress(&self, run: &RunProgress) {
+        self.overall.observer.progress(run);
     }
 
     fn wants_stop(&self) -> bool {

@@ -107,7 +107,9 @@ impl<'a, N: Network> Experiment<'a, N> {
         }
         let training = TrainingLoop::new(settings, self.data, fitted.clone(), self.device.clone(), observer);
         checkpoints.append_rows(&state.progress)?;
-        let (ending, state) = training.run(state, &mut Monitor::new(&training, &mut checkpoints))?;
+        let mut monitor = Monitor::new(&training, path, &self.data.files, &state.progress, &mut checkpoints);
+        let (ending, state) = training.run(state, &mut monitor)?;
+        drop(monitor);
         if ending == Ending::Stopped {
             checkpoints.save(&state)?;
             return Err(TrainingError::Resumable(path.to_owned()));

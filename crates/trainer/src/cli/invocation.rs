@@ -87,6 +87,9 @@ fn resuming(arguments: &[OsString], matches: &ArgMatches, command: &ArgMatches) 
     if let Ok(Some(jobs)) = command.try_get_one::<NonZeroU32>("jobs") {
         words.extend(["--jobs".to_owned(), jobs.to_string()]);
     }
+    if let Ok(Some(folder)) = command.try_get_one::<PathBuf>("tensorboard") {
+        words.extend(["--tensorboard".to_owned(), folder.to_string_lossy().into_owned()]);
+    }
     if matches.get_one::<Format>("format") == Some(&Format::Json) {
         words.extend(["--format".to_owned(), "json".to_owned()]);
     }
@@ -115,6 +118,10 @@ mod tests {
         for (arguments, expected) in [
             (&["train", "--scaling", "center", "--epochs=9"][..], "train --resume runs/it"),
             (&["compare", "--out", "here", "--jobs=2"], "compare --jobs 2 --resume runs/it"),
+            (
+                &["train", "--tensorboard", "events", "--out", "here"],
+                "train --tensorboard events --resume runs/it",
+            ),
             (&["compare", "--out=here", "--force", "--quiet"], "compare --quiet --resume runs/it"),
             (&["compare", "--resume", "here", "--seeds", "3"], "compare --resume runs/it"),
             (&["train", "--out", "here", "--resume"], "train --resume runs/it"),

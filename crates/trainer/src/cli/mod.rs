@@ -186,15 +186,29 @@ pub struct CompareArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example: mnist-trainer report runs/compare-normalize-center-standardize-20261122T120000Z"
-)]
+#[command(after_help = "Examples:
+  mnist-trainer report runs/compare-normalize-center-standardize-20261122T120000Z
+  mnist-trainer report runs/tutorial --to tensorboard")]
 pub struct ReportArgs {
     /// Folder of a comparison, finished or not
     pub comparison: PathBuf,
     /// New folder of the data set, if it has moved
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Also send the finished runs to an experiment tracker
+    #[arg(long, value_name = "TRACKER", value_enum)]
+    pub to: Option<Tracker>,
+    /// Folder of the events for TensorBoard, which contains a folder per run [default: `tensorboard` in the
+    /// comparison's folder]
+    #[arg(long, value_name = "DIR", requires = "to")]
+    pub out: Option<PathBuf>,
+}
+
+/// A program that shows and compares runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Tracker {
+    /// Event files, for `tensorboard --logdir`.
+    Tensorboard,
 }
 
 #[derive(Debug, Args)]
@@ -482,6 +496,9 @@ pub struct OutFlags {
     /// Delete the earlier result in the output folder and start over
     #[arg(long, requires = "out")]
     pub force: bool,
+    /// Also write events for TensorBoard below DIR, in a folder per run
+    #[arg(long, value_name = "DIR")]
+    pub tensorboard: Option<PathBuf>,
 }
 
 /// The output of an export, which is written at once, so that there is nothing to resume.

@@ -3,15 +3,19 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use mnist_comparison::{Comparison, ComparisonFolder, FittedScalings, folder::PAGE};
+use mnist_comparison::{
+    Comparison, ComparisonFolder, FittedScalings,
+    folder::{PAGE, TENSORBOARD},
+};
 use mnist_data::input::shown;
 use mnist_model::ModelConfig;
-use mnist_report::{Findings, SampleImages, notes, previews, tables};
+use mnist_report::{Findings, SampleImages, notes, notes::quote, previews, tables};
+use mnist_trackers::{TrackedRun, tensorboard};
 use mnist_training::{ExperimentData, Observer};
 use serde::Serialize;
 
 use crate::{
-    cli::ReportArgs,
+    cli::{ReportArgs, Tracker},
     command_error::HintedError,
     interrupt,
     layout::{fit_stdout, table},
@@ -59,14 +63,23 @@ pub fn run(args: ReportArgs, terminal: &Terminal) -> Result<()> {
         );
     }
     let comparison = folder.comparison();
-    let files = {
+    let mut files = {
         let _lock = folder.lock(terminal)?;
         mnist_report::write(&Findings::new(&folder, &comparison, samples.as_ref())?)?
     };
+    let mut tracker = String::new();
+    if let Some(Tracker::Tensorboard) = args.to {
+        let root = args.out.unwrap_or_else(|| args.comparison.join(TENSORBOARD));
+        let test = samples.as_ref().map(|samples| &samples.test);
+        for run in TrackedRun::of_comparison(&folder) {
+            files.push(tensorboard::write(&root, &run, test)?);
+        }
+        tracker = format!("\nTensorBoard: tensorboard --logdir {}", quote(&root.to_string_lossy()));
+    }
     let result = ReportResult { comparison: args.comparison, files };
     terminal.result(&result, || {
         let page = result.comparison.join(PAGE);
-        format!("{}\nreport: {}", describe_comparison(&comparison), shown(&page))
+        format!("{}\nreport: {}{tracker}", describe_comparison(&comparison), shown(&page))
     })
 }
 

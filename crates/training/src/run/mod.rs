@@ -18,8 +18,8 @@ use crate::{
     files::{self, CONFIG, RESULT, ResultKind, State, sha256},
     lock::is_locked,
     prediction::LabelledPrediction,
+    progress::EpochMetrics,
     settings::{Overrides, RunSettings},
-    training_loop::EpochMetrics,
     weights,
 };
 
