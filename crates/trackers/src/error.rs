@@ -5,6 +5,8 @@ use std::fmt;
 use mnist_report::ReportError;
 use mnist_training::TrainingError;
 
+use crate::mlflow::MlflowError;
+
 /// The reason why results could not be sent to a tracker.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -17,6 +19,9 @@ pub enum TrackerError {
         /// Why it could not be encoded.
         reason: String,
     },
+    /// MLflow could not be reached, or refused something.
+    #[error(transparent)]
+    Mlflow(#[from] MlflowError),
     /// A picture could not be drawn.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -36,7 +41,7 @@ impl TrackerError {
         match self {
             Self::Report(error) => error.is_interrupt(),
             Self::Training(error) => error.is_interrupt(),
-            Self::Encode { .. } => false,
+            Self::Encode { .. } | Self::Mlflow(_) => false,
         }
     }
 }

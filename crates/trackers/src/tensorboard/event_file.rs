@@ -72,7 +72,7 @@ impl Events {
         self.summary(0, seconds, tag, Some(metadata), None);
     }
 
-    fn summary(
+    pub fn summary(
         &mut self,
         step: u64,
         seconds: f64,

@@ -6,6 +6,8 @@ mod event_file;
 mod hyperparameters;
 mod live;
 mod messages;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fs,

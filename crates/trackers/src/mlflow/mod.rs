@@ -1,0 +1,343 @@
+//! MLflow: sends a comparison to a server, as a run with a nested run per training.
+//!
+//! Nothing is sent twice. Each run has a tag with its own name, by which it is found again. A run that arrived only in
+//! part is still marked as running: it is deleted and sent again.
+
+mod client;
+mod error;
+
+use std::{thread, time::Duration};
+
+use mnist_comparison::{
+    Comparison, ComparisonFolder,
+    folder::{MARKDOWN, PAGE, TABLE},
+};
+use mnist_model::ModelConfig;
+use mnist_training::{
+    Observer, Predictor, TrainingError,
+    backend::default_cpu,
+    export::{ExportedFile, onnx_file},
+    files::{self, CONFIG},
+    predictor::TrainedModel,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{TrackedRun, TrackerError, tracked_run::Metric};
+use client::Client;
+
+pub use client::Credentials;
+pub use error::MlflowError;
+
+/// Most metrics in a request.
+const MOST_METRICS: usize = 1000;
+
+/// The tag with the name of a run, see [`TrackedRun::name`].
+const NAME: &str = "mnist_trainer.run";
+
+/// The tag that makes a run a nested one.
+const PARENT: &str = "mlflow.parentRunId";
+
+/// Limit for the size of a file to send, in bytes.
+const MOST_FILE: u64 = 256 << 20;
+
+/// A server and an experiment on it.
+pub struct Mlflow {
+    /// The URL of the server.
+    pub uri: String,
+    /// The name of the experiment. It is created if it does not exist.
+    pub experiment: String,
+    /// Who sends the runs.
+    pub credentials: Credentials,
+    /// The pause before the second attempt of a request. Each further pause is twice as long.
+    pub pause: Duration,
+}
+
+/// The pauses before the second, third and fourth attempt, in units of [`Mlflow::pause`].
+const PAUSES: [u32; 3] = [1, 2, 4];
+
+/// What was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Sent {
+    /// The URL of the experiment's page.
+    pub page: String,
+    /// Name of the experiment.
+    pub experiment: String,
+    /// MLflow's id of the run of the comparison.
+    pub run_id: String,
+    /// Number of trainings that were sent.
+    pub sent: usize,
+    /// Number of trainings that had arrived before.
+    pub already_there: usize,
+}
+
+impl Mlflow {
+    /// Sends the finished runs of a comparison, with its report and the models as ONNX.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or refuses something, a file of the comparison cannot be read, or the observer
+    /// asks to stop. What has arrived stays there.
+    pub fn send(
+        &self,
+        folder: &ComparisonFolder,
+        comparison: &Comparison,
+        observer: &dyn Observer,
+    ) -> Result<Sent, TrackerError> {
+        let client = Client::new(&self.uri, &self.credentials)?;
+        let runs = TrackedRun::of_comparison(folder);
+        let sender = Sender { client: &client, observer, pause: self.pause };
+        let experiment = sender.retry(|| experiment(&client, &self.experiment))?;
+        let parent = sender.retry(|| sender.parent(&experiment, folder, comparison))?;
+        let (mut sent, mut already_there) = (0, 0);
+        for run in &runs {
+            match sender.retry(|| sender.run(&experiment, &parent, run)) {
+                Ok(true) => sent += 1,
+                Ok(false) => already_there += 1,
+                Err(TrackerError::Mlflow(cause)) => {
+                    let (arrived, of, cause) = (sent + already_there, runs.len(), Box::new(cause));
+                    return Err(MlflowError::Incomplete { arrived, of, cause }.into());
+                }
+                Err(other) => return Err(other),
+            }
+            observer.note(&format!("MLflow has {} of {} runs", sent + already_there, runs.len()));
+        }
+        sender.report(&parent, folder)?;
+        Ok(Sent {
+            page: format!("{}/#/experiments/{experiment}", client.uri()),
+            experiment: self.experiment.clone(),
+            run_id: parent.id,
+            sent,
+            already_there,
+        })
+    }
+}
+
+/// Returns the id of the experiment. Creates it if it does not exist.
+fn experiment(client: &Client, name: &str) -> Result<String, TrackerError> {
+    let found = match client.get("experiments/get-by-name", [("experiment_name", name)]) {
+        Err(MlflowError::Refused { code, .. }) if code == "RESOURCE_DOES_NOT_EXIST" => {
+            client.post("experiments/create", &json!({ "name": name }))?
+        }
+        other => other?,
+    };
+    // An experiment that was created is an id alone.
+    let experiment = found.get("experiment").unwrap_or(&found);
+    let id = text(experiment, "experiment_id")?.to_owned();
+    if experiment["lifecycle_stage"] == "deleted" {
+        return Err(MlflowError::ExperimentDeleted { name: name.to_owned(), id }.into());
+    }
+    Ok(id)
+}
+
+/// A run of MLflow.
+struct Remote {
+    id: String,
+    artifact_uri: String,
+    is_running: bool,
+}
+
+impl Remote {
+    fn of(run: &Value) -> Result<Self, MlflowError> {
+        let info = &run["info"];
+        Ok(Self {
+            id: text(info, "run_id")?.to_owned(),
+            artifact_uri: text(info, "artifact_uri")?.to_owned(),
+            is_running: info["status"] == "RUNNING",
+        })
+    }
+}
+
+struct Sender<'a> {
+    client: &'a Client,
+    observer: &'a dyn Observer,
+    pause: Duration,
+}
+
+impl Sender<'_> {
+    /// Repeats something that can be repeated, while the server cannot be reached.
+    fn retry<T>(&self, send: impl Fn() -> Result<T, TrackerError>) -> Result<T, TrackerError> {
+        let mut pauses = PAUSES.iter();
+        loop {
+            if self.observer.wants_stop() {
+                return Err(TrainingError::Interrupted.into());
+            }
+            match (send(), pauses.next()) {
+                (Err(TrackerError::Mlflow(error)), Some(pause)) if error.is_temporary() => {
+                    thread::sleep(self.pause * *pause);
+                }
+                (outcome, _) => return outcome,
+            }
+        }
+    }
+
+    /// Returns the runs with this name, nested in the run `parent`.
+    fn find(&self, experiment: &str, name: &str, parent: Option<&str>) -> Result<Vec<Remote>, TrackerError> {
+        let quoted = |text: &str| format!("'{}'", text.replace('\'', "_"));
+        let mut filter = format!("tags.`{NAME}` = {}", quoted(name));
+        if let Some(parent) = parent {
+            filter = format!("{filter} and tags.`{PARENT}` = {}", quoted(parent));
+        }
+        let found = self.client.post(
+            "runs/search",
+            &json!({ "experiment_ids": [experiment], "filter": filter, "run_view_type": "ACTIVE_ONLY" }),
+        )?;
+        let runs = found["runs"].as_array().into_iter().flatten();
+        Ok(runs.map(Remote::of).collect::<Result<_, _>>()?)
+    }
+
+    fn create(
+        &self,
+        experiment: &str,
+        name: &str,
+        began: f64,
+        tags: &[(&str, String)],
+    ) -> Result<Remote, TrackerError> {
+        let body = json!({
+            "experiment_id": experiment, "run_name": name, "start_time": milliseconds(began), "tags": pairs(tags),
+        });
+        Ok(Remote::of(&self.client.post("runs/create", &body)?["run"])?)
+    }
+
+    fn end(&self, run: &Remote, status: &str, time: f64) -> Result<(), TrackerError> {
+        let body = json!({ "run_id": run.id, "status": status, "end_time": milliseconds(time) });
+        self.client.post("runs/update", &body)?;
+        Ok(())
+    }
+
+    /// Returns the run of the comparison, with its verdict. Creates it if it does not exist.
+    fn parent(
+        &self,
+        experiment: &str,
+        folder: &ComparisonFolder,
+        comparison: &Comparison,
+    ) -> Result<Remote, TrackerError> {
+        let name = folder.path().canonicalize().unwrap_or_else(|_| folder.path().to_owned());
+        let name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // The first run has a hash of the settings and the data; it stays when the comparison grows.
+        let first = folder.plan().runs.first().map_or("", |run| &run.name);
+        let identity = format!("{name} {first}").replace('\'', "_");
+        let runs = TrackedRun::of_comparison(folder);
+        let began = runs.iter().map(TrackedRun::began).fold(f64::INFINITY, f64::min);
+        let ended = runs.iter().map(|run| run.began() + run.run.result.seconds).fold(0.0, f64::max);
+        let remote = match self.find(experiment, &identity, None)?.into_iter().next() {
+            Some(found) => found,
+            None => self.create(experiment, &name, began, &[(NAME, identity)])?,
+        };
+        let mut tags = vec![
+            ("mlflow.note.content", format!("**{}**\n\n{}", comparison.headline, comparison.verdict)),
+            ("mnist_trainer.version", comparison.versions.mnist_trainer.clone()),
+        ];
+        tags.extend(runs.first().map(data_tag));
+        self.client.post("runs/log-batch", &json!({ "run_id": remote.id, "tags": pairs(&tags) }))?;
+        self.end(&remote, "FINISHED", ended)?;
+        Ok(remote)
+    }
+
+    /// Sends a training. Returns false if it had arrived before.
+    fn run(&self, experiment: &str, parent: &Remote, tracked: &TrackedRun) -> Result<bool, TrackerError> {
+        for found in self.find(experiment, &tracked.name, Some(&parent.id))? {
+            if !found.is_running {
+                return Ok(false);
+            }
+            self.client.post("runs/delete", &json!({ "run_id": found.id }))?;
+        }
+        let result = &tracked.run.result;
+        let tags = [
+            (NAME, tracked.name.clone()),
+            (PARENT, parent.id.clone()),
+            ("mlflow.source.name", "mnist-trainer".to_owned()),
+            ("mnist_trainer.arm", tracked.arm.clone()),
+            ("mnist_trainer.version", result.versions.mnist_trainer.clone()),
+            ("burn.version", result.versions.burn.clone()),
+            ("weights_sha256", result.weights_sha256.clone().unwrap_or_default()),
+            data_tag(tracked),
+        ];
+        let name = format!("{} seed {}", tracked.arm, result.seed);
+        let remote = self.create(experiment, &name, tracked.began(), &tags)?;
+        let parameters: Vec<(String, String)> =
+            tracked.parameters()?.into_iter().map(|(name, value)| (name, as_text(&value))).collect();
+        self.client.post("runs/log-batch", &json!({ "run_id": remote.id, "params": pairs(&parameters) }))?;
+        let began = tracked.began();
+        // JSON has no infinity and no NaN, with which the last point of a diverged run ends.
+        let metrics: Vec<Metric> =
+            tracked.metrics().into_iter().filter(|metric| metric.value.is_finite()).collect();
+        for part in metrics.chunks(MOST_METRICS) {
+            let metrics: Vec<Value> = part.iter().map(|metric| as_json(metric, began)).collect();
+            self.client.post("runs/log-batch", &json!({ "run_id": remote.id, "metrics": metrics }))?;
+        }
+        self.artifacts(&remote, tracked)?;
+        let status = if tracked.run.is_usable() { "FINISHED" } else { "FAILED" };
+        self.end(&remote, status, began + result.seconds)?;
+        Ok(true)
+    }
+
+    /// Sends the settings of a run, and its model as ONNX.
+    fn artifacts(&self, remote: &Remote, tracked: &TrackedRun) -> Result<(), TrackerError> {
+        let config = tracked.run.result.read_file(CONFIG)?;
+        if !self.client.put_artifact(&remote.artifact_uri, CONFIG, &config)? || !tracked.run.is_usable() {
+            return Ok(());
+        }
+        match onnx(tracked) {
+            Ok(model) => {
+                self.client.put_artifact(&remote.artifact_uri, model.name, &model.bytes)?;
+            }
+            Err(error) => self.observer.warning(&format!("{} has no model in MLflow: {error}", tracked.name)),
+        }
+        Ok(())
+    }
+
+    /// Sends the files of the report.
+    fn report(&self, parent: &Remote, folder: &ComparisonFolder) -> Result<(), TrackerError> {
+        for name in [PAGE, MARKDOWN, TABLE, CONFIG] {
+            let bytes = files::read(&folder.path().join(name), MOST_FILE)?;
+            let is_stored =
+                self.retry(|| Ok(self.client.put_artifact(&parent.artifact_uri, name, &bytes)?))?;
+            if !is_stored {
+                self.observer.warning(&format!(
+                    "MLflow has the numbers, but no report and no models: it stores files at {}, and takes them over \
+                     HTTP only from experiments of a server with `--serve-artifacts`",
+                    parent.artifact_uri
+                ));
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Exports a run's model, on a CPU.
+fn onnx(tracked: &TrackedRun) -> Result<ExportedFile, TrainingError> {
+    let trained = TrainedModel::open(tracked.folder())?;
+    let backend = default_cpu().unwrap_or(tracked.settings.training.backend);
+    let predictor: Predictor<_> = trained.load(&ModelConfig::new(), backend.open()?)?;
+    onnx_file(&predictor)
+}
+
+/// Returns the tag with the checksums of the data files.
+fn data_tag(tracked: &TrackedRun) -> (&'static str, String) {
+    /// Longest value of a tag that every store of MLflow takes.
+    const LONGEST: usize = 5000;
+    let sums: Vec<String> = tracked.data().iter().map(|sum| format!("{} {}", sum.sha256, sum.name)).collect();
+    (("data_sha256"), sums.join("\n").chars().take(LONGEST).collect())
+}
+
+fn pairs<K: AsRef<str>>(pairs: &[(K, String)]) -> Vec<Value> {
+    pairs.iter().map(|(key, value)| json!({ "key": key.as_ref(), "value": value })).collect()
+}
+
+fn as_json(metric: &Metric, began: f64) -> Value {
+    let timestamp = milliseconds(began + metric.seconds);
+    json!({ "key": metric.tag, "value": metric.value, "timestamp": timestamp, "step": metric.step })
+}
+
+fn as_text(value: &toml::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn milliseconds(seconds: f64) -> i64 {
+    (seconds * 1000.0).round() as i64
+}
+
+fn text<'a>(json: &'a Value, key: &'static str) -> Result<&'a str, MlflowError> {
+    json[key].as_str().ok_or(MlflowError::Missing(key))
+}

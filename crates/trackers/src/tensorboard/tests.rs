@@ -1,0 +1,157 @@
+use std::fs;
+
+use mnist_training::{
+    FinishedRun, RunSettings, TrainingSettings,
+    curve::CurvePoint,
+    progress::EpochMetrics,
+    run::{Machine, RunResult, Scores, Status, Versions},
+};
+use prost::Message;
+use tempfile::tempdir;
+
+use super::{
+    event_file::Events,
+    hyperparameters,
+    messages::{Content, Event, Image, SummaryValue, What},
+    write,
+};
+use crate::{TrackedRun, tracked_run::Metric};
+
+/// Events by TensorBoard's own writer, made by `scripts/golden_tensorboard.py`.
+const GOLDEN: &[u8] = include_bytes!("../../tests/golden/tensorboard.events");
+
+/// Reads the records of an event file. A record that is cut off ends the file.
+fn read(mut bytes: &[u8]) -> Vec<Event> {
+    let mut events = Vec::new();
+    while let Some((length, rest)) = bytes.split_first_chunk::<8>() {
+        let length = u64::from_le_bytes(*length) as usize;
+        let Some(data) = rest.get(4..4 + length) else { break };
+        events.push(Event::decode(data).unwrap());
+        bytes = &rest[4 + length + 4..];
+    }
+    events
+}
+
+fn values(events: Vec<Event>) -> Vec<(f64, i64, SummaryValue)> {
+    let value = |event: Event| match event.what {
+        Some(What::Summary(mut summary)) => Some((event.wall_time, event.step, summary.value.remove(0))),
+        _ => None,
+    };
+    events.into_iter().filter_map(value).collect()
+}
+
+fn settings() -> RunSettings {
+    RunSettings { seed: 3, scaling: "standardize".parse().unwrap(), training: TrainingSettings::default() }
+}
+
+fn finished_run() -> FinishedRun {
+    let result = RunResult {
+        run: "run".into(),
+        status: Status::Ok,
+        scaling: "standardize".into(),
+        seed: 3,
+        learning_rate: 0.001,
+        batch_size: 64,
+        backend: "flex".into(),
+        device: "Cpu".into(),
+        threads: 1,
+        machine: Machine { cpu: "a CPU".into(), cores: 2, os: "an OS".into() },
+        weights_sha256: None,
+        scaling_sha256: String::new(),
+        epochs: vec![EpochMetrics {
+            epoch: 1,
+            train_loss: 0.5,
+            train_accuracy: 0.75,
+            validation_loss: Some(0.25),
+            validation_accuracy: None,
+            seconds: 1.5,
+        }],
+        validation: None,
+        test: Some(Scores { loss: 0.125, accuracy: 0.96875 }),
+        confusion: Some(vec![vec![30, 1], vec![0, 1]]),
+        train_images: 640,
+        test_images: 32,
+        classes: 2,
+        class_names: None,
+        border_mean: None,
+        parameters: 1000,
+        seconds: 2.0,
+        finished: Some("2023-11-14T22:13:22Z".into()),
+        versions: Versions::current(),
+        data: Vec::new(),
+        files: Vec::new(),
+        diverged: None,
+    };
+    let point = CurvePoint { epoch: 1, step: 10, images: 640, loss: 0.5, accuracy: 0.75, seconds: 1.0 };
+    FinishedRun { result, curve: vec![point], predictions: Vec::new() }
+}
+
+#[test]
+fn events_have_the_same_bytes_as_those_of_tensorboards_own_writer() {
+    let began = 1_700_000_000.0;
+    let mut events = Events::begin(began);
+    hyperparameters::begin(&mut events, &settings(), began).unwrap();
+    events.metrics(&[
+        Metric { tag: "loss/train", step: 10, value: 0.1, seconds: 1.5 },
+        Metric { tag: "epoch_accuracy/train", step: 1, value: 0.975, seconds: 2.5 },
+    ]);
+    let png = Image { height: 2, width: 3, colorspace: 3, encoded_image_string: b"png".to_vec() };
+    events.summary(10, 2.5, "confusion_matrix", None, Some(Content::Image(png)));
+    hyperparameters::end(&mut events, began, 2.5, true);
+    // Says which event differs.
+    for (ours, theirs) in read(events.bytes()).iter().zip(read(GOLDEN)) {
+        assert_eq!(*ours, theirs);
+    }
+    assert_eq!(events.bytes(), GOLDEN);
+}
+
+#[test]
+fn written_run_has_its_metrics_and_images() {
+    let (folder, run) = (tempdir().unwrap(), finished_run());
+    let tracked = TrackedRun::single(&settings(), &run).unwrap();
+    let path = write(folder.path(), &tracked, None).unwrap();
+    let values = values(read(&fs::read(path).unwrap()));
+    let scalars = values.iter().filter_map(|(time, step, value)| match value.content {
+        Some(Content::SimpleValue(scalar)) => Some((value.tag.as_str(), *step, scalar, *time)),
+        _ => None,
+    });
+    let began = 1_700_000_000.0;
+    assert_eq!(
+        scalars.collect::<Vec<_>>(),
+        [
+            ("loss/train", 10, 0.5, began + 1.0),
+            ("accuracy/train", 10, 0.75, began + 1.0),
+            ("epoch_loss/train", 1, 0.5, began + 1.5),
+            ("epoch_accuracy/train", 1, 0.75, began + 1.5),
+            ("epoch_loss/validation", 1, 0.25, began + 1.5),
+            ("loss/test", 10, 0.125, began + 2.0),
+            ("accuracy/test", 10, 0.96875, began + 2.0),
+        ]
+    );
+    let images = values.iter().filter_map(|(_, _, value)| match &value.content {
+        Some(Content::Image(image)) => Some((value.tag.as_str(), image)),
+        _ => None,
+    });
+    for (tag, image) in images {
+        assert_eq!(tag, "confusion_matrix");
+        let png = image::load_from_memory(&image.encoded_image_string).unwrap();
+        assert_eq!((png.width() as i32, png.height() as i32), (image.width, image.height));
+    }
+}
+
+#[test]
+fn writing_a_run_again_replaces_its_events() {
+    let (folder, run) = (tempdir().unwrap(), finished_run());
+    let tracked = TrackedRun::single(&settings(), &run).unwrap();
+    let first = write(folder.path(), &tracked, None).unwrap();
+    let before = fs::read(&first).unwrap();
+    let of_run = first.parent().unwrap();
+    for foreign in ["events.out.tfevents.0000000001.host.1.0", "notes.txt"] {
+        fs::write(of_run.join(foreign), "another program's").unwrap();
+    }
+    fs::write(of_run.join("events.out.tfevents.0000000002.mnist-trainer"), "an interrupted run's").unwrap();
+    fs::write(of_run.join(".events.out.tfevents.0000000002.mnist-trainer.a1B2c3"), "a killed one's").unwrap();
+    assert_eq!(write(folder.path(), &tracked, None).unwrap(), first);
+    assert_eq!(fs::read(&first).unwrap(), before);
+    assert_eq!(fs::read_dir(of_run).unwrap().count(), 3, "the new file and those of others");
+}
