@@ -49,7 +49,9 @@ def value(content):
 
 def info(name):
     text = isinstance(PARAMETERS[name], str)
-    return api_pb2.HParamInfo(name=name, type=api_pb2.DATA_TYPE_STRING if text else api_pb2.DATA_TYPE_FLOAT64)
+    differs = name in ["scaling", "seed", "learning_rate", "batch_size"]
+    kind = api_pb2.DATA_TYPE_STRING if text else api_pb2.DATA_TYPE_FLOAT64
+    return api_pb2.HParamInfo(name=name, type=kind, differs=differs)
 
 
 experiment = api_pb2.Experiment(

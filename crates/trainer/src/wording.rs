@@ -15,6 +15,7 @@ use mnist_data::{
     scaling::preset_names,
 };
 use mnist_report::{ReportError, notes::quote, numbers::plural};
+use mnist_trackers::{TrackerError, mlflow::MlflowError};
 use mnist_training::TrainingError;
 
 use crate::{
@@ -34,6 +35,10 @@ pub fn wording(error: &anyhow::Error, invocation: &Invocation) -> (String, Optio
         of_comparison(error, invocation)
     } else if let Some(error) = error.downcast_ref::<ReportError>() {
         of_report(error, invocation)
+    } else if let Some(error) = error.downcast_ref::<TrackerError>() {
+        of_tracker(error, invocation)
+    } else if let Some(error) = error.downcast_ref::<MlflowError>() {
+        of_mlflow(error)
     } else if let Some(error) = error.downcast_ref::<TrainingError>() {
         of_training(error, invocation)
     } else if let Some(error) = error.downcast_ref::<DataError>() {
@@ -66,6 +71,33 @@ fn of_report(error: &ReportError, invocation: &Invocation) -> Wording {
             hint("export runs on the same data set together, others to another page")
         }
         ReportError::PageTooLarge(_) => hint("name fewer runs"),
+        _ => (None, None),
+    }
+}
+
+fn of_tracker(error: &TrackerError, invocation: &Invocation) -> Wording {
+    match error {
+        TrackerError::Mlflow(error) => of_mlflow(error),
+        TrackerError::Report(error) => of_report(error, invocation),
+        TrackerError::Training(error) => of_training(error, invocation),
+        _ => (None, None),
+    }
+}
+
+fn of_mlflow(error: &MlflowError) -> Wording {
+    match error {
+        MlflowError::NotAUrl(_) | MlflowError::NotMlflow { .. } => {
+            hint("check --tracking-uri; `mlflow server` starts a server")
+        }
+        MlflowError::Unreachable { .. } => hint("check --tracking-uri, and whether the server is running"),
+        MlflowError::PasswordInUrl => hint("use MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
+        MlflowError::Denied { .. } => {
+            hint("check MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")
+        }
+        MlflowError::ExperimentDeleted { id, .. } => hint(format!(
+            "restore it with `mlflow experiments restore --experiment-id {id}`, or choose another --experiment"
+        )),
+        MlflowError::Incomplete { .. } => hint("repeat the command to send the rest"),
         _ => (None, None),
     }
 }

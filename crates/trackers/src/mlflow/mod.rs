@@ -43,18 +43,12 @@ const MOST_FILE: u64 = 256 << 20;
 
 /// A server and an experiment on it.
 pub struct Mlflow {
-    /// The URL of the server.
-    pub uri: String,
-    /// The name of the experiment. It is created if it does not exist.
-    pub experiment: String,
-    /// Who sends the runs.
-    pub credentials: Credentials,
-    /// The pause before the second attempt of a request. Each further pause is twice as long.
-    pub pause: Duration,
+    client: Client,
+    experiment: String,
 }
 
-/// The pauses before the second, third and fourth attempt, in units of [`Mlflow::pause`].
-const PAUSES: [u32; 3] = [1, 2, 4];
+/// The pauses before the second, third and fourth attempt.
+const PAUSES: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 
 /// What was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -72,6 +66,14 @@ pub struct Sent {
 }
 
 impl Mlflow {
+    /// Names the experiment on the server at `uri`. It is created if it does not exist.
+    ///
+    /// # Errors
+    /// When `uri` is not the URL of a server, or contains a password.
+    pub fn new(uri: &str, experiment: &str, credentials: &Credentials) -> Result<Self, MlflowError> {
+        Ok(Self { client: Client::new(uri, credentials)?, experiment: experiment.to_owned() })
+    }
+
     /// Sends the finished runs of a comparison, with its report and the models as ONNX.
     ///
     /// # Errors
@@ -83,10 +85,9 @@ impl Mlflow {
         comparison: &Comparison,
         observer: &dyn Observer,
     ) -> Result<Sent, TrackerError> {
-        let client = Client::new(&self.uri, &self.credentials)?;
         let runs = TrackedRun::of_comparison(folder);
-        let sender = Sender { client: &client, observer, pause: self.pause };
-        let experiment = sender.retry(|| experiment(&client, &self.experiment))?;
+        let sender = Sender { client: &self.client, observer };
+        let experiment = sender.retry(|| experiment(&self.client, &self.experiment))?;
         let parent = sender.retry(|| sender.parent(&experiment, folder, comparison))?;
         let (mut sent, mut already_there) = (0, 0);
         for run in &runs {
@@ -103,7 +104,7 @@ impl Mlflow {
         }
         sender.report(&parent, folder)?;
         Ok(Sent {
-            page: format!("{}/#/experiments/{experiment}", client.uri()),
+            page: format!("{}/#/experiments/{experiment}", self.client.uri()),
             experiment: self.experiment.clone(),
             run_id: parent.id,
             sent,
@@ -150,7 +151,6 @@ impl Remote {
 struct Sender<'a> {
     client: &'a Client,
     observer: &'a dyn Observer,
-    pause: Duration,
 }
 
 impl Sender<'_> {
@@ -163,7 +163,7 @@ impl Sender<'_> {
             }
             match (send(), pauses.next()) {
                 (Err(TrackerError::Mlflow(error)), Some(pause)) if error.is_temporary() => {
-                    thread::sleep(self.pause * *pause);
+                    thread::sleep(*pause);
                 }
                 (outcome, _) => return outcome,
             }

@@ -11,6 +11,9 @@ use super::{
 };
 use crate::tracked_run::{TEST_ACCURACY, TEST_LOSS, parameters};
 
+/// The settings in which the runs of a comparison can differ. TensorBoard shows them first.
+const COMPARED: [&str; 4] = ["scaling", "seed", "learning_rate", "batch_size"];
+
 /// Adds the settings of a run that began at this time, in seconds since 1970.
 pub fn begin(events: &mut Events, settings: &RunSettings, began: f64) -> Result<(), TrainingError> {
     let parameters = parameters(settings)?.into_iter().map(|(name, value)| (name, kind(value)));
@@ -21,7 +24,8 @@ pub fn begin(events: &mut Events, settings: &RunSettings, began: f64) -> Result<
             Kind::Text(_) => DataType::String,
             Kind::Flag(_) => DataType::Bool,
         };
-        HParamInfo { name: name.clone(), data_type: data_type.into() }
+        let differs = COMPARED.contains(&name.as_str());
+        HParamInfo { name: name.clone(), data_type: data_type.into(), differs }
     });
     let metric = |tag: &str| MetricInfo { name: Some(MetricName { tag: tag.to_owned() }) };
     let experiment = Experiment {

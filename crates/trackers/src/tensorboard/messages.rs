@@ -127,6 +127,9 @@ pub struct HParamInfo {
     pub name: String,
     #[prost(enumeration = "DataType", tag = "4")]
     pub data_type: i32,
+    /// Whether to show it first.
+    #[prost(bool, tag = "7")]
+    pub differs: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Enumeration)]

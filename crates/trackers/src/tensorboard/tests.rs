@@ -1,15 +1,17 @@
-use std::fs;
+use std::{fs, path::Path, sync::Mutex};
 
 use mnist_training::{
-    FinishedRun, RunSettings, TrainingSettings,
+    FinishedRun, Observer, RunSettings, TrainingSettings,
     curve::CurvePoint,
-    progress::EpochMetrics,
+    observer::RunProgress,
+    progress::{EpochMetrics, TrainingProgress},
     run::{Machine, RunResult, Scores, Status, Versions},
 };
 use prost::Message;
 use tempfile::tempdir;
 
 use super::{
+    Live,
     event_file::Events,
     hyperparameters,
     messages::{Content, Event, Image, SummaryValue, What},
@@ -154,4 +156,85 @@ fn writing_a_run_again_replaces_its_events() {
     assert_eq!(write(folder.path(), &tracked, None).unwrap(), first);
     assert_eq!(fs::read(&first).unwrap(), before);
     assert_eq!(fs::read_dir(of_run).unwrap().count(), 3, "the new file and those of others");
+}
+
+/// Returns the progress of a run with this many points of its curve and this many epochs.
+fn progress(points: usize, epochs: usize) -> TrainingProgress {
+    let run = finished_run();
+    let mut progress = TrainingProgress { epochs: run.result.epochs.repeat(epochs), ..Default::default() };
+    let point = |number| CurvePoint { step: 10 * number, ..run.curve[0].clone() };
+    progress.curve.points = (1..=points).map(point).collect();
+    progress
+}
+
+/// Reports a run to `live`.
+fn report(live: &Live, progress: &TrainingProgress) {
+    let settings = settings();
+    live.progress(&RunProgress { folder: Path::new("run"), settings: &settings, data: &[], progress });
+}
+
+/// Returns the tags and steps of the scalars in the only file of the only run.
+fn scalars_below(root: &Path) -> Vec<(String, i64)> {
+    let only = |folder: &Path| {
+        let mut entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let first = entries.next().unwrap();
+        assert_eq!(entries.next(), None);
+        first
+    };
+    let values = values(read(&fs::read(only(&only(root))).unwrap()));
+    let scalars = values.into_iter().filter(|(_, _, value)| value.metadata.is_none());
+    scalars.map(|(_, step, value)| (value.tag, step)).collect()
+}
+
+#[test]
+fn run_that_trains_and_one_that_resumes_have_each_step_once() {
+    let folder = tempdir().unwrap();
+    let live = Live::new(folder.path().to_owned(), &()).unwrap();
+    for (points, epochs) in [(0, 0), (1, 0), (2, 0), (2, 1)] {
+        report(&live, &progress(points, epochs));
+    }
+    let scalars = ["loss/train", "accuracy/train"];
+    let of_points = |points: i64| (1..=points).flat_map(|point| scalars.map(|tag| (tag.to_owned(), 10 * point)));
+    let of_epoch = ["epoch_loss/train", "epoch_accuracy/train", "epoch_loss/validation"];
+    let of_epoch = of_epoch.map(|tag| (tag.to_owned(), 1));
+    let before: Vec<_> = of_points(2).chain(of_epoch.clone()).collect();
+    assert_eq!(scalars_below(folder.path()), before);
+
+    // The run was killed after more steps than its checkpoint has, and resumes from there.
+    report(&live, &progress(5, 1));
+    drop(live);
+    let live = Live::new(folder.path().to_owned(), &()).unwrap();
+    report(&live, &progress(2, 1));
+    assert_eq!(scalars_below(folder.path()), before);
+    report(&live, &progress(3, 1));
+    let added = scalars.map(|tag| (tag.to_owned(), 30));
+    assert_eq!(scalars_below(folder.path()), [&before[..], &added].concat());
+
+    let run = finished_run();
+    live.finish(&TrackedRun::single(&settings(), &run).unwrap(), None);
+    assert_eq!(scalars_below(folder.path()).len(), 7, "the complete events replace those of the training");
+}
+
+/// Collects warnings.
+#[derive(Default)]
+struct Warnings(Mutex<Vec<String>>);
+
+impl Observer for Warnings {
+    fn warning(&self, text: &str) {
+        self.0.lock().unwrap().push(text.to_owned());
+    }
+}
+
+#[test]
+fn failure_during_the_training_gives_one_warning() {
+    let (folder, warnings, run) = (tempdir().unwrap(), Warnings::default(), finished_run());
+    let live = Live::new(folder.path().to_owned(), &warnings).unwrap();
+    let tracked = TrackedRun::single(&settings(), &run).unwrap();
+    fs::write(folder.path().join(&tracked.name), "a file where the run's folder belongs").unwrap();
+    report(&live, &progress(1, 0));
+    report(&live, &progress(2, 0));
+    live.finish(&tracked, None);
+    let warnings = warnings.0.lock().unwrap();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].starts_with("cannot write events for TensorBoard: "), "{warnings:?}");
 }

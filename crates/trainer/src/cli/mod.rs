@@ -188,7 +188,11 @@ pub struct CompareArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   mnist-trainer report runs/compare-normalize-center-standardize-20261122T120000Z
-  mnist-trainer report runs/tutorial --to tensorboard")]
+  mnist-trainer report runs/tutorial --to tensorboard
+  mnist-trainer report runs/tutorial --to mlflow --tracking-uri http://127.0.0.1:5000
+
+MLflow's own variables name the user: MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and
+MLFLOW_TRACKING_PASSWORD.")]
 pub struct ReportArgs {
     /// Folder of a comparison, finished or not
     pub comparison: PathBuf,
@@ -202,6 +206,13 @@ pub struct ReportArgs {
     /// comparison's folder]
     #[arg(long, value_name = "DIR", requires = "to")]
     pub out: Option<PathBuf>,
+    /// URL of the MLflow server [default: $MLFLOW_TRACKING_URI]
+    #[arg(long, value_name = "URL", requires = "to")]
+    pub tracking_uri: Option<String>,
+    /// MLflow experiment to send the runs to; created if it does not exist [default: $MLFLOW_EXPERIMENT_NAME,
+    /// else mnist-trainer]
+    #[arg(long, value_name = "NAME", requires = "to")]
+    pub experiment: Option<String>,
 }
 
 /// A program that shows and compares runs.
@@ -209,6 +220,8 @@ pub struct ReportArgs {
 pub enum Tracker {
     /// Event files, for `tensorboard --logdir`.
     Tensorboard,
+    /// An MLflow server: parameters, metrics, the report and the models.
+    Mlflow,
 }
 
 #[derive(Debug, Args)]

@@ -3,19 +3,16 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use mnist_comparison::{
-    Comparison, ComparisonFolder, FittedScalings,
-    folder::{PAGE, TENSORBOARD},
-};
+use mnist_comparison::{Comparison, ComparisonFolder, FittedScalings, folder::PAGE};
 use mnist_data::input::shown;
 use mnist_model::ModelConfig;
-use mnist_report::{Findings, SampleImages, notes, notes::quote, previews, tables};
-use mnist_trackers::{TrackedRun, tensorboard};
+use mnist_report::{Findings, SampleImages, notes, previews, tables};
 use mnist_training::{ExperimentData, Observer};
 use serde::Serialize;
 
+use super::trackers::{Sent, TrackerDestination};
 use crate::{
-    cli::{ReportArgs, Tracker},
+    cli::ReportArgs,
     command_error::HintedError,
     interrupt,
     layout::{fit_stdout, table},
@@ -27,9 +24,12 @@ use crate::{
 struct ReportResult {
     comparison: PathBuf,
     files: Vec<PathBuf>,
+    #[serde(flatten)]
+    sent: Option<Sent>,
 }
 
 pub fn run(args: ReportArgs, terminal: &Terminal) -> Result<()> {
+    let tracker = TrackerDestination::of(&args)?;
     let mut folder = ComparisonFolder::open(&args.comparison)?;
     if folder.finished() == 0 {
         let folder = args.comparison.display();
@@ -67,19 +67,19 @@ pub fn run(args: ReportArgs, terminal: &Terminal) -> Result<()> {
         let _lock = folder.lock(terminal)?;
         mnist_report::write(&Findings::new(&folder, &comparison, samples.as_ref())?)?
     };
-    let mut tracker = String::new();
-    if let Some(Tracker::Tensorboard) = args.to {
-        let root = args.out.unwrap_or_else(|| args.comparison.join(TENSORBOARD));
-        let test = samples.as_ref().map(|samples| &samples.test);
-        for run in TrackedRun::of_comparison(&folder) {
-            files.push(tensorboard::write(&root, &run, test)?);
-        }
-        tracker = format!("\nTensorBoard: tensorboard --logdir {}", quote(&root.to_string_lossy()));
-    }
-    let result = ReportResult { comparison: args.comparison, files };
+    let sent = match &tracker {
+        Some(tracker) => Some(tracker.send(&folder, &comparison, samples.as_ref(), &mut files, terminal)?),
+        None => None,
+    };
+    let result = ReportResult { comparison: args.comparison, files, sent };
     terminal.result(&result, || {
         let page = result.comparison.join(PAGE);
-        format!("{}\nreport: {}{tracker}", describe_comparison(&comparison), shown(&page))
+        let mut text = format!("{}\nreport: {}", describe_comparison(&comparison), shown(&page));
+        if let Some(sent) = &result.sent {
+            text.push('\n');
+            text.push_str(&sent.describe());
+        }
+        text
     })
 }
 

@@ -30,4 +30,5 @@ mod runs;
 mod scalings;
 mod sharing;
 mod support;
+mod trackers;
 mod verdict;
