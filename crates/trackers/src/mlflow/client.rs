@@ -128,6 +128,8 @@ impl Client {
         let json = serde_json::from_str::<Value>(&body).ok().filter(Value::is_object);
         match (status, json) {
             (200, Some(json)) => Ok(json),
+            // So it answers when it has stored a file.
+            (200, None) if body.is_empty() => Ok(Value::Null),
             (401 | 403, _) => Err(MlflowError::Denied { uri: self.uri.clone(), status }),
             (429 | 500.., json) => {
                 let reason = json.as_ref().and_then(|json| json["message"].as_str()).map(str::to_owned);

@@ -161,7 +161,8 @@ fn writing_a_run_again_replaces_its_events() {
 /// Returns the progress of a run with this many points of its curve and this many epochs.
 fn progress(points: usize, epochs: usize) -> TrainingProgress {
     let run = finished_run();
-    let mut progress = TrainingProgress { epochs: run.result.epochs.repeat(epochs), ..Default::default() };
+    let epochs = run.result.epochs.iter().take(epochs).cloned().collect();
+    let mut progress = TrainingProgress { epochs, ..TrainingProgress::default() };
     let point = |number| CurvePoint { step: 10 * number, ..run.curve[0].clone() };
     progress.curve.points = (1..=points).map(point).collect();
     progress
@@ -194,7 +195,8 @@ fn run_that_trains_and_one_that_resumes_have_each_step_once() {
         report(&live, &progress(points, epochs));
     }
     let scalars = ["loss/train", "accuracy/train"];
-    let of_points = |points: i64| (1..=points).flat_map(|point| scalars.map(|tag| (tag.to_owned(), 10 * point)));
+    let of_points =
+        |points: i64| (1..=points).flat_map(|point| scalars.map(|tag| (tag.to_owned(), 10 * point)));
     let of_epoch = ["epoch_loss/train", "epoch_accuracy/train", "epoch_loss/validation"];
     let of_epoch = of_epoch.map(|tag| (tag.to_owned(), 1));
     let before: Vec<_> = of_points(2).chain(of_epoch.clone()).collect();

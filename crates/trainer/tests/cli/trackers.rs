@@ -143,7 +143,10 @@ fn assert_arrived(folder: &Path, server: &Mlflow) {
         let result = read_json(&folder.join("result.json"));
         assert_eq!((run.status.as_str(), &run.tags["mlflow.parentRunId"]), ("FINISHED", &parents[0].id));
         assert_eq!(run.params["scaling"], result["scaling"].as_str().unwrap());
-        assert_eq!((run.params["seed"].as_str(), run.params["epochs"].as_str()), (&*result["seed"].to_string(), "2"));
+        assert_eq!(
+            (run.params["seed"].as_str(), run.params["epochs"].as_str()),
+            (&*result["seed"].to_string(), "2")
+        );
         assert_eq!(run.artifacts.keys().collect::<Vec<_>>(), ["config.toml", "model.onnx"]);
         for sum in result["data"].as_array().unwrap() {
             assert_contains(&run.tags["data_sha256"], [sum["sha256"].as_str().unwrap()]);
@@ -167,7 +170,11 @@ fn assert_arrived(folder: &Path, server: &Mlflow) {
             let is_same = |found: &&(String, u64, f64)| {
                 found.0 == metric && step.is_none_or(|step| found.1 == step) && found.2 == value
             };
-            assert_eq!(run.metrics.iter().filter(is_same).count(), 1, "{name}: {metric} at {step:?}: {value}");
+            assert_eq!(
+                run.metrics.iter().filter(is_same).count(),
+                1,
+                "{name}: {metric} at {step:?}: {value}"
+            );
         }
         let points = csv::Reader::from_path(folder.join("curve.csv")).unwrap().into_records().count();
         assert_eq!(run.metrics.iter().filter(|metric| metric.0 == "loss/train").count(), points);
@@ -182,7 +189,10 @@ fn comparison_arrives_in_mlflow_and_is_sent_once() {
     assert_arrived(folder.path(), &server);
     let before = server.store().active();
     let again = text(send(folder.path(), &server).env("MLFLOW_TRACKING_TOKEN", "secret"));
-    assert_contains(&again, [&*format!("MLflow: {}/#/experiments/1 (0 runs sent, 4 already there)\n", server.url)]);
+    assert_contains(
+        &again,
+        [&*format!("MLflow: {}/#/experiments/1 (0 runs sent, 4 already there)\n", server.url)],
+    );
     assert_eq!(server.store().active(), before);
     let authorizations = server.store().authorizations.clone();
     assert_eq!(authorizations.first().map(String::as_str), Some(""));
@@ -229,7 +239,11 @@ fn server_that_is_not_usable_is_refused() {
         (Answers::Html(401), "denies access (HTTP status 401)", "check MLFLOW_TRACKING_TOKEN"),
         (Answers::Html(403), "denies access (HTTP status 403)", "check MLFLOW_TRACKING_TOKEN"),
         (Answers::Html(200), "is not an MLflow server: it does not answer in JSON", "check --tracking-uri"),
-        (Answers::Html(404), "is not an MLflow server: it answers with HTTP status 404", "check --tracking-uri"),
+        (
+            Answers::Html(404),
+            "is not an MLflow server: it answers with HTTP status 404",
+            "check --tracking-uri",
+        ),
         (
             Answers::DeletedExperiment,
             "the MLflow experiment `mnist-trainer` was deleted",
@@ -242,7 +256,8 @@ fn server_that_is_not_usable_is_refused() {
         assert_contains(&stderr(&output), [hint]);
     }
     // Nobody listens on port 1.
-    let mut nobody = trainer_in(folder.path(), "report all --quiet --to mlflow --tracking-uri http://127.0.0.1:1");
+    let mut nobody =
+        trainer_in(folder.path(), "report all --quiet --to mlflow --tracking-uri http://127.0.0.1:1");
     let error = refused(&mut nobody, 1, "cannot reach the MLflow server http://127.0.0.1:1: ");
     assert_contains(&error, ["hint: check --tracking-uri, and whether the server is running"]);
 }

@@ -99,13 +99,13 @@ impl Store {
     fn answer(&mut self, endpoint: &str, body: &Value) -> Result<Value, (u16, &'static str)> {
         let pairs = |key: &str| {
             let pairs = body[key].as_array().cloned().unwrap_or_default();
-            let pair = |pair: Value| Some((pair["key"].as_str()?.to_owned(), pair["value"].as_str()?.to_owned()));
+            let pair =
+                |pair: Value| Some((pair["key"].as_str()?.to_owned(), pair["value"].as_str()?.to_owned()));
             pairs.into_iter().filter_map(pair).collect::<Vec<(String, String)>>()
         };
         match endpoint {
             "experiments/get-by-name" => {
-                let stage =
-                    if self.answers == Answers::DeletedExperiment { "deleted" } else { "active" };
+                let stage = if self.answers == Answers::DeletedExperiment { "deleted" } else { "active" };
                 match &self.experiment {
                     None if stage == "active" => Err((404, "RESOURCE_DOES_NOT_EXIST")),
                     _ => Ok(json!({ "experiment": { "experiment_id": "1", "lifecycle_stage": stage } })),
@@ -198,13 +198,14 @@ fn serve(mut stream: TcpStream, store: &Mutex<Store>) -> io::Result<()> {
             let answer = if let Some(artifact) = artifact {
                 let (run, name) = artifact.split_once("/artifacts/").unwrap();
                 store.run(&json!(run)).artifacts.insert(name.to_owned(), body.len());
-                Ok(json!({}))
+                Ok(Value::Null)
             } else {
                 let endpoint = path.strip_prefix("/api/2.0/mlflow/").unwrap_or_default();
                 let endpoint = endpoint.split('?').next().unwrap_or_default();
                 store.answer(endpoint, &serde_json::from_slice(&body).unwrap_or_default())
             };
             match answer {
+                Ok(Value::Null) => (200, String::new()),
                 Ok(json) => (200, json.to_string()),
                 Err((status, code)) => (status, json!({ "error_code": code, "message": code }).to_string()),
             }
