@@ -11,6 +11,7 @@ mod tests;
 
 use std::{
     fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -69,7 +70,11 @@ fn begin_file(folder: &Path, time: f64) -> Result<PathBuf, TrainingError> {
             name.contains(".tfevents.") && name.contains(SUFFIX)
         });
         if is_ours {
-            fs::remove_file(&path).map_err(TrainingError::file("remove", &path))?;
+            match fs::remove_file(&path) {
+                // Another process that finished the same run may remove it too.
+                Err(cause) if cause.kind() == ErrorKind::NotFound => {}
+                other => other.map_err(TrainingError::file("remove", &path))?,
+            }
         }
     }
     Ok(folder.join(name))
