@@ -8,7 +8,7 @@ use super::MlflowError;
 
 /// Time limits of a request. A server may take a while to store a model.
 const CONNECT: Duration = Duration::from_secs(10);
-const TOTAL: Duration = Duration::from_secs(120);
+const TOTAL: Duration = Duration::from_mins(2);
 
 /// Limit for the size of an answer, in bytes.
 const MOST_ANSWER: u64 = 16 << 20;

@@ -183,7 +183,8 @@ fn scalars_below(root: &Path) -> Vec<(String, i64)> {
         first
     };
     let values = values(read(&fs::read(only(&only(root))).unwrap()));
-    let scalars = values.into_iter().filter(|(_, _, value)| value.metadata.is_none());
+    let is_scalar = |value: &SummaryValue| matches!(value.content, Some(Content::SimpleValue(_)));
+    let scalars = values.into_iter().filter(|(_, _, value)| is_scalar(value));
     scalars.map(|(_, step, value)| (value.tag, step)).collect()
 }
 

@@ -168,7 +168,9 @@ fn assert_arrived(folder: &Path, server: &Mlflow) {
         }
         for (metric, step, value) in expected {
             let is_same = |found: &&(String, u64, f64)| {
-                found.0 == metric && step.is_none_or(|step| found.1 == step) && found.2 == value
+                found.0 == metric
+                    && step.is_none_or(|step| found.1 == step)
+                    && found.2.to_bits() == value.to_bits()
             };
             assert_eq!(
                 run.metrics.iter().filter(is_same).count(),

@@ -152,7 +152,7 @@ impl Store {
                 Ok(json!({}))
             }
             "runs/update" => {
-                self.run(&body["run_id"]).status = body["status"].as_str().unwrap().to_owned();
+                body["status"].as_str().unwrap().clone_into(&mut self.run(&body["run_id"]).status);
                 Ok(json!({}))
             }
             "runs/delete" => {
