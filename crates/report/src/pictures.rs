@@ -23,6 +23,8 @@ const FONT: MonoFont<'_> = FONT_8X13;
 /// Width and height of a letter. All sizes here are in pixels.
 const LETTER: [i32; 2] = [8, 13];
 const MARGIN: i32 = 12;
+/// What the rows and the columns of the matrix are.
+const TITLE: &str = "true class / predicted class";
 /// Height of a cell of the matrix, and its minimum width.
 const CELL: i32 = 36;
 /// Maximum length of a class name.
@@ -46,8 +48,9 @@ pub fn confusion_matrix(run: &RunResult) -> Option<RgbImage> {
     let wide = CELL.max(widest + 6);
     let [left, top] = [MARGIN + longest + 6, MARGIN + 2 * (LETTER[1] + 6)];
     let size = classes.len() as i32;
-    let mut canvas = Bitmap::white(left + wide * size + MARGIN, top + CELL * size + MARGIN);
-    canvas.write("true class / predicted class", [MARGIN, MARGIN], &FONT, Alignment::Left);
+    let width = (left + wide * size).max(MARGIN + width_of(TITLE)) + MARGIN;
+    let mut canvas = Bitmap::white(width, top + CELL * size + MARGIN);
+    canvas.write(TITLE, [MARGIN, MARGIN], &FONT, Alignment::Left);
     for (place, name) in (0..).zip(&names) {
         let short = shortened(name, (wide / LETTER[0]) as usize);
         canvas.write(&short, [left + wide * place + wide / 2, top - LETTER[1] - 4], &FONT, Alignment::Center);
