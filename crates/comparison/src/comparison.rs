@@ -1,6 +1,9 @@
 //! The result of a comparison, computed from the finished runs of its arms.
 
-use std::path::PathBuf;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use mnist_training::{
     FinishedRun,
@@ -122,6 +125,10 @@ pub struct Comparison {
     pub seconds: f64,
     /// Whether the training times can be compared: all runs had the same CPU and the same number of threads.
     pub comparable_times: bool,
+    /// Seeds whose arms were trained on hardware that rounds differently. This adds to the differences between the arms.
+    pub mixed_seeds: BTreeSet<u64>,
+    /// The [hardware](mnist_training::RunResult::rounding) of these seeds.
+    pub mixed_hardware: BTreeSet<String>,
     /// Versions of the programs that computed the result.
     pub versions: Versions,
 }
@@ -204,6 +211,7 @@ impl Comparison {
         let (headline, verdict) = (statistics.headline_so_far(&extent), statistics.verdict_so_far(&extent));
         let Statistics { arms: ranked, pairs, .. } = statistics;
         let milestones = milestones(arms);
+        let mixed = mixed_seeds(arms);
         let scalings = ranked.into_iter().map(|ranked| {
             let (index, arm) = (ranked.index, &arms[ranked.index]);
             ArmResult::of(index, arm, ranked.accuracy, ranked.ranks, &milestones)
@@ -223,6 +231,8 @@ impl Comparison {
             test_images,
             seconds: runs().map(|run| run.result.seconds).sum(),
             comparable_times: runs().zip(runs().skip(1)).all(|(a, b)| conditions(a) == conditions(b)),
+            mixed_seeds: mixed.keys().copied().collect(),
+            mixed_hardware: mixed.into_values().flatten().map(str::to_owned).collect(),
             versions: Versions::current(),
         }
     }
@@ -247,6 +257,16 @@ impl Comparison {
 /// Returns what the training time of a run depends on, besides its settings.
 fn conditions(run: &FinishedRun) -> (&str, &str, usize) {
     (&run.result.machine.cpu, &run.result.device, run.result.threads)
+}
+
+/// Returns the seeds whose arms were trained on hardware that rounds differently, with this hardware.
+fn mixed_seeds(arms: &[ArmRuns]) -> BTreeMap<u64, BTreeSet<&str>> {
+    let mut hardware = BTreeMap::<u64, BTreeSet<&str>>::new();
+    for run in arms.iter().flat_map(ArmRuns::usable) {
+        hardware.entry(run.result.seed).or_default().extend(run.result.rounding());
+    }
+    hardware.retain(|_, hardware| hardware.len() > 1);
+    hardware
 }
 
 /// Returns the number of images that only the model of `a` classified correctly, and the number for `b`. `None`

@@ -106,7 +106,7 @@ impl Answer<'_> {
     fn decided(&self) -> Vec<String> {
         let equivalent: Vec<&Rival> =
             self.rivals.iter().filter(|rival| rival.is(Decision::Equivalent)).collect();
-        let worse: Vec<&Rival> = self.rivals.iter().filter(|rival| rival.is(Decision::A)).collect();
+        let worse: Vec<&Rival> = self.worse_rivals().collect();
         let names = |last| {
             list(
                 [self.best.clone()].into_iter().chain(equivalent.iter().map(|rival| rival.name.clone())),
@@ -164,10 +164,25 @@ impl Answer<'_> {
                 format!("Not decided yet: some arms have no seed in common. {next}"),
             ];
         }
-        vec![
+        let mut candidates = vec![
             format!("Not decided yet: {lead} after {seeds}. {next}"),
             format!("Not decided yet after {seeds}. {next}"),
-        ]
+        ];
+        let worse: Vec<&str> = self.worse_rivals().map(|rival| rival.name.as_str()).collect();
+        if !worse.is_empty() {
+            let worse = match worse[..] {
+                [name] => format!("{name} is worse"),
+                [a, b] => format!("{a} and {b} are worse"),
+                _ => format!("{} others are worse", worse.len()),
+            };
+            candidates.insert(0, format!("Not decided yet: {lead} after {seeds}; {worse}. {next}"));
+        }
+        candidates
+    }
+
+    /// Returns the arms that are decidedly worse than the best one.
+    fn worse_rivals(&self) -> impl Iterator<Item = &Rival<'_>> {
+        self.rivals.iter().filter(|rival| rival.is(Decision::A))
     }
 
     fn one_seed(&self) -> Vec<String> {

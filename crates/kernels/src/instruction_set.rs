@@ -49,6 +49,19 @@ impl InstructionSet {
         *BEST
     }
 
+    /// Returns the name that a run records.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Self::Avx512(_) => "avx512",
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Self::Avx2(_) => "avx2",
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon(_) => "neon",
+            Self::Portable(_) => "portable",
+        }
+    }
+
     /// Runs `operation`, compiled for this instruction set.
     pub(crate) fn run<Operation: WithSimd>(self, operation: Operation) -> Operation::Output {
         match self {
@@ -61,6 +74,12 @@ impl InstructionSet {
             Self::Portable(simd) => Simd::vectorize(simd, operation),
         }
     }
+}
+
+/// Returns the vector instructions that the kernels for the CPU use on this machine: `avx512`, `avx2`, `neon` or
+/// `portable`. The convolution gives the same bits with `avx512` and `avx2`, and rounds differently with others.
+pub fn instruction_set() -> &'static str {
+    InstructionSet::best().name()
 }
 
 /// Returns `a × b + c`, fused if the instruction set supports it.

@@ -47,6 +47,7 @@ pub use adam::{Adam, ModuleAdam};
 pub use cross_entropy::cross_entropy;
 pub use dense::{Activation, dense};
 pub use gather::gather;
+pub use instruction_set::instruction_set;
 pub use matmul::matmul;
 use operation::ConvBlockBackend;
 pub use peak::fma_peak;

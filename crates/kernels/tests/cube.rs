@@ -355,7 +355,7 @@ fn rows_are_gathered_from_all_parts_in_few_launches() {
     let Some((gpu, _guard)) = gpu() else { return };
     let on = |device: &Device| {
         let mut random = Random::new(device);
-        // A kernel cannot have 2,000 arguments.
+        // Some devices allow 31 arguments per kernel, three of which are not parts. Others allow thousands.
         let lens = [vec![5, 1, 300], vec![3; 2000]];
         lens.map(|lens| {
             let parts: Vec<_> = lens.iter().map(|&rows| random.tensor([rows, 7]).inner()).collect();
@@ -369,7 +369,7 @@ fn rows_are_gathered_from_all_parts_in_few_launches() {
     };
     let [few, many] = on(&gpu);
     assert_eq!(few.1, 1);
-    assert!(many.1 > 1);
+    assert!((1..=2000_usize.div_ceil(28)).contains(&many.1), "{} launches", many.1);
     let expected = on(&Device::flex());
     assert!(few.0 == expected[0].0 && many.0 == expected[1].0);
 }

@@ -117,7 +117,22 @@ pub fn pairs(findings: &Findings) -> String {
         };
         notes.push(format!("Some runs have no predictions.csv. Their pairs lack {lost}."));
     }
+    notes.extend(mixed_hardware(comparison));
     notes.join(" ")
+}
+
+/// Says how many seeds were trained on hardware that rounds differently, and what that means. `None` if there are none.
+pub fn mixed_hardware(comparison: &Comparison) -> Option<String> {
+    let mixed = comparison.mixed_seeds.len();
+    (mixed > 0).then(|| {
+        let hardware: Vec<&str> = comparison.mixed_hardware.iter().map(String::as_str).collect();
+        format!(
+            "The runs of {} were trained on hardware that rounds differently ({}). This adds to the differences between \
+             them, about as much as another seed would.",
+            plural(mixed, "seed"),
+            hardware.join(", ")
+        )
+    })
 }
 
 /// Explains the columns of the pairs.

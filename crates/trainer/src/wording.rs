@@ -16,7 +16,7 @@ use mnist_data::{
 };
 use mnist_report::{ReportError, notes::quote, numbers::plural};
 use mnist_trackers::{TrackerError, mlflow::MlflowError};
-use mnist_training::TrainingError;
+use mnist_training::{TrainingError, run::WEIGHTS};
 
 use crate::{
     cli::{DataDirOrigin, Invocation},
@@ -165,6 +165,12 @@ fn of_training(error: &TrainingError, invocation: &Invocation) -> Wording {
         }
         TrainingError::File { action: "write", cause, .. } if cause.kind() == ErrorKind::NotFound => {
             message(format!("{error}; was the folder removed or moved meanwhile?"))
+        }
+        TrainingError::File { path, cause, .. }
+            if cause.kind() == ErrorKind::NotFound && path.ends_with(WEIGHTS) =>
+        {
+            let run = path.parent().unwrap_or(path);
+            hint(format!("train the model again with `{}`", finishing(run)))
         }
         TrainingError::Occupied { is_resumable: true, .. } => {
             hint("choose another --out, or use --resume or --force")

@@ -11,10 +11,11 @@ use burn::{
     tensor::{Device, Tensor, TensorData},
 };
 use mnist_data::{FittedScaling, ImageBatch, border::border_mean, source::FileSum};
+use mnist_kernels::instruction_set;
 use mnist_model::{Classifier, Kernels, Network};
 
 use crate::{
-    ExperimentData, Observer, RunSettings, TrainingError, TrainingLoop, TrainingState, backend,
+    Backend, ExperimentData, Observer, RunSettings, TrainingError, TrainingLoop, TrainingState, backend,
     checkpoint::Checkpoints,
     files::{self, CONFIG, OutputFolder, RESULT, sha256},
     monitor::Monitor,
@@ -236,6 +237,7 @@ impl<'a, N: Network> Experiment<'a, N> {
             device: backend::describe(&self.device),
             threads: rayon::current_num_threads(),
             machine: Machine::current(),
+            instruction_set: (settings.backend == Backend::Flex).then(|| instruction_set().to_owned()),
             weights_sha256,
             scaling_sha256: scaling_sha256.unwrap_or_default(),
             epochs,

@@ -103,6 +103,29 @@ fn diverged_runs_are_counted_but_excluded_from_means() {
 }
 
 #[test]
+fn seeds_whose_arms_were_rounded_differently_are_named() {
+    let with = |seed, backend: &str, instruction_set: Option<&str>, device: &str| {
+        let mut run = run(seed, Some(0.9));
+        run.result.backend = backend.into();
+        run.result.instruction_set = instruction_set.map(str::to_owned);
+        run.result.device = device.into();
+        run
+    };
+    let on_cpu = |seed, set| with(seed, "flex", set, "Cpu");
+    let center = arm("center", (1..=4).map(|seed| on_cpu(seed, Some("avx2"))).collect());
+    // Seed 1 is the same on both arms, seed 2 rounds the same, seed 3 does not, seed 4 has no record, seed 5 is alone.
+    let sets = [Some("avx2"), Some("avx512"), Some("portable"), None, Some("neon")];
+    let zca = arm("zca", (1..).zip(sets).map(|(seed, set)| on_cpu(seed, set)).collect());
+    let mixed = comparison(5, &[center.clone(), zca]);
+    assert_eq!(mixed.mixed_seeds, [3].into());
+    assert_eq!(mixed.mixed_hardware, ["avx2", "portable"].map(str::to_owned).into());
+    assert_eq!(comparison(4, &[center]).mixed_seeds, [].into());
+
+    let gpus = ["a GPU", "another GPU"].map(|gpu| arm(gpu, vec![with(1, "wgpu", None, gpu)]));
+    assert_eq!(comparison(1, &gpus).mixed_seeds, [1].into());
+}
+
+#[test]
 fn milestones_are_medians_over_the_runs_that_reached_them() {
     let point =
         |step, accuracy, seconds| CurvePoint { epoch: 1, step, images: 3000, loss: 0.1, accuracy, seconds };

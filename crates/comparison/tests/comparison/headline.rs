@@ -40,6 +40,17 @@ fn undecided_comparison_asks_for_more_seeds() {
 }
 
 #[test]
+fn undecided_headline_names_the_arms_that_are_decidedly_worse() {
+    let close: &[u32] = &[9890, 9925, 9880, 9915, 9893, 9890];
+    let much_worse: &[u32] = &[9649, 9651, 9645, 9650, 9646, 9652];
+    assert_eq!(
+        headline(&[("normalize", BEST), ("standardize", close), ("center", much_worse)]),
+        "Not decided yet: normalize leads standardize by 2 ± 24 images in 10,000 after 6 seeds; center is worse. Train \
+         more seeds."
+    );
+}
+
+#[test]
 fn one_seed_could_be_chance() {
     assert_eq!(
         headline(&[("center", &[9800]), ("standardize", &[9900])]),

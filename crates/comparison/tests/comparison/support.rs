@@ -63,6 +63,7 @@ pub fn run(seed: u64, accuracy: Option<f64>) -> FinishedRun {
         device: String::new(),
         threads: 1,
         machine: Machine { cpu: "made up".into(), cores: 1, os: "made up".into() },
+        instruction_set: Some("avx2".into()),
         weights_sha256: None,
         scaling_sha256: String::new(),
         epochs: Vec::new(),

@@ -500,6 +500,20 @@ fn results_do_not_depend_on_the_number_of_threads() {
     }
 }
 
+/// Runs of a comparison may be trained on either. Without AVX-512, there is nothing to compare.
+#[test]
+fn avx2_and_avx512_give_the_same_bits_in_the_tutorials_network() {
+    let first = Geometry { batch: 64, height: 28, width: 28, channels_in: 1, channels_out: 32 };
+    let second = Geometry { batch: 64, height: 13, width: 13, channels_in: 32, channels_out: 64 };
+    for block in [first, second].map(|geometry| Block::random(geometry, 1)) {
+        let fused = InstructionSet::available().into_iter().filter(|set| set.name().starts_with("avx"));
+        let results: Vec<Results> = fused.map(|instructions| block.run(instructions)).collect();
+        for [a, b] in results.array_windows() {
+            assert_eq!(a.difference_in_bits(b), None, "{} input channels", block.geometry.channels_in);
+        }
+    }
+}
+
 #[test]
 fn results_do_not_depend_on_memory_alignment() {
     for channels_in in [3, 16] {

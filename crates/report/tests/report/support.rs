@@ -52,6 +52,7 @@ pub fn diverged(seed: u64) -> FinishedRun {
         device: "Cpu".into(),
         threads: 1,
         machine: Machine { cpu: "a CPU".into(), cores: 2, os: "an OS".into() },
+        instruction_set: Some("avx2".into()),
         weights_sha256: None,
         scaling_sha256: String::new(),
         epochs: Vec::new(),

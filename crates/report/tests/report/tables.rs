@@ -1,5 +1,7 @@
 //! The tables of synthetic comparisons.
 
+use std::collections::BTreeSet;
+
 use mnist_comparison::{
     Accuracy, ArmResult, Comparison, Decision, Looks, McNemar, Milestone, Pair, RunSummary,
 };
@@ -70,6 +72,8 @@ fn comparison(scalings: Vec<ArmResult>, pairs: Vec<Pair>) -> Comparison {
         test_images: 10_000,
         seconds: 1.0,
         comparable_times: true,
+        mixed_seeds: BTreeSet::new(),
+        mixed_hardware: BTreeSet::new(),
         versions: Versions::current(),
     }
 }

@@ -76,6 +76,19 @@ fn predictions_of_missing_images_are_an_error() {
 }
 
 #[test]
+fn report_says_that_the_runs_of_a_seed_were_trained_on_different_hardware() {
+    let mut runs = vec![run(1, &[1, 7, 4]), run(2, &[1, 1, 4])];
+    runs[1].result.instruction_set = Some("portable".into());
+    let mixed = Synthetic::new(vec![arm("center", &[&[1, 1, 1], &[1, 7, 1]]), arm_with("none", runs)]);
+    write(&mixed.findings(None)).unwrap();
+    let note = "The runs of 1 seed were trained on hardware that rounds differently (avx2, portable).";
+    assert!(mixed.file("report.md").contains(note) && mixed.file("report.html").contains(note));
+    let alike = two_arms();
+    write(&alike.findings(None)).unwrap();
+    assert!(!alike.file("report.md").contains("rounds differently"));
+}
+
+#[test]
 fn notes_of_one_seed_do_not_mention_spread() {
     let markdown = |synthetic: Synthetic| {
         write(&synthetic.findings(None)).unwrap();

@@ -12,7 +12,7 @@ use mnist_comparison::{
 use mnist_data::{Scaling, input::shown};
 use mnist_model::ModelConfig;
 use mnist_report::{
-    Findings, ReportError, SampleImages,
+    Findings, ReportError, SampleImages, notes,
     numbers::{percent, plural},
     previews,
 };
@@ -46,6 +46,9 @@ pub fn run(args: CompareArgs, terminal: &Terminal) -> Result<()> {
         terminal.warning(&format!(
             "{diverged} of {planned} runs diverged; diverged runs are counted but excluded from means"
         ));
+    }
+    if let Some(note) = notes::mixed_hardware(&comparison) {
+        terminal.warning(&note);
     }
     terminal.saved_result(&comparison, || {
         let page = comparison.folder.join(PAGE);

@@ -44,6 +44,8 @@ fn train_prints_the_result_it_writes() {
     assert_eq!(result["status"], "ok");
     assert_eq!(result["scaling"], "center");
     assert_eq!((&result["seed"], &result["backend"]), (&json!(1), &json!("flex")));
+    let instruction_set = result["instruction_set"].as_str().unwrap();
+    assert!(["avx512", "avx2", "neon", "portable"].contains(&instruction_set), "{instruction_set}");
     assert_eq!(result["validation"], Value::Null);
     assert_eq!(result["epochs"].as_array().unwrap().len(), 2);
     assert_has_keys(&result["epochs"][0], &["epoch", "train_loss", "train_accuracy", "seconds"]);

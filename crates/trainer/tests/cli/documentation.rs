@@ -41,13 +41,13 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Returns README.md and every document in docs.
+/// Returns the documents in the repository's root and every document in docs.
 fn documents() -> Vec<PathBuf> {
     let docs = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
     let mut documents: Vec<PathBuf> =
         docs.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect();
     documents.sort();
-    documents.insert(0, root().join("README.md"));
+    documents.splice(0..0, ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root().join(name)));
     documents
 }
 

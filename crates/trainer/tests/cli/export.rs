@@ -413,7 +413,7 @@ fn runs_on_other_images_or_classes_do_not_share_a_page() {
     );
     assert!(!folder.path().join("a.html").exists());
     fs::remove_file(folder.path().join("run/model.safetensors")).unwrap();
-    refused(&mut trainer_in(folder.path(), "export run --to html"), 1, "model.safetensors");
+    refused(&mut trainer_in(folder.path(), "export run --to html"), 1, "train --resume run");
 }
 
 #[test]

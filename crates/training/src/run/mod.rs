@@ -13,7 +13,7 @@ use mnist_data::source::FileSum;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    TrainingError,
+    Backend, TrainingError,
     curve::CurvePoint,
     files::{self, CONFIG, RESULT, ResultKind, State, sha256},
     lock::is_locked,
@@ -116,6 +116,10 @@ pub struct RunResult {
     pub threads: usize,
     /// The machine that trained it.
     pub machine: Machine,
+    /// Vector instructions of the kernels, see [`mnist_kernels::instruction_set`]. `None` on backends other than Flex,
+    /// and in results of old versions.
+    #[serde(default)]
+    pub instruction_set: Option<String>,
     /// SHA-256 of the weights, see [`weights::sha256`]. `None` if the training diverged.
     pub weights_sha256: Option<String>,
     /// SHA-256 of the file `scaling.json`, to detect edits.
@@ -182,6 +186,20 @@ impl RunResult {
         match result.contradiction(is_sealed) {
             Some(reason) => Err(TrainingError::damaged(path)(reason)),
             None => Ok(Some(result)),
+        }
+    }
+
+    /// Returns the hardware that decides how sums were rounded: the vector instructions on Flex, the device on other
+    /// backends. `None` if the result does not say.
+    pub fn rounding(&self) -> Option<&str> {
+        if self.backend != Backend::Flex.name() {
+            return Some(&self.device);
+        }
+        // At batch sizes up to 64, both give the same bits: they fuse multiplication and addition, and the order of
+        // sums does not depend on the number of lanes.
+        match self.instruction_set.as_deref() {
+            Some("avx512") => Some("avx2"),
+            set => set,
         }
     }
 
