@@ -19,6 +19,16 @@ pub enum TrackerError {
         /// Why it could not be encoded.
         reason: String,
     },
+    /// Some runs have arrived in MLflow. The others, or the report, have not.
+    #[error("{cause}; {arrived} of {of} runs arrived{}", if arrived == of { ", the report did not" } else { "" })]
+    Incomplete {
+        /// Number of runs that have arrived, now or earlier.
+        arrived: usize,
+        /// Number of runs to send.
+        of: usize,
+        /// Why the rest could not be sent.
+        cause: Box<TrackerError>,
+    },
     /// MLflow could not be reached, or refused something.
     #[error(transparent)]
     Mlflow(#[from] MlflowError),
@@ -36,11 +46,21 @@ impl TrackerError {
         move |error| Self::Encode { what, reason: error.to_string() }
     }
 
+    /// Returns whether another attempt may succeed.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Mlflow(error) => error.is_temporary(),
+            Self::Incomplete { cause, .. } => cause.is_temporary(),
+            Self::Encode { .. } | Self::Report(_) | Self::Training(_) => false,
+        }
+    }
+
     /// Returns whether the observer asked to stop. If so, nothing failed.
     pub fn is_interrupt(&self) -> bool {
         match self {
             Self::Report(error) => error.is_interrupt(),
             Self::Training(error) => error.is_interrupt(),
+            Self::Incomplete { cause, .. } => cause.is_interrupt(),
             Self::Encode { .. } | Self::Mlflow(_) => false,
         }
     }

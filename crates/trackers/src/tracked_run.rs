@@ -71,9 +71,13 @@ impl<'a> TrackedRun<'a> {
 
     /// Returns when the training began, in seconds since 1970: its end, less its duration. 0 in results of old versions.
     pub fn began(&self) -> f64 {
-        let result = &self.run.result;
-        let finished = result.finished.as_deref().and_then(|time| time.parse::<jiff::Timestamp>().ok());
-        finished.map_or(0.0, |time| time.as_second() as f64 - result.seconds)
+        self.ended().map_or(0.0, |ended| ended - self.run.result.seconds)
+    }
+
+    /// Returns when the training ended, in seconds since 1970. `None` in results of old versions.
+    pub fn ended(&self) -> Option<f64> {
+        let finished = self.run.result.finished.as_deref()?.parse::<jiff::Timestamp>().ok()?;
+        Some(finished.as_second() as f64)
     }
 
     /// Returns the run's folder.

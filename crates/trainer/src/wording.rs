@@ -78,6 +78,13 @@ fn of_report(error: &ReportError, invocation: &Invocation) -> Wording {
 fn of_tracker(error: &TrackerError, invocation: &Invocation) -> Wording {
     match error {
         TrackerError::Mlflow(error) => of_mlflow(error),
+        TrackerError::Incomplete { cause, .. } => match &**cause {
+            TrackerError::Mlflow(MlflowError::Failed { .. }) => {
+                hint("look into the server's log, then repeat the command to send the rest")
+            }
+            cause if cause.is_temporary() => hint("repeat the command to send the rest"),
+            cause => (None, of_tracker(cause, invocation).1),
+        },
         TrackerError::Report(error) => of_report(error, invocation),
         TrackerError::Training(error) => of_training(error, invocation),
         _ => (None, None),
@@ -90,6 +97,7 @@ fn of_mlflow(error: &MlflowError) -> Wording {
             hint("check --tracking-uri; `mlflow server` starts a server")
         }
         MlflowError::Unreachable { .. } => hint("check --tracking-uri, and whether the server is running"),
+        MlflowError::Failed { .. } => hint("look into the server's log, then repeat the command"),
         MlflowError::PasswordInUrl => hint("use MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
         MlflowError::Denied { .. } => {
             hint("check MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")
@@ -97,7 +105,6 @@ fn of_mlflow(error: &MlflowError) -> Wording {
         MlflowError::ExperimentDeleted { id, .. } => hint(format!(
             "restore it with `mlflow experiments restore --experiment-id {id}`, or choose another --experiment"
         )),
-        MlflowError::Incomplete { .. } => hint("repeat the command to send the rest"),
         _ => (None, None),
     }
 }

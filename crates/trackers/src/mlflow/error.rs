@@ -12,12 +12,20 @@ pub enum MlflowError {
     /// An address that contains a name and a password.
     #[error("the URL of the MLflow server must not contain a password")]
     PasswordInUrl,
-    /// A server that does not answer, or that fails.
+    /// A server that does not answer.
     #[error("cannot reach the MLflow server {}: {}", shown(uri), shown(reason))]
     Unreachable {
         /// The server.
         uri: String,
         /// Why it cannot be reached.
+        reason: String,
+    },
+    /// A server that answers that it failed, or that it is busy.
+    #[error("the MLflow server {} failed: {}", shown(uri), shown(reason))]
+    Failed {
+        /// The server.
+        uri: String,
+        /// What failed.
         reason: String,
     },
     /// A server that does not accept the credentials.
@@ -28,7 +36,7 @@ pub enum MlflowError {
         /// The HTTP status.
         status: u16,
     },
-    /// A server that does not understand the requests.
+    /// A server that does not answer as MLflow does.
     #[error("{} is not an MLflow server: {reason}", shown(uri))]
     NotMlflow {
         /// The server.
@@ -55,21 +63,11 @@ pub enum MlflowError {
     /// An answer without something that MLflow's answers contain.
     #[error("MLflow's answer has no `{0}`")]
     Missing(&'static str),
-    /// Some runs have arrived, the others have not.
-    #[error("{cause}; {arrived} of {of} runs arrived")]
-    Incomplete {
-        /// Number of runs that have arrived, now or earlier.
-        arrived: usize,
-        /// Number of runs to send.
-        of: usize,
-        /// Why the next one could not be sent.
-        cause: Box<MlflowError>,
-    },
 }
 
 impl MlflowError {
     /// Returns whether another attempt may succeed.
-    pub(super) fn is_temporary(&self) -> bool {
-        matches!(self, Self::Unreachable { .. })
+    pub(crate) fn is_temporary(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Failed { .. })
     }
 }

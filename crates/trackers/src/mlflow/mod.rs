@@ -6,11 +6,15 @@
 mod client;
 mod error;
 
-use std::{thread, time::Duration};
+use std::{
+    hash::{BuildHasher, RandomState},
+    thread,
+    time::Duration,
+};
 
 use mnist_comparison::{
     Comparison, ComparisonFolder,
-    folder::{MARKDOWN, PAGE, TABLE},
+    folder::{MARKDOWN, MLFLOW_ID, PAGE, TABLE},
 };
 use mnist_model::ModelConfig;
 use mnist_training::{
@@ -24,7 +28,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{TrackedRun, TrackerError, tracked_run::Metric};
-use client::Client;
+use client::{Client, Requests};
 
 pub use client::Credentials;
 pub use error::MlflowError;
@@ -37,6 +41,9 @@ const NAME: &str = "mnist_trainer.run";
 
 /// The tag that makes a run a nested one.
 const PARENT: &str = "mlflow.parentRunId";
+
+/// The tag with the checksum of a run's weights.
+const WEIGHTS: &str = "weights_sha256";
 
 /// Limit for the size of a file to send, in bytes.
 const MOST_FILE: u64 = 256 << 20;
@@ -86,23 +93,28 @@ impl Mlflow {
         observer: &dyn Observer,
     ) -> Result<Sent, TrackerError> {
         let runs = TrackedRun::of_comparison(folder);
-        let sender = Sender { client: &self.client, observer };
-        let experiment = sender.retry(|| experiment(&self.client, &self.experiment))?;
-        let parent = sender.retry(|| sender.parent(&experiment, folder, comparison))?;
+        let identity = identity(folder, observer)?;
+        let sender = Sender { client: self.client.requests(observer), observer };
+        let experiment = sender.retry(|| experiment(sender.client, &self.experiment))?;
+        let parent = sender.retry(|| sender.parent(&experiment, &identity, folder, comparison, &runs))?;
+        let incomplete = |arrived| {
+            let of = runs.len();
+            move |cause: TrackerError| match cause.is_interrupt() {
+                true => cause,
+                false => TrackerError::Incomplete { arrived, of, cause: Box::new(cause) },
+            }
+        };
         let (mut sent, mut already_there) = (0, 0);
         for run in &runs {
-            match sender.retry(|| sender.run(&experiment, &parent, run)) {
-                Ok(true) => sent += 1,
-                Ok(false) => already_there += 1,
-                Err(TrackerError::Mlflow(cause)) => {
-                    let (arrived, of, cause) = (sent + already_there, runs.len(), Box::new(cause));
-                    return Err(MlflowError::Incomplete { arrived, of, cause }.into());
-                }
-                Err(other) => return Err(other),
+            let is_new = sender.retry(|| sender.run(&experiment, &parent, run));
+            if is_new.map_err(incomplete(sent + already_there))? {
+                sent += 1;
+            } else {
+                already_there += 1;
             }
             observer.note(&format!("MLflow has {} of {} runs", sent + already_there, runs.len()));
         }
-        sender.report(&parent, folder)?;
+        sender.report(&parent, folder).map_err(incomplete(runs.len()))?;
         Ok(Sent {
             page: format!("{}/#/experiments/{experiment}", self.client.uri()),
             experiment: self.experiment.clone(),
@@ -113,15 +125,34 @@ impl Mlflow {
     }
 }
 
+/// Returns the random id of the comparison, by which it is found again: it stays when the folder is renamed, and when
+/// the comparison grows. Creates it when the comparison is sent for the first time.
+fn identity(folder: &ComparisonFolder, observer: &dyn Observer) -> Result<String, TrackerError> {
+    /// Number of hexadecimal digits.
+    const DIGITS: usize = 32;
+    let _lock = folder.lock(observer)?;
+    let path = folder.path().join(MLFLOW_ID);
+    if !path.exists() {
+        // The standard library seeds its hash functions at random.
+        let random = || RandomState::new().hash_one(folder.path());
+        files::write(&path, format!("{:016x}{:016x}\n", random(), random()).as_bytes())?;
+    }
+    let id = String::from_utf8_lossy(&files::read(&path, 1 << 10)?).trim().to_owned();
+    if id.len() != DIGITS || !id.chars().all(|digit| digit.is_ascii_hexdigit()) {
+        return Err(TrainingError::damaged(&path)("it does not contain an id").into());
+    }
+    Ok(id)
+}
+
 /// Returns the id of the experiment. Creates it if it does not exist.
-fn experiment(client: &Client, name: &str) -> Result<String, TrackerError> {
+fn experiment(client: Requests, name: &str) -> Result<String, TrackerError> {
     let found = match client.get("experiments/get-by-name", [("experiment_name", name)]) {
-        Err(MlflowError::Refused { code, .. }) if code == "RESOURCE_DOES_NOT_EXIST" => {
+        Err(TrackerError::Mlflow(MlflowError::Refused { code, .. })) if code == "RESOURCE_DOES_NOT_EXIST" => {
             client.post("experiments/create", &json!({ "name": name }))?
         }
         other => other?,
     };
-    // An experiment that was created is an id alone.
+    // The answer to `create` contains only the id.
     let experiment = found.get("experiment").unwrap_or(&found);
     let id = text(experiment, "experiment_id")?.to_owned();
     if experiment["lifecycle_stage"] == "deleted" {
@@ -135,26 +166,31 @@ struct Remote {
     id: String,
     artifact_uri: String,
     is_running: bool,
+    /// The checksum of the weights, empty if there is none.
+    weights: String,
 }
 
 impl Remote {
     fn of(run: &Value) -> Result<Self, MlflowError> {
         let info = &run["info"];
+        let mut tags = run["data"]["tags"].as_array().into_iter().flatten();
+        let weights = tags.find(|tag| tag["key"] == WEIGHTS);
         Ok(Self {
             id: text(info, "run_id")?.to_owned(),
             artifact_uri: text(info, "artifact_uri")?.to_owned(),
             is_running: info["status"] == "RUNNING",
+            weights: weights.and_then(|tag| tag["value"].as_str()).unwrap_or_default().to_owned(),
         })
     }
 }
 
 struct Sender<'a> {
-    client: &'a Client,
+    client: Requests<'a>,
     observer: &'a dyn Observer,
 }
 
 impl Sender<'_> {
-    /// Repeats something that can be repeated, while the server cannot be reached.
+    /// Calls `send` again while the server cannot be reached or fails; `send` must be repeatable.
     fn retry<T>(&self, send: impl Fn() -> Result<T, TrackerError>) -> Result<T, TrackerError> {
         let mut pauses = PAUSES.iter();
         loop {
@@ -162,9 +198,7 @@ impl Sender<'_> {
                 return Err(TrainingError::Interrupted.into());
             }
             match (send(), pauses.next()) {
-                (Err(TrackerError::Mlflow(error)), Some(pause)) if error.is_temporary() => {
-                    thread::sleep(*pause);
-                }
+                (Err(error), Some(pause)) if error.is_temporary() => thread::sleep(*pause),
                 (outcome, _) => return outcome,
             }
         }
@@ -189,17 +223,21 @@ impl Sender<'_> {
         &self,
         experiment: &str,
         name: &str,
-        began: f64,
+        began: Option<f64>,
         tags: &[(&str, String)],
     ) -> Result<Remote, TrackerError> {
-        let body = json!({
-            "experiment_id": experiment, "run_name": name, "start_time": milliseconds(began), "tags": pairs(tags),
-        });
+        let mut body = json!({ "experiment_id": experiment, "run_name": name, "tags": pairs(tags) });
+        if let Some(began) = began {
+            body["start_time"] = milliseconds(began).into();
+        }
         Ok(Remote::of(&self.client.post("runs/create", &body)?["run"])?)
     }
 
-    fn end(&self, run: &Remote, status: &str, time: f64) -> Result<(), TrackerError> {
-        let body = json!({ "run_id": run.id, "status": status, "end_time": milliseconds(time) });
+    fn end(&self, run: &Remote, status: &str, time: Option<f64>) -> Result<(), TrackerError> {
+        let mut body = json!({ "run_id": run.id, "status": status });
+        if let Some(time) = time {
+            body["end_time"] = milliseconds(time).into();
+        }
         self.client.post("runs/update", &body)?;
         Ok(())
     }
@@ -208,20 +246,18 @@ impl Sender<'_> {
     fn parent(
         &self,
         experiment: &str,
+        identity: &str,
         folder: &ComparisonFolder,
         comparison: &Comparison,
+        runs: &[TrackedRun],
     ) -> Result<Remote, TrackerError> {
         let name = folder.path().canonicalize().unwrap_or_else(|_| folder.path().to_owned());
         let name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        // The first run has a hash of the settings and the data; it stays when the comparison grows.
-        let first = folder.plan().runs.first().map_or("", |run| &run.name);
-        let identity = format!("{name} {first}").replace('\'', "_");
-        let runs = TrackedRun::of_comparison(folder);
-        let began = runs.iter().map(TrackedRun::began).fold(f64::INFINITY, f64::min);
-        let ended = runs.iter().map(|run| run.began() + run.run.result.seconds).fold(0.0, f64::max);
-        let remote = match self.find(experiment, &identity, None)?.into_iter().next() {
+        let began = runs.iter().filter_map(|run| run.ended().map(|_| run.began())).reduce(f64::min);
+        let ended = runs.iter().filter_map(TrackedRun::ended).reduce(f64::max);
+        let remote = match self.find(experiment, identity, None)?.into_iter().next() {
             Some(found) => found,
-            None => self.create(experiment, &name, began, &[(NAME, identity)])?,
+            None => self.create(experiment, &name, began, &[(NAME, identity.to_owned())])?,
         };
         let mut tags = vec![
             ("mlflow.note.content", format!("**{}**\n\n{}", comparison.headline, comparison.verdict)),
@@ -233,15 +269,17 @@ impl Sender<'_> {
         Ok(remote)
     }
 
-    /// Sends a training. Returns false if it had arrived before.
+    /// Sends a training. Returns false if it had arrived before. A run that was trained again, with another result,
+    /// replaces the earlier one.
     fn run(&self, experiment: &str, parent: &Remote, tracked: &TrackedRun) -> Result<bool, TrackerError> {
+        let result = &tracked.run.result;
+        let weights = result.weights_sha256.clone().unwrap_or_default();
         for found in self.find(experiment, &tracked.name, Some(&parent.id))? {
-            if !found.is_running {
+            if !found.is_running && found.weights == weights {
                 return Ok(false);
             }
             self.client.post("runs/delete", &json!({ "run_id": found.id }))?;
         }
-        let result = &tracked.run.result;
         let tags = [
             (NAME, tracked.name.clone()),
             (PARENT, parent.id.clone()),
@@ -249,11 +287,11 @@ impl Sender<'_> {
             ("mnist_trainer.arm", tracked.arm.clone()),
             ("mnist_trainer.version", result.versions.mnist_trainer.clone()),
             ("burn.version", result.versions.burn.clone()),
-            ("weights_sha256", result.weights_sha256.clone().unwrap_or_default()),
+            (WEIGHTS, weights),
             data_tag(tracked),
         ];
         let name = format!("{} seed {}", tracked.arm, result.seed);
-        let remote = self.create(experiment, &name, tracked.began(), &tags)?;
+        let remote = self.create(experiment, &name, tracked.ended().map(|_| tracked.began()), &tags)?;
         let parameters: Vec<(String, String)> =
             tracked.parameters()?.into_iter().map(|(name, value)| (name, as_text(&value))).collect();
         self.client.post("runs/log-batch", &json!({ "run_id": remote.id, "params": pairs(&parameters) }))?;
@@ -267,7 +305,7 @@ impl Sender<'_> {
         }
         self.artifacts(&remote, tracked)?;
         let status = if tracked.run.is_usable() { "FINISHED" } else { "FAILED" };
-        self.end(&remote, status, began + result.seconds)?;
+        self.end(&remote, status, tracked.ended())?;
         Ok(true)
     }
 
@@ -290,12 +328,11 @@ impl Sender<'_> {
     fn report(&self, parent: &Remote, folder: &ComparisonFolder) -> Result<(), TrackerError> {
         for name in [PAGE, MARKDOWN, TABLE, CONFIG] {
             let bytes = files::read(&folder.path().join(name), MOST_FILE)?;
-            let is_stored =
-                self.retry(|| Ok(self.client.put_artifact(&parent.artifact_uri, name, &bytes)?))?;
+            let is_stored = self.retry(|| self.client.put_artifact(&parent.artifact_uri, name, &bytes))?;
             if !is_stored {
                 self.observer.warning(&format!(
-                    "MLflow has the numbers, but no report and no models: it stores files at {}, and takes them over \
-                     HTTP only from experiments of a server with `--serve-artifacts`",
+                    "MLflow has the numbers, but no report and no models: the server stores files at {}; start it \
+                     with `--serve-artifacts` and use a new experiment",
                     parent.artifact_uri
                 ));
                 return Ok(());

@@ -10,6 +10,7 @@ mod messages;
 mod tests;
 
 use std::{
+    ffi::OsStr,
     fs,
     io::ErrorKind,
     path::{Path, PathBuf},
@@ -35,6 +36,19 @@ const SUFFIX: &str = ".mnist-trainer";
 /// # Errors
 /// When the file cannot be written, or `test` does not contain the images that the run was tested on.
 pub fn write(root: &Path, tracked: &TrackedRun, test: Option<&Images>) -> Result<PathBuf, TrackerError> {
+    let path = write_beside(root, tracked, test)?;
+    remove_others(&path, |_| true)?;
+    Ok(path)
+}
+
+/// Returns the path of a finished run's event file.
+fn finished_path(root: &Path, tracked: &TrackedRun) -> PathBuf {
+    let ended = tracked.began() + tracked.run.result.seconds;
+    root.join(&tracked.name).join(file_name(ended, ""))
+}
+
+/// Writes a finished run into its folder, beside its earlier event files.
+fn write_beside(root: &Path, tracked: &TrackedRun, test: Option<&Images>) -> Result<PathBuf, TrackerError> {
     let (run, result) = (tracked.run, &tracked.run.result);
     let (began, seconds) = (tracked.began(), result.seconds);
     let mut events = Events::begin(began);
@@ -51,31 +65,37 @@ pub fn write(root: &Path, tracked: &TrackedRun, test: Option<&Images>) -> Result
     }
     hyperparameters::end(&mut events, began, seconds, run.is_usable());
 
-    let folder = root.join(&tracked.name);
-    let path = begin_file(&folder, began + seconds)?;
+    let path = finished_path(root, tracked);
+    create_folder_of(&path)?;
     files::write(&path, events.bytes())?;
     Ok(path)
 }
 
-/// Creates a run's folder, removes its earlier event files, and returns the path of a new one. TensorBoard reads the
-/// files of a folder in the order of their names, so the name begins with a time in seconds since 1970.
-fn begin_file(folder: &Path, time: f64) -> Result<PathBuf, TrainingError> {
-    fs::create_dir_all(folder).map_err(TrainingError::file("create", folder))?;
-    let name = format!("events.out.tfevents.{:010}{SUFFIX}", time as u64);
+fn create_folder_of(path: &Path) -> Result<(), TrainingError> {
+    let folder = path.parent().unwrap_or(path);
+    fs::create_dir_all(folder).map_err(TrainingError::file("create", folder))
+}
+
+/// Returns the name of an event file. TensorBoard reads the files of a folder in the order of their names, so the name
+/// begins with a time in seconds since 1970.
+fn file_name(time: f64, kind: &str) -> String {
+    format!("events.out.tfevents.{:010}{kind}{SUFFIX}", time as u64)
+}
+
+/// Removes the other event files that this crate has written beside `path`, if `is_removed` accepts their names. A
+/// process that was killed while it wrote a file leaves `.<name>.<random>`, which this removes too.
+fn remove_others(path: &Path, is_removed: impl Fn(&str) -> bool) -> Result<(), TrainingError> {
+    let folder = path.parent().unwrap_or(path);
     for entry in fs::read_dir(folder).map_err(TrainingError::file("list the files in", folder))? {
-        let path = entry.map_err(TrainingError::file("list the files in", folder))?.path();
-        let is_ours = path.file_name().is_some_and(|name| {
-            let name = name.to_string_lossy();
-            // A process that was killed while it wrote a file leaves `.<name>.<random>`.
-            name.contains(".tfevents.") && name.contains(SUFFIX)
-        });
-        if is_ours {
-            match fs::remove_file(&path) {
+        let other = entry.map_err(TrainingError::file("list the files in", folder))?.path();
+        let name = other.file_name().map(OsStr::to_string_lossy).unwrap_or_default();
+        if other != path && name.contains(".tfevents.") && name.contains(SUFFIX) && is_removed(&name) {
+            match fs::remove_file(&other) {
                 // Another process that finished the same run may remove it too.
                 Err(cause) if cause.kind() == ErrorKind::NotFound => {}
-                other => other.map_err(TrainingError::file("remove", &path))?,
+                removed => removed.map_err(TrainingError::file("remove", &other))?,
             }
         }
     }
-    Ok(folder.join(name))
+    Ok(())
 }

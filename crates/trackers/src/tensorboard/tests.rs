@@ -58,6 +58,7 @@ fn finished_run() -> FinishedRun {
         device: "Cpu".into(),
         threads: 1,
         machine: Machine { cpu: "a CPU".into(), cores: 2, os: "an OS".into() },
+        instruction_set: None,
         weights_sha256: None,
         scaling_sha256: String::new(),
         epochs: vec![EpochMetrics {

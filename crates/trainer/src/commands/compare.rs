@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use mnist_comparison::{
     Arm, ArmRuns, Comparison, ComparisonFolder, ComparisonSettings, FittedScalings, Reporter, Seeds, compare,
-    folder::{COMPARISON, PAGE},
+    folder::{COMPARISON, PAGE, TENSORBOARD},
     plan::PlannedRun,
     significance::mean,
 };
@@ -28,6 +28,7 @@ use crate::{
 
 pub fn run(args: CompareArgs, terminal: &Terminal) -> Result<()> {
     let (out, jobs) = (args.out.clone(), args.jobs);
+    out.check_tensorboard(Some(TENSORBOARD))?;
     let settings = ComparisonSettings::resolve(&args.overrides()?)?;
     let names: Vec<&str> = settings.scalings.iter().map(Scaling::name).collect();
     let destination = out.destination(format!("compare-{}", names.join("-")), &COMPARISON)?;

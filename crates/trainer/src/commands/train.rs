@@ -21,6 +21,7 @@ use crate::{cli::TrainArgs, terminal::Terminal};
 
 pub fn run(args: TrainArgs, terminal: &Terminal) -> Result<()> {
     let out = args.out.clone();
+    out.check_tensorboard(None)?;
     let settings = RunSettings::resolve(&args.overrides()?)?;
     let device = settings.training.open_device()?;
     let name = format!("train-{}-seed{}", settings.scaling.name(), settings.seed);
