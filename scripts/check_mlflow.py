@@ -23,6 +23,7 @@ is there twice.
 import argparse
 import csv
 import json
+import math
 import sys
 import tempfile
 import tomllib
@@ -53,7 +54,9 @@ def expected_metrics(run, result):
     if result["test"]:
         for key in ["loss", "accuracy"]:
             metrics[f"{key}/test"] = [(int(curve[-1]["step"]), result["test"][key])]
-    return metrics
+    # MLflow gets only finite numbers.
+    finite = {name: [pair for pair in values if math.isfinite(pair[1])] for name, values in metrics.items()}
+    return {name: values for name, values in finite.items() if values}
 
 
 def check_run(client, remote, run):
@@ -69,9 +72,13 @@ def check_run(client, remote, run):
         assert found == str(config[key]), f"{run.name}: {key} is {found} instead of {config[key]}"
     assert remote.data.params["scaling"] == result["scaling"]
     tags = remote.data.tags
-    assert tags["weights_sha256"] == result["weights_sha256"]
+    assert tags.get("weights_sha256", "") == (result.get("weights_sha256") or "")
     assert all(sum["sha256"] in tags["data_sha256"] for sum in result["data"])
-    assert remote.info.status == "FINISHED", remote.info.status
+    is_ok = result["status"] == "ok"
+    assert remote.info.status == ("FINISHED" if is_ok else "FAILED"), remote.info.status
+    if not is_ok:
+        print(f"  {run.name}: {result['status']}")
+        return
     with tempfile.TemporaryDirectory() as folder:
         model = client.download_artifacts(remote.info.run_id, "model.onnx", folder)
         inputs = [(value.name, value.shape) for value in onnxruntime.InferenceSession(model).get_inputs()]
@@ -90,9 +97,9 @@ def main():
     client = MlflowClient(arguments.tracking_uri)
     experiment = client.get_experiment_by_name(arguments.experiment)
     remotes = client.search_runs([experiment.experiment_id], max_results=10_000)
-    parents = [remote for remote in remotes if PARENT not in remote.data.tags]
+    identity = (arguments.comparison / "mlflow-id.txt").read_text().strip()
     runs = sorted((arguments.comparison / "runs").iterdir())
-    (parent,) = [parent for parent in parents if parent.info.run_name == arguments.comparison.resolve().name]
+    (parent,) = [remote for remote in remotes if remote.data.tags.get(NAME) == identity]
     nested = [remote for remote in remotes if remote.data.tags.get(PARENT) == parent.info.run_id]
     names = sorted(remote.data.tags[NAME] for remote in nested)
     assert names == [run.name for run in runs], f"MLflow has {names}"

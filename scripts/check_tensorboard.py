@@ -86,10 +86,13 @@ def check(run, root):
         assert (image.width, image.height) == (width, height)
         images[tag] = f"{width}×{height}"
     assert result["test"] is None or set(images) == set(IMAGES), f"{run.name}: images {images}"
-    test = found["accuracy/test"][0][1] if "accuracy/test" in found else None
+    if result["test"]:
+        test = f"accuracy/test {found['accuracy/test'][0][1]:.6f} (result.json {result['test']['accuracy']})"
+    else:
+        test = "diverged"
     counts = ", ".join(f"{tag} {len(values)}" for tag, values in sorted(found.items()))
-    print(f"{run.name}: accuracy/test {test:.6f} (result.json {result['test']['accuracy']}); {counts}; images {images}")
-    for step, value in found["epoch_loss/train"]:
+    print(f"{run.name}: {test}; {counts}; images {images}")
+    for step, value in found.get("epoch_loss/train", []):
         row = rows(run / "metrics.csv")[step - 1]
         print(f"  epoch {step}: epoch_loss/train {value:.9f}, metrics.csv {row['train_loss']}")
 

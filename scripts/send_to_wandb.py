@@ -2,7 +2,9 @@
 
 The script reads the events with TensorBoard and logs them with wandb's own
 client: scalars, images and hyperparameters. The id of a run is the name of its
-folder, so a run that is sent again is the same run. `WANDB_MODE=offline` writes
+folder. A run that arrived completely is not sent again; one that broke off gets
+all of its rows again. Offline, the client does not know what has arrived, so a
+second call logs all rows again. `WANDB_MODE=offline` writes
 them into ./wandb, for `wandb sync` on a machine with a network.
 
     pip install wandb==0.31.0 tensorboard==2.21.0 pillow
@@ -20,6 +22,9 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
+# The key that marks a run whose rows and images were all logged.
+COMPLETE = "events_complete"
+
 
 def hyperparameters(events):
     content = events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
@@ -32,7 +37,7 @@ def send(folder, project):
     events.Reload()
     config = hyperparameters(events)
     with wandb.init(project=project, id=folder.name, name=folder.name, config=config, resume="allow") as run:
-        if run.resumed:
+        if run.resumed and run.summary.get(COMPLETE):
             return f"{folder.name}: already there"
         # Scalars by epoch have their own axis. W&B wants rows, so scalars of the same step share one.
         run.define_metric("epoch_*", step_metric="epoch")
@@ -47,6 +52,7 @@ def send(folder, project):
         for tag in events.Tags()["images"]:
             for event in events.Images(tag):
                 run.log({tag: wandb.Image(Image.open(io.BytesIO(event.encoded_image_string))), "step": event.step})
+        run.summary[COMPLETE] = True
     return f"{folder.name}: {len(rows)} rows"
 
 

@@ -13,7 +13,7 @@ use tempfile::tempdir;
 use super::{
     Live,
     event_file::Events,
-    hyperparameters,
+    finished_path, hyperparameters,
     messages::{Content, Event, Image, SummaryValue, What},
     write,
 };
@@ -135,8 +135,9 @@ fn written_run_has_its_metrics_and_images() {
         Some(Content::Image(image)) => Some((value.tag.as_str(), image)),
         _ => None,
     });
-    for (tag, image) in images {
-        assert_eq!(tag, "confusion_matrix");
+    let images: Vec<(&str, &Image)> = images.collect();
+    assert_eq!(images.iter().map(|(tag, _)| *tag).collect::<Vec<_>>(), ["confusion_matrix"]);
+    for (_, image) in images {
         let png = image::load_from_memory(&image.encoded_image_string).unwrap();
         assert_eq!((png.width() as i32, png.height() as i32), (image.width, image.height));
     }
@@ -157,6 +158,35 @@ fn writing_a_run_again_replaces_its_events() {
     assert_eq!(write(folder.path(), &tracked, None).unwrap(), first);
     assert_eq!(fs::read(&first).unwrap(), before);
     assert_eq!(fs::read_dir(of_run).unwrap().count(), 3, "the new file and those of others");
+}
+
+#[test]
+fn events_stay_if_the_new_ones_cannot_be_written() {
+    let (folder, run) = (tempdir().unwrap(), finished_run());
+    let tracked = TrackedRun::single(&settings(), &run).unwrap();
+    let path = finished_path(folder.path(), &tracked);
+    // A folder with the name of the new file.
+    fs::create_dir_all(path.join("inside")).unwrap();
+    let earlier = path.with_file_name("events.out.tfevents.0000000002.mnist-trainer");
+    fs::write(&earlier, "an interrupted run's").unwrap();
+    assert!(write(folder.path(), &tracked, None).is_err());
+    assert_eq!(fs::read(earlier).unwrap(), b"an interrupted run's");
+}
+
+#[test]
+fn complete_events_and_those_that_another_process_is_writing_stay() {
+    let (folder, run) = (tempdir().unwrap(), finished_run());
+    let tracked = TrackedRun::single(&settings(), &run).unwrap();
+    let path = finished_path(folder.path(), &tracked);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let temporary = path.with_file_name(".events.out.tfevents.0000000002.mnist-trainer.a1B2c3");
+    fs::write(&temporary, "another process's").unwrap();
+    let live = Live::new(folder.path().to_owned(), &()).unwrap();
+    live.finish(&tracked, None);
+    assert!(temporary.exists());
+    fs::write(&path, "complete").unwrap();
+    live.finish(&tracked, None);
+    assert_eq!(fs::read(path).unwrap(), b"complete");
 }
 
 /// Returns the progress of a run with this many points of its curve and this many epochs.
@@ -241,4 +271,24 @@ fn failure_during_the_training_gives_one_warning() {
     let warnings = warnings.0.lock().unwrap();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].starts_with("cannot write events for TensorBoard: "), "{warnings:?}");
+}
+
+#[test]
+fn failure_of_a_run_does_not_end_the_events_of_others() {
+    let (folder, warnings, run) = (tempdir().unwrap(), Warnings::default(), finished_run());
+    let live = Live::new(folder.path().to_owned(), &warnings).unwrap();
+    let failing = TrackedRun::single(&settings(), &run).unwrap();
+    let blocked = folder.path().join(&failing.name);
+    fs::write(&blocked, "a file where the run's folder belongs").unwrap();
+    report(&live, &progress(1, 0));
+    let (settings, progress) = (RunSettings { seed: 4, ..settings() }, progress(1, 0));
+    live.progress(&RunProgress {
+        folder: Path::new("other"),
+        settings: &settings,
+        data: &[],
+        progress: &progress,
+    });
+    assert_eq!(warnings.0.lock().unwrap().len(), 1);
+    fs::remove_file(blocked).unwrap();
+    assert_eq!(scalars_below(folder.path()).len(), 2, "the other run has its events");
 }

@@ -5,6 +5,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
@@ -229,8 +230,168 @@ fn files_that_the_server_does_not_store_give_a_warning() {
     server.store().artifacts_elsewhere = true;
     let output = send(folder.path(), &server).arg("--quiet").output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    assert_contains(&stderr(&output), ["warning: MLflow has the numbers, but no report and no models"]);
+    let warning =
+        "warning: MLflow has the numbers, but no report and no models: the server stores files at s3://";
+    assert_contains(&stderr(&output), [warning]);
     assert_eq!(server.store().active().len(), 5);
+}
+
+#[test]
+fn comparisons_with_the_same_name_and_settings_are_two_in_mlflow() {
+    let (one, other, server) = (comparison_of_four_runs(), comparison_of_four_runs(), Mlflow::start());
+    for folder in [&one, &other] {
+        let result = json(&mut send(folder.path(), &server));
+        assert_eq!((&result["mlflow"]["sent"], &result["mlflow"]["already_there"]), (&4.into(), &0.into()));
+    }
+    let active = server.store().active();
+    assert_eq!(active.iter().filter(|run| run.name == "all").count(), 2);
+    assert_eq!(active.len(), 10);
+}
+
+#[test]
+fn extended_and_renamed_comparison_stays_one_in_mlflow() {
+    let (folder, server) =
+        (folder_with_comparison("--scalings center --seeds 2 --validation-split 0.25"), Mlflow::start());
+    json(&mut send(folder.path(), &server));
+    // The new scaling comes first in the plan. The id in the folder is no foreign file.
+    text(&mut trainer_in(folder.path(), "compare --resume all --scalings none,center"));
+    fs::rename(folder.path().join("all"), folder.path().join("renamed")).unwrap();
+    let arguments = format!("report renamed --to mlflow --tracking-uri {}", server.url);
+    let result = json(&mut trainer_in(folder.path(), &arguments));
+    assert_eq!((&result["mlflow"]["sent"], &result["mlflow"]["already_there"]), (&2.into(), &2.into()));
+    fs::rename(folder.path().join("renamed"), folder.path().join("all")).unwrap();
+    assert_arrived(folder.path(), &server);
+
+    fs::write(folder.path().join("all/mlflow-id.txt"), "edited").unwrap();
+    refused(&mut send(folder.path(), &server), 1, "mlflow-id.txt is damaged: it does not contain an id");
+}
+
+#[test]
+fn run_that_was_trained_again_replaces_the_one_in_mlflow() {
+    let (folder, server) = (comparison_of_four_runs(), Mlflow::start());
+    json(&mut send(folder.path(), &server));
+    // As if the run had been trained with other hardware when it was sent.
+    let run = |run: &Run| run.tags.get("mnist_trainer.arm").is_some_and(|arm| arm == "none");
+    let mut runs = server.store();
+    let earlier = runs.runs.iter_mut().find(|it| run(it)).unwrap();
+    earlier.tags.insert("weights_sha256".into(), "other".into());
+    earlier.metrics.clear();
+    drop(runs);
+    let result = json(&mut send(folder.path(), &server));
+    assert_eq!((&result["mlflow"]["sent"], &result["mlflow"]["already_there"]), (&1.into(), &3.into()));
+    assert_arrived(folder.path(), &server);
+}
+
+#[test]
+fn diverged_run_arrives_as_failed_without_a_model() {
+    let (folder, server) =
+        (folder_with_comparison("--scalings center,none --learning-rate 1e30"), Mlflow::start());
+    json(&mut send(folder.path(), &server));
+    let active = server.store().active();
+    let diverged: Vec<&Run> = active.iter().filter(|run| run.name != "all").collect();
+    assert_eq!(diverged.len(), 2);
+    for run in diverged {
+        assert_eq!(run.status, "FAILED");
+        assert_eq!(run.artifacts.keys().collect::<Vec<_>>(), ["config.toml"]);
+    }
+    let result = json(&mut send(folder.path(), &server));
+    assert_eq!(result["mlflow"]["already_there"], 2);
+}
+
+#[test]
+fn thousands_of_metrics_arrive() {
+    let (folder, server) = (folder_with_digits(), Mlflow::start());
+    let arguments = "compare --scalings center,none --epochs 300 --batch-size 32 --limit 96 --out all \
+                     --validation-split 0.25";
+    text(&mut trainer_on_digits(folder.path(), arguments));
+    json(&mut send(folder.path(), &server));
+    let active = server.store().active();
+    for run in active.iter().filter(|run| run.name != "all") {
+        assert!(run.metrics.len() > 1200, "{} metrics", run.metrics.len());
+        let epochs = run.metrics.iter().filter(|metric| metric.0 == "epoch_loss/validation");
+        assert!(epochs.map(|metric| metric.1).eq(1..=300));
+    }
+}
+
+#[test]
+fn error_after_the_first_run_says_what_arrived_and_what_to_do() {
+    let (folder, server) = (comparison_of_four_runs(), Mlflow::start());
+    server.store().answers = Answers::DeniesAfter(6 + 7 + 4);
+    let output = send(folder.path(), &server).arg("--quiet").output().unwrap();
+    assert_refused(&output, 1, "denies access (HTTP status 401); 1 of 4 runs arrived");
+    assert_contains(&stderr(&output), ["hint: check MLFLOW_TRACKING_TOKEN"]);
+
+    server.store().answers = Answers::AsMlflow;
+    json(&mut send(folder.path(), &server));
+    // The last four requests store the report.
+    let before = server.store().requests.len();
+    json(&mut send(folder.path(), &server));
+    let requests = server.store().requests.len();
+    server.store().answers = Answers::Until(requests + (requests - before) - 2);
+    let output = send(folder.path(), &server).arg("--quiet").output().unwrap();
+    assert_refused(&output, 1, "; 4 of 4 runs arrived, the report did not");
+    assert_contains(&stderr(&output), ["hint: repeat the command to send the rest"]);
+}
+
+#[test]
+fn server_that_fails_is_not_called_unreachable() {
+    let (folder, server) = (comparison_of_four_runs(), Mlflow::start());
+    server.store().answers = Answers::BusyFor(1000);
+    let output = send(folder.path(), &server).arg("--quiet").output().unwrap();
+    assert_refused(&output, 1, &format!("the MLflow server {} failed: HTTP status 503", server.url));
+    assert_contains(&stderr(&output), ["hint: look into the server's log, then repeat the command"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn interruption_does_not_wait_for_a_server_that_hangs() {
+    let (folder, server) = (comparison_of_four_runs(), Mlflow::start());
+    server.store().answers = Answers::Never;
+    let mut process = Background::start(&mut send(folder.path(), &server));
+    wait_until("the server has a request", || !server.store().requests.is_empty());
+    let began = Instant::now();
+    process.signal("TERM");
+    assert_eq!(process.wait().code(), Some(130));
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+}
+
+#[test]
+fn events_do_not_become_foreign_files_of_the_output_folder() {
+    let folder = folder_with_digits();
+    let message = "--tensorboard must be outside of the output folder";
+    for arguments in [
+        "train --out run --tensorboard run",
+        "train --out run --tensorboard ./run/events",
+        "compare --out run --tensorboard run/runs",
+    ] {
+        refused(&mut trainer_on_digits(folder.path(), arguments), 2, message);
+        assert!(!folder.path().join("run").exists(), "{arguments}");
+    }
+    let comparison = folder_with_comparison("--scalings center,none --tensorboard all/tensorboard");
+    let resume = |folder| format!("compare --resume all --seeds 2 --tensorboard {folder}");
+    refused(&mut trainer_in(comparison.path(), &resume("all/events")), 2, message);
+    text(&mut trainer_in(comparison.path(), &resume("all/tensorboard")));
+    assert_eq!(events(&comparison.path().join("all/tensorboard")).len(), 4);
+}
+
+/// Checks the events of a comparison with TensorBoard's own reader.
+#[test]
+#[ignore = "needs Python with TensorBoard"]
+fn tensorboard_reads_the_numbers_of_the_runs() {
+    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".into());
+    let has_tensorboard = Command::new(&python).args(["-c", "import tensorboard, numpy"]).output();
+    if !has_tensorboard.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: {python} has no TensorBoard");
+        return;
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/check_tensorboard.py");
+    for arguments in ["--seeds 2 --validation-split 0.25", "--learning-rate 1e30"] {
+        let folder = folder_with_comparison(&format!("--scalings center,none {arguments}"));
+        text(&mut trainer_in(folder.path(), "report all --to tensorboard"));
+        let mut check = Command::new(&python);
+        let output = check.arg(&script).arg(folder.path().join("all")).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
 }
 
 #[test]
@@ -271,6 +432,8 @@ fn bad_tracker_arguments_are_refused() {
         ("--to mlflow", "--to mlflow needs --tracking-uri"),
         ("--to mlflow --tracking-uri sqlite:///mlflow.db", "is not the URL of an MLflow server"),
         ("--to mlflow --tracking-uri http://me:secret@host", "must not contain a password"),
+        ("--to mlflow --tracking-uri https//me:secret@host", "must not contain a password"),
+        ("--to mlflow --tracking-uri me:secret@host", "must not contain a password"),
         ("--to mlflow --tracking-uri http://host --out here", "--out is for --to tensorboard"),
         ("--to tensorboard --experiment mine", "--tracking-uri and --experiment are for --to mlflow"),
         ("--to wandb", "invalid value 'wandb'"),

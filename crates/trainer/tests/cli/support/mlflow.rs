@@ -6,6 +6,7 @@ use std::{
     net::{TcpListener, TcpStream},
     sync::{Arc, Mutex, MutexGuard},
     thread,
+    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -37,6 +38,10 @@ pub enum Answers {
     AsMlflow,
     /// As MLflow, until it has answered this many requests in all; then it closes each connection.
     Until(usize),
+    /// As MLflow, until it has answered this many requests in all; then it denies access.
+    DeniesAfter(usize),
+    /// The connections stay open, and nothing is answered.
+    Never,
     /// The next so many requests fail with HTTP status 503.
     BusyFor(usize),
     /// Each request gets this status and an HTML page.
@@ -92,7 +97,12 @@ impl Store {
     fn describe(&self, run: &Run) -> Value {
         let scheme = if self.artifacts_elsewhere { "s3://bucket" } else { "mlflow-artifacts:" };
         let artifact_uri = format!("{scheme}/1/{}/artifacts", run.id);
-        json!({ "info": { "run_id": run.id, "status": run.status, "artifact_uri": artifact_uri } })
+        let tags: Vec<Value> =
+            run.tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
+        json!({
+            "info": { "run_id": run.id, "status": run.status, "artifact_uri": artifact_uri },
+            "data": { "tags": tags },
+        })
     }
 
     /// Answers a request with JSON, or with the error that MLflow answers with.
@@ -188,6 +198,12 @@ fn serve(mut stream: TcpStream, store: &Mutex<Store>) -> io::Result<()> {
     store.authorizations.push(header("authorization").unwrap_or_default());
     let (status, text) = match store.answers {
         Answers::Until(requests) if store.requests.len() > requests => return Ok(()),
+        Answers::Never => {
+            drop(store);
+            thread::sleep(Duration::from_mins(1));
+            return Ok(());
+        }
+        Answers::DeniesAfter(requests) if store.requests.len() > requests => (401, String::new()),
         Answers::Html(status) => (status, "<html></html>".to_owned()),
         Answers::BusyFor(requests) if requests > 0 => {
             store.answers = Answers::BusyFor(requests - 1);
