@@ -153,7 +153,7 @@ impl Client {
 #[derive(Clone, Copy)]
 pub struct Requests<'a> {
     client: &'a Client,
-    pub observer: &'a dyn Observer,
+    observer: &'a dyn Observer,
 }
 
 impl Requests<'_> {

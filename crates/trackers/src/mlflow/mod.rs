@@ -99,9 +99,11 @@ impl Mlflow {
         let parent = sender.retry(|| sender.parent(&experiment, &identity, folder, comparison, &runs))?;
         let incomplete = |arrived| {
             let of = runs.len();
-            move |cause: TrackerError| match cause.is_interrupt() {
-                true => cause,
-                false => TrackerError::Incomplete { arrived, of, cause: Box::new(cause) },
+            move |cause: TrackerError| {
+                if cause.is_interrupt() {
+                    return cause;
+                }
+                TrackerError::Incomplete { arrived, of, cause: Box::new(cause) }
             }
         };
         let (mut sent, mut already_there) = (0, 0);
