@@ -38,9 +38,29 @@ pub const TABLES: &str = "tables";
 /// Name of the folder that contains the report's figures.
 pub const FIGURES: &str = "figures";
 
+/// Name of the folder that contains the runs' events for TensorBoard, unless they are written elsewhere.
+pub const TENSORBOARD: &str = "tensorboard";
+
+/// Name of the file with the id by which MLflow knows the comparison, if it was sent there.
+pub const MLFLOW_ID: &str = "mlflow-id.txt";
+
 /// Identifies the folder of a comparison.
 pub const COMPARISON: ResultKind = ResultKind {
-    contents: &[CONFIG, PLAN, RESULT, PAGE, MARKDOWN, TABLE, TABLES, FIGURES, RUNS, LOCK, LEASE],
+    contents: &[
+        CONFIG,
+        PLAN,
+        RESULT,
+        PAGE,
+        MARKDOWN,
+        TABLE,
+        TABLES,
+        FIGURES,
+        TENSORBOARD,
+        MLFLOW_ID,
+        RUNS,
+        LOCK,
+        LEASE,
+    ],
     mark: CONFIG,
     state,
     is_resumable: true,

@@ -201,8 +201,12 @@ fn is_folder_name(name: &str) -> bool {
 }
 
 /// Returns the name of a run's folder: its scaling and its seed for people, and a hash of everything that its
-/// result depends on. A run with the same name has the same result, so it is never trained twice.
-fn run_name(settings: &RunSettings, data: &[FileSum]) -> Result<String, TrainingError> {
+/// result depends on, with the checksums `data` of the data files. A run with the same name has the same result, so it
+/// is never trained twice.
+///
+/// # Errors
+/// When a number is too large for TOML.
+pub fn run_name(settings: &RunSettings, data: &[FileSum]) -> Result<String, TrainingError> {
     /// Hexadecimal digits of the hash: 40 bits distinguish the runs of one folder.
     const DIGITS: usize = 10;
     let content = (settings.with_effect()?, data, Versions::current());

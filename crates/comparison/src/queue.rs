@@ -18,7 +18,7 @@ use mnist_training::{
     Experiment, FinishedRun, Network, Observer, RunOutcome, TrainingError,
     backend::in_pool,
     files::RESULT,
-    observer::{Task, TaskProgress},
+    observer::{RunProgress, Task, TaskProgress},
 };
 
 use crate::{
@@ -305,6 +305,10 @@ impl Observer for OneOfMany<'_, '_> {
             }
             _ => observer.begin(task),
         }
+    }
+
+    fn progress(&self, run: &RunProgress) {
+        self.overall.observer.progress(run);
     }
 
     fn wants_stop(&self) -> bool {

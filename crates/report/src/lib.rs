@@ -21,6 +21,7 @@
 #![deny(missing_docs)]
 
 pub mod answers;
+mod bitmap;
 pub mod contact_sheet;
 mod csv;
 pub mod draw;
@@ -34,6 +35,7 @@ mod latex;
 mod markdown;
 pub mod notes;
 pub mod numbers;
+pub mod pictures;
 mod policy;
 pub mod previews;
 mod style;

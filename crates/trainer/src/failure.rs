@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use mnist_comparison::ComparisonError;
 use mnist_data::{DataError, ScalingError};
 use mnist_report::ReportError;
+use mnist_trackers::{TrackerError, mlflow::MlflowError};
 use mnist_training::TrainingError;
 
 use crate::{
@@ -37,6 +38,7 @@ fn is_interrupt(error: &anyhow::Error) -> bool {
     error.downcast_ref::<TrainingError>().is_some_and(TrainingError::is_interrupt)
         || error.downcast_ref::<ComparisonError>().is_some_and(ComparisonError::is_interrupt)
         || error.downcast_ref::<ReportError>().is_some_and(ReportError::is_interrupt)
+        || error.downcast_ref::<TrackerError>().is_some_and(TrackerError::is_interrupt)
         || matches!(error.downcast_ref(), Some(DataError::Interrupted))
         || matches!(error.downcast_ref(), Some(ScalingError::Data(DataError::Interrupted)))
 }
@@ -45,6 +47,7 @@ fn is_bad_setting(error: &anyhow::Error) -> bool {
     error.is::<UsageError>()
         || error.downcast_ref::<TrainingError>().is_some_and(TrainingError::is_bad_setting)
         || error.downcast_ref::<ComparisonError>().is_some_and(ComparisonError::is_bad_setting)
+        || matches!(error.downcast_ref(), Some(MlflowError::NotAUrl(_) | MlflowError::PasswordInUrl))
         // `predict` cannot prepare pictures for this model.
         || matches!(error.downcast_ref(), Some(DataError::NotPrepared(_) | DataError::NoPictureShape(_)))
 }

@@ -16,6 +16,7 @@ use mnist_data::{
     source::Form,
 };
 use mnist_report::{ReportError, notes::quote, numbers::plural};
+use mnist_trackers::{TrackerError, mlflow::MlflowError};
 use mnist_training::{TrainingError, run::WEIGHTS};
 
 use crate::{
@@ -32,6 +33,10 @@ pub fn wording(error: &anyhow::Error, invocation: &Invocation) -> (String, Optio
         of_comparison(error, invocation)
     } else if let Some(error) = error.downcast_ref::<ReportError>() {
         of_report(error, invocation)
+    } else if let Some(error) = error.downcast_ref::<TrackerError>() {
+        of_tracker(error, invocation)
+    } else if let Some(error) = error.downcast_ref::<MlflowError>() {
+        of_mlflow(error)
     } else if let Some(error) = error.downcast_ref::<TrainingError>() {
         of_training(error, invocation)
     } else if let Some(error) = error.downcast_ref::<DataError>() {
@@ -64,6 +69,40 @@ fn of_report(error: &ReportError, invocation: &Invocation) -> Wording {
             hint("export runs on the same data set together, others to another page")
         }
         ReportError::PageTooLarge(_) => hint("name fewer runs"),
+        _ => (None, None),
+    }
+}
+
+fn of_tracker(error: &TrackerError, invocation: &Invocation) -> Wording {
+    match error {
+        TrackerError::Mlflow(error) => of_mlflow(error),
+        TrackerError::Incomplete { cause, .. } => match &**cause {
+            TrackerError::Mlflow(MlflowError::Failed { .. }) => {
+                hint("look into the server's log, then repeat the command to send the rest")
+            }
+            cause if cause.is_temporary() => hint("repeat the command to send the rest"),
+            cause => (None, of_tracker(cause, invocation).1),
+        },
+        TrackerError::Report(error) => of_report(error, invocation),
+        TrackerError::Training(error) => of_training(error, invocation),
+        _ => (None, None),
+    }
+}
+
+fn of_mlflow(error: &MlflowError) -> Wording {
+    match error {
+        MlflowError::NotAUrl(_) | MlflowError::NotMlflow { .. } => {
+            hint("check --tracking-uri; `mlflow server` starts a server")
+        }
+        MlflowError::Unreachable { .. } => hint("check --tracking-uri, and whether the server is running"),
+        MlflowError::Failed { .. } => hint("look into the server's log, then repeat the command"),
+        MlflowError::PasswordInUrl => hint("use MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
+        MlflowError::Denied { .. } => {
+            hint("check MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")
+        }
+        MlflowError::ExperimentDeleted { id, .. } => hint(format!(
+            "restore it with `mlflow experiments restore --experiment-id {id}`, or choose another --experiment"
+        )),
         _ => (None, None),
     }
 }

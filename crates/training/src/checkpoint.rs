@@ -23,8 +23,8 @@ use crate::{
     curve::{CurveBuilder, Sums},
     error::one_line,
     files,
+    progress::TrainingProgress,
     run::{CHECKPOINTS, CURVE, METRICS},
-    training_loop::TrainingProgress,
 };
 
 const MODEL: &str = "model.bpk";

@@ -130,7 +130,10 @@ impl<'a, N: Network> Experiment<'a, N> {
         }
         let training = TrainingLoop::new(settings, self.data, fitted.clone(), self.device.clone(), observer);
         checkpoints.append_rows(&state.progress)?;
-        let (ending, state) = training.run(state, &mut Monitor::new(&training, &mut checkpoints, &lock))?;
+        let mut monitor =
+            Monitor::new(&training, path, &self.data.files, &state.progress, &mut checkpoints, &lock);
+        let (ending, state) = training.run(state, &mut monitor)?;
+        drop(monitor);
         let test = match ending {
             Ending::Stopped => {
                 lock.check()?;

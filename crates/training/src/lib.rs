@@ -49,7 +49,7 @@ pub mod observer;
 pub mod parity;
 pub mod prediction;
 pub mod predictor;
-
+pub mod progress;
 pub mod run;
 pub mod settings;
 mod toml_message;

@@ -2,22 +2,28 @@
 
 use std::{
     ops::ControlFlow,
+    path::Path,
     time::{Duration, Instant},
 };
 
 use burn::data::dataset::Dataset;
+use mnist_data::source::FileSum;
 use mnist_model::Classifier;
 
 use crate::{
     Observer, RunSettings, TrainingError, TrainingLoop, TrainingState,
     checkpoint::Checkpoints,
-    observer::{Task, TaskProgress},
+    observer::{RunProgress, Task, TaskProgress},
+    progress::{EpochMetrics, TrainingProgress},
     run::FolderLock,
-    training_loop::{EpochMetrics, Watch},
+    training_loop::Watch,
 };
 
 pub(crate) struct Monitor<'a> {
     observer: &'a dyn Observer,
+    settings: &'a RunSettings,
+    folder: &'a Path,
+    data: &'a [FileSum],
     task: Box<dyn TaskProgress + 'a>,
     name: String,
     images_per_epoch: usize,
@@ -26,11 +32,17 @@ pub(crate) struct Monitor<'a> {
     lock: &'a FolderLock,
     checkpoint_every: Duration,
     last_checkpoint: Instant,
+    /// Number of points of the learning curve that the observer knows.
+    points: usize,
 }
 
 impl<'a> Monitor<'a> {
+    /// Reports the run in `folder` on these data files, which begins or resumes at `progress`.
     pub(crate) fn new(
         training: &TrainingLoop<'a>,
+        folder: &'a Path,
+        data: &'a [FileSum],
+        progress: &TrainingProgress,
         checkpoints: &'a mut Checkpoints,
         lock: &'a FolderLock,
     ) -> Self {
@@ -43,8 +55,11 @@ impl<'a> Monitor<'a> {
         let task = observer.begin(&Task::Training { name: name.clone(), images });
         let checkpoint_every = settings.checkpoint_every();
         let last_checkpoint = Instant::now();
-        Self {
+        let mut this = Self {
             observer,
+            settings: training.settings,
+            folder,
+            data,
             task,
             name,
             images_per_epoch,
@@ -53,7 +68,16 @@ impl<'a> Monitor<'a> {
             lock,
             checkpoint_every,
             last_checkpoint,
-        }
+            points: 0,
+        };
+        this.report(progress);
+        this
+    }
+
+    fn report(&mut self, progress: &TrainingProgress) {
+        self.points = progress.curve.points.len();
+        let Self { folder, settings, data, .. } = *self;
+        self.observer.progress(&RunProgress { folder, settings, data, progress });
     }
 
     fn describe(&self, epoch: &EpochMetrics) -> String {
@@ -94,6 +118,9 @@ impl<M: Classifier> Watch<M> for Monitor<'_> {
         let loss = short_loss(loss);
         let message = format!("epoch {epoch:>digits$}/{epochs}  loss {loss:>6}  {accuracy:>6.2}%");
         self.task.at(images, None, &message);
+        if progress.curve.points.len() > self.points {
+            self.report(progress);
+        }
         if self.observer.wants_stop() {
             return Ok(ControlFlow::Break(()));
         }
@@ -105,6 +132,7 @@ impl<M: Classifier> Watch<M> for Monitor<'_> {
 
     fn epoch(&mut self, state: &TrainingState<M>) -> Result<(), TrainingError> {
         self.save(state)?;
+        self.report(&state.progress);
         if let Some(epoch) = state.progress.epochs.last() {
             self.observer.note(&self.describe(epoch));
         }

@@ -1,6 +1,10 @@
 //! The observer, to which the libraries report notes, warnings and progress.
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, path::Path};
+
+use mnist_data::source::FileSum;
+
+use crate::{RunSettings, progress::TrainingProgress};
 
 /// Receives notes, warnings and progress, and may ask the work to stop.
 ///
@@ -29,6 +33,10 @@ pub trait Observer: Sync {
         Box::new(())
     }
 
+    /// Receives the progress of a run: when its training begins or resumes, after each new point of its learning curve,
+    /// and after each epoch.
+    fn progress(&self, _run: &RunProgress) {}
+
     /// Returns whether the work should stop after its current step. It then ends with an error for which
     /// [`TrainingError::is_interrupt`](crate::TrainingError::is_interrupt) returns true.
     fn wants_stop(&self) -> bool {
@@ -37,6 +45,19 @@ pub trait Observer: Sync {
 }
 
 impl Observer for () {}
+
+/// A run that is training.
+#[derive(Debug, Clone, Copy)]
+pub struct RunProgress<'a> {
+    /// The run's folder.
+    pub folder: &'a Path,
+    /// The settings.
+    pub settings: &'a RunSettings,
+    /// Checksums of the data files.
+    pub data: &'a [FileSum],
+    /// The epochs and the learning curve so far, from the first step on.
+    pub progress: &'a TrainingProgress,
+}
 
 /// A task that takes a while.
 #[derive(Debug, Clone, PartialEq, Eq)]

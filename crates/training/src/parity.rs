@@ -20,7 +20,8 @@ use serde::Serialize;
 use crate::{
     ExperimentData, Observer, RunSettings, TrainingError, TrainingLoop, TrainingSettings, TrainingState,
     curve::CurvePoint,
-    training_loop::{Ending, TrainingProgress, Watch, adam},
+    progress::TrainingProgress,
+    training_loop::{Ending, Watch, adam},
     transfers::read,
 };
 

@@ -133,7 +133,7 @@ fn off_diagonal(counts: &[Vec<usize>]) -> impl Iterator<Item = (usize, usize, us
 
 /// Returns all classes or, if there are too many, those with the most errors in their row and column. Keeps the order
 /// of the classes.
-fn most_confused(counts: &[Vec<usize>]) -> Vec<usize> {
+pub fn most_confused(counts: &[Vec<usize>]) -> Vec<usize> {
     let mut errors = vec![0; counts.len()];
     for (row, column, count) in off_diagonal(counts) {
         errors[row] += count;

@@ -3,7 +3,7 @@
 use std::{error::Error, ops::Range};
 
 use mnist_comparison::{ArmResult, significance::mean};
-use mnist_training::{FinishedRun, curve::CurvePoint, training_loop::EpochMetrics};
+use mnist_training::{FinishedRun, curve::CurvePoint, progress::EpochMetrics};
 use plotters::{
     coord::{
         ranged1d::{AsRangedCoord, Ranged, ValueFormatter},

@@ -11,7 +11,7 @@ use std::iter;
 
 use crate::{Findings, ReportError, style};
 
-pub use confusion::SHOWN_CLASSES;
+pub use confusion::{SHOWN_CLASSES, most_confused};
 
 /// Maximum number of arms with learning curves and a confusion matrix. More lines are hard to tell apart.
 pub const SHOWN_ARMS: usize = 6;

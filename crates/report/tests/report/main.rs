@@ -2,6 +2,7 @@
 
 mod answers;
 mod contact_sheet;
+mod pictures;
 mod support;
 mod tables;
 mod written;

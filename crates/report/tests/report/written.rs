@@ -2,7 +2,7 @@
 
 use mnist_data::{ImageShape, Images};
 use mnist_report::{Findings, SampleImages, write};
-use mnist_training::{curve::CurvePoint, run::Scores, training_loop::EpochMetrics};
+use mnist_training::{curve::CurvePoint, progress::EpochMetrics, run::Scores};
 
 use crate::support::{Synthetic, arm, arm_with, diverged, preview, run};
 

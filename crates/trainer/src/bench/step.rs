@@ -20,7 +20,8 @@ use mnist_kernels::launches::count_launches;
 use mnist_model::{Classifier, Kernels, ModelConfig};
 use mnist_training::{
     Backend, ExperimentData, RunSettings, TrainingError, TrainingLoop, TrainingSettings, TrainingState,
-    training_loop::{TrainingProgress, adam, step},
+    progress::TrainingProgress,
+    training_loop::{adam, step},
     transfers::{ReadEvery, Transfers, read, transfers},
 };
 use serde::Serialize;

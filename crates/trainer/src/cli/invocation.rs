@@ -85,6 +85,9 @@ fn resuming(arguments: &[OsString], matches: &ArgMatches, command: &ArgMatches) 
     if let Ok(Some(true)) = command.try_get_one("worker") {
         words.push("--worker".to_owned());
     }
+    if let Ok(Some(folder)) = command.try_get_one::<PathBuf>("tensorboard") {
+        words.extend(["--tensorboard".to_owned(), folder.to_string_lossy().into_owned()]);
+    }
     if matches.get_one::<Format>("format") == Some(&Format::Json) {
         words.extend(["--format".to_owned(), "json".to_owned()]);
     }
@@ -113,6 +116,10 @@ mod tests {
         for (arguments, expected) in [
             (&["train", "--scaling", "center", "--epochs=9"][..], "train --resume runs/it"),
             (&["compare", "--out", "here", "--jobs=2"], "compare --jobs 2 --resume runs/it"),
+            (
+                &["train", "--tensorboard", "events", "--out", "here"],
+                "train --tensorboard events --resume runs/it",
+            ),
             (&["compare", "--out=here", "--force", "--quiet"], "compare --quiet --resume runs/it"),
             (&["compare", "--resume", "here", "--seeds", "3"], "compare --resume runs/it"),
             (&["train", "--out", "here", "--resume"], "train --resume runs/it"),

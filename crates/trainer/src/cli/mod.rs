@@ -182,7 +182,7 @@ pub struct CompareArgs {
     pub jobs: Option<NonZeroU32>,
     /// With --resume: train runs that no other process is training, and write no report. For many processes that share
     /// one comparison
-    #[arg(long, requires = "resume", conflicts_with_all = ["submit", "print_job"])]
+    #[arg(long, requires = "resume", conflicts_with_all = ["submit", "print_job", "tensorboard"])]
     pub worker: bool,
     /// Train on a cluster: submit a job array that trains the runs, and a job that then writes the report
     #[arg(long, value_name = "SCHEDULER", conflicts_with = "print_job")]
@@ -212,15 +212,42 @@ pub enum Scheduler {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example: mnist-trainer report runs/compare-normalize-center-standardize-20261122T120000Z"
-)]
+#[command(after_help = "Examples:
+  mnist-trainer report runs/compare-normalize-center-standardize-20261122T120000Z
+  mnist-trainer report runs/tutorial --to tensorboard
+  mnist-trainer report runs/tutorial --to mlflow --tracking-uri http://127.0.0.1:5000
+
+MLflow's own variables name the user: MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and
+MLFLOW_TRACKING_PASSWORD.")]
 pub struct ReportArgs {
     /// Folder of a comparison, finished or not
     pub comparison: PathBuf,
     /// New folder of the data set, if it has moved
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Also send the finished runs to an experiment tracker
+    #[arg(long, value_name = "TRACKER", value_enum)]
+    pub to: Option<Tracker>,
+    /// Folder of the events for TensorBoard, which contains a folder per run [default: `tensorboard` in the
+    /// comparison's folder]
+    #[arg(long, value_name = "DIR", requires = "to")]
+    pub out: Option<PathBuf>,
+    /// URL of the MLflow server [default: $MLFLOW_TRACKING_URI]
+    #[arg(long, value_name = "URL", requires = "to")]
+    pub tracking_uri: Option<String>,
+    /// MLflow experiment to send the runs to; created if it does not exist [default: $MLFLOW_EXPERIMENT_NAME,
+    /// else mnist-trainer]
+    #[arg(long, value_name = "NAME", requires = "to")]
+    pub experiment: Option<String>,
+}
+
+/// A program that shows and compares runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Tracker {
+    /// Event files, for `tensorboard --logdir`.
+    Tensorboard,
+    /// An MLflow server: parameters, metrics, the report and the models.
+    Mlflow,
 }
 
 #[derive(Debug, Args)]
@@ -511,6 +538,9 @@ pub struct OutFlags {
     /// Delete the earlier result in the output folder and start over
     #[arg(long, requires = "out")]
     pub force: bool,
+    /// Also write events for TensorBoard below DIR, in a folder per run
+    #[arg(long, value_name = "DIR")]
+    pub tensorboard: Option<PathBuf>,
 }
 
 /// The output of an export, which is written at once, so that there is nothing to resume.

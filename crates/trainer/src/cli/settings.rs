@@ -182,6 +182,18 @@ impl OutFlags {
         destination(resumed.or_else(|| self.out.clone()), existing, name, kind)
     }
 
+    /// Checks that the events for TensorBoard do not become foreign files of the output folder. Only its folder `own` may
+    /// contain them.
+    pub fn check_tensorboard(&self, own: Option<&str>) -> Result<()> {
+        let out = self.resume.as_ref().and_then(Option::as_ref).or(self.out.as_ref());
+        let (Some(out), Some(events)) = (out, &self.tensorboard) else { return Ok(()) };
+        let (out, events) = (resolved(out), resolved(events));
+        if events.starts_with(&out) && !own.is_some_and(|own| events.starts_with(out.join(own))) {
+            return Err(UsageError("--tensorboard must be outside of the output folder".into()).into());
+        }
+        Ok(())
+    }
+
     /// Returns the settings that are saved in the folder that `--resume` names. Without one, there are none.
     fn saved(&self, kind: &Kind) -> Result<Overrides> {
         let folder = match (&self.resume, &self.out) {
@@ -262,6 +274,18 @@ impl ExportOutFlags {
         let existing = if self.force { Existing::Replace } else { Existing::Refuse };
         destination(self.out.clone(), existing, name, kind)
     }
+}
+
+/// Returns the absolute path, without links in the part of it that exists.
+fn resolved(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    for above in path.ancestors() {
+        if let (Ok(real), Ok(rest)) = (above.canonicalize(), path.strip_prefix(above)) {
+            // Joining an empty path would add a slash.
+            return real.components().chain(rest.components()).collect();
+        }
+    }
+    path
 }
 
 fn destination(

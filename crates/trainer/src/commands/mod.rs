@@ -13,6 +13,7 @@ mod predict;
 mod report;
 mod runs;
 mod scale;
+mod trackers;
 mod train;
 mod verdict;
 

@@ -10,6 +10,7 @@ use mnist_report::{Findings, SampleImages, notes, previews, tables};
 use mnist_training::{ExperimentData, Observer};
 use serde::Serialize;
 
+use super::trackers::{Sent, TrackerDestination};
 use crate::{
     cli::ReportArgs,
     command_error::HintedError,
@@ -23,9 +24,12 @@ use crate::{
 struct ReportResult {
     comparison: PathBuf,
     files: Vec<PathBuf>,
+    #[serde(flatten)]
+    sent: Option<Sent>,
 }
 
 pub fn run(args: ReportArgs, terminal: &Terminal) -> Result<()> {
+    let tracker = TrackerDestination::of(&args)?;
     let mut folder = ComparisonFolder::open(&args.comparison)?;
     if folder.finished() == 0 {
         let folder = args.comparison.display();
@@ -59,14 +63,23 @@ pub fn run(args: ReportArgs, terminal: &Terminal) -> Result<()> {
         );
     }
     let comparison = folder.comparison();
-    let files = {
+    let mut files = {
         let _lock = folder.lock(terminal)?;
         mnist_report::write(&Findings::new(&folder, &comparison, samples.as_ref())?)?
     };
-    let result = ReportResult { comparison: args.comparison, files };
+    let sent = match &tracker {
+        Some(tracker) => Some(tracker.send(&folder, &comparison, samples.as_ref(), &mut files, terminal)?),
+        None => None,
+    };
+    let result = ReportResult { comparison: args.comparison, files, sent };
     terminal.result(&result, || {
         let page = result.comparison.join(PAGE);
-        format!("{}\nreport: {}", describe_comparison(&comparison), shown(&page))
+        let mut text = format!("{}\nreport: {}", describe_comparison(&comparison), shown(&page));
+        if let Some(sent) = &result.sent {
+            text.push('\n');
+            text.push_str(&sent.describe());
+        }
+        text
     })
 }
 

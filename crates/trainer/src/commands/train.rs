@@ -7,8 +7,9 @@ use burn::tensor::Device;
 use mnist_data::input::shown;
 use mnist_model::ModelConfig;
 use mnist_report::numbers::{loss, percent};
+use mnist_trackers::{TrackedRun, tensorboard::Live};
 use mnist_training::{
-    Experiment, ExperimentData, RunResult, RunSettings, TrainingError,
+    Experiment, ExperimentData, Observer, RunResult, RunSettings, TrainingError,
     backend::in_pool,
     files::{CONFIG, Destination},
     run::{RUN, Status},
@@ -20,21 +21,24 @@ use crate::{cli::TrainArgs, terminal::Terminal};
 
 pub fn run(args: TrainArgs, terminal: &Terminal) -> Result<()> {
     let out = args.out.clone();
+    out.check_tensorboard(None)?;
     let settings = RunSettings::resolve(&args.overrides()?)?;
     let device = settings.training.open_device()?;
     let name = format!("train-{}-seed{}", settings.scaling.name(), settings.seed);
     let destination = out.destination(name, &RUN)?;
+    let live = out.tensorboard.map(|root| Live::new(root, terminal)).transpose()?;
     if let Some(path) = destination.keeps() {
         // Fails early, before the data are read. The experiment checks again when it has locked the folder.
         check_unchanged(&path.join(CONFIG), &settings.to_toml()?, &[])?;
     }
-    in_pool(settings.training.threads, || train(&settings, device, destination, terminal))
+    in_pool(settings.training.threads, || train(&settings, device, destination, live.as_ref(), terminal))
 }
 
 fn train(
     settings: &RunSettings,
     device: Device,
     destination: Destination,
+    live: Option<&Live>,
     terminal: &Terminal,
 ) -> Result<()> {
     let network = ModelConfig::new();
@@ -45,8 +49,13 @@ fn train(
     let folder = destination.create()?;
     let header = describe_training(&[settings.scaling.name().to_owned()], &settings.training, 1);
     terminal.announce([header, describe_machine(&format!("seed {}", settings.seed), &settings.training)]);
-    let run = experiment.run(settings, &fitted, folder.path(), terminal)?;
-    let result = run.finished().ok_or_else(|| TrainingError::InUse(folder.path().to_owned()))?.result;
+    let observer: &dyn Observer = live.map_or(terminal, |live| live);
+    let run = experiment.run(settings, &fitted, folder.path(), observer)?;
+    let run = run.finished().ok_or_else(|| TrainingError::InUse(folder.path().to_owned()))?;
+    if let Some(live) = live {
+        live.finish(&TrackedRun::single(settings, &run)?, Some(&data.test));
+    }
+    let result = run.result;
 
     terminal.saved_result(&result, || describe(&result))?;
     match result.status {

@@ -32,4 +32,5 @@ mod sharing;
 #[cfg(unix)]
 mod slurm;
 mod support;
+mod trackers;
 mod verdict;

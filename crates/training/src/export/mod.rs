@@ -18,6 +18,7 @@ use crate::{
 };
 
 pub use layers::layers;
+pub use onnx::file as onnx_file;
 
 /// A format to export a model in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,8 +17,8 @@ use crate::{
     curve::CurvePoint,
     files::{self, CONFIG, RESULT, ResultKind, State, sha256},
     prediction::LabelledPrediction,
+    progress::EpochMetrics,
     settings::{Overrides, RunSettings},
-    training_loop::EpochMetrics,
     weights,
 };
 

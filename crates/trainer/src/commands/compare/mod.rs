@@ -3,10 +3,12 @@
 mod slurm;
 mod worker;
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use mnist_comparison::{
     Arm, ArmRuns, Comparison, ComparisonFolder, ComparisonSettings, FittedScalings, Reporter, Seeds, compare,
-    folder::{COMPARISON, PAGE},
+    folder::{COMPARISON, PAGE, TENSORBOARD},
     plan::PlannedRun,
     significance::mean,
 };
@@ -17,6 +19,7 @@ use mnist_report::{
     numbers::{percent, plural},
     previews,
 };
+use mnist_trackers::{TrackedRun, tensorboard::Live};
 use mnist_training::{
     ExperimentData, FinishedRun, Observer,
     files::{CONFIG, Destination},
@@ -36,10 +39,15 @@ pub fn run(args: CompareArgs, terminal: &Terminal) -> Result<()> {
         _ if args.worker => return worker::run(args, terminal),
         _ => {}
     }
-    let jobs = args.jobs;
+    let (out, jobs) = (args.out.clone(), args.jobs);
+    out.check_tensorboard(Some(TENSORBOARD))?;
     let (settings, destination) = settings_and_destination(args)?;
-    let mut live = LiveReport { terminal, samples: None, failure: None };
-    let comparison = compare(&ModelConfig::new(), &settings, destination, jobs, terminal, &mut live)?;
+    let tensorboard = out.tensorboard.map(|root| Live::new(root, terminal)).transpose()?;
+    let observer: &dyn Observer = tensorboard.as_ref().map_or(terminal, |live| live);
+    let tensorboard = tensorboard.as_ref();
+    let mut live =
+        LiveReport { terminal, tensorboard, tracked: BTreeSet::new(), samples: None, failure: None };
+    let comparison = compare(&ModelConfig::new(), &settings, destination, jobs, observer, &mut live)?;
     let Comparison { diverged, planned, .. } = comparison;
     if diverged > 0 {
         terminal.warning(&format!(
@@ -74,12 +82,27 @@ fn settings_and_destination(args: CompareArgs) -> Result<(ComparisonSettings, De
 /// Prints a line and updates the report after each run.
 struct LiveReport<'a> {
     terminal: &'a Terminal,
+    tensorboard: Option<&'a Live<'a>>,
+    /// Names of the runs whose events are complete.
+    tracked: BTreeSet<String>,
     samples: Option<SampleImages>,
     /// The reason why the last report could not be written.
     failure: Option<String>,
 }
 
 impl LiveReport<'_> {
+    /// Completes the events of all finished runs.
+    fn track(&mut self, folder: &ComparisonFolder) {
+        let Some(live) = self.tensorboard else { return };
+        let test = self.samples.as_ref().map(|samples| &samples.test);
+        for run in TrackedRun::of_comparison(folder) {
+            if !self.tracked.contains(&run.name) {
+                live.finish(&run, test);
+                self.tracked.insert(run.name);
+            }
+        }
+    }
+
     /// Writes the report. If that fails, warns once for each cause, and the training continues.
     fn write(&mut self, folder: &ComparisonFolder, comparison: &Comparison) {
         let written = || -> Result<(), ReportError> {
@@ -115,6 +138,7 @@ impl Reporter for LiveReport<'_> {
             Err(error) if error.is_interrupt() => {}
             Err(error) => self.terminal.warning(&format!("the report has no images: {error}")),
         }
+        self.track(folder);
     }
 
     fn run_finished(&mut self, folder: &ComparisonFolder, run: &PlannedRun) {
@@ -129,12 +153,14 @@ impl Reporter for LiveReport<'_> {
             self.terminal.set_standing(standing(folder));
             self.terminal.note(&format!("{}; {of_all}{left}", describe_run(run, finished)));
         }
+        self.track(folder);
         if !folder.is_finished() {
             self.write(folder, &folder.comparison());
         }
     }
 
     fn conclude(&mut self, folder: &ComparisonFolder, comparison: &Comparison) {
+        self.track(folder);
         self.write(folder, comparison);
     }
 }

@@ -3,6 +3,7 @@
 pub mod augmentation;
 pub mod comparisons;
 pub mod digits;
+pub mod mlflow;
 pub mod pictures;
 pub mod processes;
 pub mod refusals;
@@ -17,8 +18,19 @@ use std::{
 use serde_json::Value;
 
 /// Environment variables that change what the program reads or how it prints. The tests clear them.
-const CLEARED_VARIABLES: [&str; 6] =
-    ["MNIST_DATA_DIR", "MNIST_MIRROR", "COLUMNS", "LINES", "NO_COLOR", "CLICOLOR_FORCE"];
+const CLEARED_VARIABLES: [&str; 11] = [
+    "MNIST_DATA_DIR",
+    "MNIST_MIRROR",
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_EXPERIMENT_NAME",
+    "MLFLOW_TRACKING_TOKEN",
+    "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD",
+    "COLUMNS",
+    "LINES",
+    "NO_COLOR",
+    "CLICOLOR_FORCE",
+];
 
 /// Builds a command that runs the program with [`CLEARED_VARIABLES`] unset and empty standard input.
 pub fn trainer() -> Command {

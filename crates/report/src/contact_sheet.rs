@@ -1,7 +1,5 @@
 //! The contact sheet: an image file with the same images under each scaling, and histograms of their pixel values.
 
-mod bitmap;
-
 use embedded_graphics::{
     mono_font::{
         MonoFont,
@@ -13,10 +11,9 @@ use image::RgbImage;
 use mnist_data::ImageShape;
 use plotters::style::{BLACK, RGBColor};
 
-use bitmap::Bitmap;
-
 use crate::{
     ReportError,
+    bitmap::Bitmap,
     numbers::short,
     previews::Preview,
     tiles::{tile, tile_size},

@@ -45,8 +45,8 @@ impl Bitmap {
     pub fn write(&mut self, text: &str, [x, y]: [i32; 2], font: &MonoFont<'_>, alignment: Alignment) {
         let layout = TextStyleBuilder::new().alignment(alignment).baseline(Baseline::Top).build();
         let style = MonoTextStyle::new(font, Rgb888::BLACK);
-        // The fonts contain the characters of ISO 8859-1, which has no real minus sign.
-        let text = text.replace('−', "-");
+        // The fonts contain the characters of ISO 8859-1, which has no real minus sign and no ellipsis.
+        let text = text.replace('−', "-").replace('…', "..");
         let Ok(_) = Text::with_text_style(&text, Point::new(x, y), style, layout).draw(self);
     }
 }
