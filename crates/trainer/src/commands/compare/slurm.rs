@@ -158,8 +158,8 @@ impl Jobs {
     /// Returns the command that submits these jobs again.
     fn submit_again(&self) -> String {
         let array = self.array.map_or_else(String::new, |tasks| format!(" --array {tasks}"));
-        let options: String = self.options.iter().map(|option| format!(" {}", quote(option))).collect();
-        let options = if options.is_empty() { options } else { format!(" --{options}") };
+        let options: Vec<String> = self.options.iter().map(|option| quote(option)).collect();
+        let options = if options.is_empty() { String::new() } else { format!(" -- {}", options.join(" ")) };
         format!("{} --submit slurm{array}{}{options}", resume("compare", &self.folder), self.jobs_option())
     }
 
