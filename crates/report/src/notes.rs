@@ -128,7 +128,7 @@ pub fn mixed_hardware(comparison: &Comparison) -> Option<String> {
         let hardware: Vec<&str> = comparison.mixed_hardware.iter().map(String::as_str).collect();
         format!(
             "The runs of {} were trained on hardware that rounds differently ({}). This adds to the differences between \
-             them, about as much as another seed would.",
+             them, as much as another seed would, or more.",
             plural(mixed, "seed"),
             hardware.join(", ")
         )
