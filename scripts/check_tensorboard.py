@@ -56,7 +56,7 @@ def expected_scalars(run):
         last = int(curve[-1]["step"])
         for key in ["loss", "accuracy"]:
             scalars[f"{key}/test"] = [(last, result["test"][key])]
-    return scalars, result
+    return {tag: values for tag, values in scalars.items() if values}, result
 
 
 def hyperparameters(events):
