@@ -56,7 +56,7 @@ def expected_scalars(run):
         last = int(curve[-1]["step"])
         for key in ["loss", "accuracy"]:
             scalars[f"{key}/test"] = [(last, result["test"][key])]
-    return scalars, result
+    return {tag: values for tag, values in scalars.items() if values}, result
 
 
 def hyperparameters(events):
@@ -73,7 +73,8 @@ def check(run, root):
     assert found.keys() == expected.keys(), f"{run.name}: {sorted(found)} instead of {sorted(expected)}"
     for tag, values in expected.items():
         rounded = [(step, float(np.float32(value))) for step, value in values]
-        assert found[tag] == rounded, f"{run.name}: {tag} is {found[tag]} instead of {rounded}"
+        # As text, in which NaN is equal to itself.
+        assert str(found[tag]) == str(rounded), f"{run.name}: {tag} is {found[tag]} instead of {rounded}"
     config = tomllib.loads((run / "config.toml").read_text())
     parameters = hyperparameters(events)
     assert parameters["scaling"] == result["scaling"]
@@ -85,7 +86,9 @@ def check(run, root):
         width, height = struct.unpack(">II", image.encoded_image_string[16:24])
         assert (image.width, image.height) == (width, height)
         images[tag] = f"{width}×{height}"
-    assert result["test"] is None or set(images) == set(IMAGES), f"{run.name}: images {images}"
+    # A run that reads every image correctly has no errors to show.
+    shown = IMAGES[:1] if result["test"] and result["test"]["accuracy"] == 1 else IMAGES
+    assert result["test"] is None or set(images) == set(shown), f"{run.name}: images {images}"
     if result["test"]:
         test = f"accuracy/test {found['accuracy/test'][0][1]:.6f} (result.json {result['test']['accuracy']})"
     else:

@@ -263,7 +263,11 @@ fn extended_and_renamed_comparison_stays_one_in_mlflow() {
     assert_arrived(folder.path(), &server);
 
     fs::write(folder.path().join("all/mlflow-id.txt"), "edited").unwrap();
-    refused(&mut send(folder.path(), &server), 1, "mlflow-id.txt is damaged: it does not contain an id");
+    refused(
+        send(folder.path(), &server).arg("--quiet"),
+        1,
+        "mlflow-id.txt is damaged: it does not contain an id",
+    );
 }
 
 #[test]
