@@ -100,6 +100,8 @@ struct Events {
     runs: Vec<(String, u64)>,
     finished: Vec<usize>,
     concluded: Vec<String>,
+    /// Whether there was a result when the report was written.
+    had_result: bool,
 }
 
 impl Reporter for Events {
@@ -118,7 +120,8 @@ impl Reporter for Events {
     }
 
     fn conclude(&mut self, folder: &ComparisonFolder, comparison: &Comparison) {
-        assert!(folder.is_finished() && !folder.path().join("result.json").exists());
+        assert!(folder.is_finished());
+        self.had_result = folder.path().join("result.json").exists();
         self.concluded.push(comparison.verdict.clone());
     }
 }
@@ -177,6 +180,7 @@ fn every_run_is_trained_once_and_reported() {
     assert_eq!((comparison.test_images, comparison.scalings.len(), comparison.pairs.len()), (50, 2, 1));
     assert_eq!((events.begun, &events.finished[..]), (1, &[1, 2, 3, 4][..]));
     assert_eq!(events.concluded, [comparison.verdict.as_str()]);
+    assert!(!events.had_result, "the result comes last");
     events.runs.sort();
     let runs: Vec<(&str, u64)> = events.runs.iter().map(|(arm, seed)| (arm.as_str(), *seed)).collect();
     assert_eq!(runs, [("normalize", 1), ("normalize", 2), ("standardize", 1), ("standardize", 2)]);
@@ -186,6 +190,7 @@ fn every_run_is_trained_once_and_reported() {
     let (before, mut events) = (outcomes(&bench.path("compared")), Events::default());
     let again = bench.compare_in("compared", &bench.settings(""), &StopAfter::steps(1), &mut events).unwrap();
     assert_eq!((events.begun, events.runs, events.concluded.len()), (1, Vec::new(), 1));
+    assert!(events.had_result, "the result of a finished comparison stays");
     assert_eq!((again.finished, again.verdict), (4, comparison.verdict));
     assert_eq!(outcomes(&bench.path("compared")), before);
 }
