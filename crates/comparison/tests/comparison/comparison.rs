@@ -121,8 +121,8 @@ fn seeds_whose_arms_were_rounded_differently_are_named() {
     assert_eq!(mixed.mixed_hardware, ["avx2", "portable"].map(str::to_owned).into());
     assert_eq!(comparison(4, &[center]).mixed_seeds, [].into());
 
-    let on_gpu = |name, gpu| arm(name, vec![with(1, "wgpu", None, gpu)]);
-    let gpus = [on_gpu("center", "a GPU"), on_gpu("zca", "another GPU")];
+    let with_device = |name, gpu| arm(name, vec![with(1, "wgpu", None, gpu)]);
+    let gpus = [with_device("center", "a GPU"), with_device("zca", "another GPU")];
     assert_eq!(comparison(1, &gpus).mixed_seeds, [1].into());
 }
 
