@@ -8,7 +8,8 @@
 #     rustup target add "$(uname -m)-unknown-linux-musl"
 #     apt install musl-tools
 # Without them, it is linked with this machine's glibc, and the script prints the oldest glibc that can run it.
-# The SBOM needs `cargo install cargo-cyclonedx --locked`.
+# The SBOM needs `cargo install cargo-cyclonedx --locked`. It names each crate in the program, and also crates that Burn's
+# optional features would add: `cargo metadata` does not tell them apart.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
