@@ -507,7 +507,16 @@ fn avx2_and_avx512_give_the_same_bits_in_the_tutorials_network() {
     let second = Geometry { batch: 64, height: 13, width: 13, channels_in: 32, channels_out: 64 };
     for block in [first, second].map(|geometry| Block::random(geometry, 1)) {
         let fused = InstructionSet::available().into_iter().filter(|set| set.name().starts_with("avx"));
-        let results: Vec<Results> = fused.map(|instructions| block.run(instructions)).collect();
+        let results: Vec<Results> = fused
+            .map(|instructions| {
+                let mut results = block.run(instructions);
+                if block.geometry.channels_in == 1 {
+                    // A training does not need the gradient of the images.
+                    results.input_gradient.clear();
+                }
+                results
+            })
+            .collect();
         for [a, b] in results.array_windows() {
             assert_eq!(a.difference_in_bits(b), None, "{} input channels", block.geometry.channels_in);
         }
