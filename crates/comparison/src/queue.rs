@@ -144,8 +144,8 @@ impl<'a, N: Network> Queue<'a, N> {
         }
     }
 
-    /// Trains those of the runs that are unfinished and that no other process has locked, and calls `finished` on this
-    /// thread with each run that was trained here. Does not wait for other processes.
+    /// Trains the runs that are free: unfinished, and not locked by another process. Does not wait for other processes.
+    /// Calls `finished` on this thread with each run that was trained here.
     ///
     /// # Errors
     /// As for [`train`](Self::train).

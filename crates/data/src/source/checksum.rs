@@ -24,8 +24,8 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// Number of bytes that are read at a time.
 const CHUNK: usize = 1 << 20;
 
-/// Computes the checksum of a file of a known data set, and writes its bytes to `keep`, at most as many as the known
-/// file has. A longer file is an error, unless wrong checksums are accepted. Errors show `path` as the file's name.
+/// Computes the checksum of a file of a known data set. Writes its bytes to `keep`, but not more than the known file has.
+/// A longer file is an error, unless wrong checksums are accepted. Errors show `path` as the file's name.
 pub(super) fn of_content(
     kind: DatasetKind,
     file: &KnownFile,

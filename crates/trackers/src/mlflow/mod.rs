@@ -357,7 +357,7 @@ fn data_tag(tracked: &TrackedRun) -> (&'static str, String) {
     /// Longest value of a tag that every store of MLflow takes.
     const LONGEST: usize = 5000;
     let sums: Vec<String> = tracked.data().iter().map(|sum| format!("{} {}", sum.sha256, sum.name)).collect();
-    (("data_sha256"), sums.join("\n").chars().take(LONGEST).collect())
+    ("data_sha256", sums.join("\n").chars().take(LONGEST).collect())
 }
 
 fn pairs<K: AsRef<str>>(pairs: &[(K, String)]) -> Vec<Value> {

@@ -187,7 +187,7 @@ pub struct CompareArgs {
     /// Train on a cluster: submit a job array that trains the runs, and a job that then writes the report
     #[arg(long, value_name = "SCHEDULER", conflicts_with = "print_job")]
     pub submit: Option<Scheduler>,
-    /// Begin the comparison and print the script that --submit would submit, so that you can change it first
+    /// Begin the comparison and print the script of --submit, so that you can change it first
     #[arg(long, value_name = "SCHEDULER")]
     pub print_job: Option<Scheduler>,
     /// With --submit or --print-job: number of tasks in the array [default: one per run, at most 32]
