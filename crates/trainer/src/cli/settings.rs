@@ -182,9 +182,13 @@ impl OutFlags {
         destination(resumed.or_else(|| self.out.clone()), existing, name, kind)
     }
 
-    /// Checks that the events for TensorBoard do not become foreign files of the output folder. Only its folder `own` may
-    /// contain them.
+    /// Checks that events for TensorBoard can go into a folder, and do not become foreign files of the output folder. Only
+    /// its folder `own` may contain them.
     pub fn check_tensorboard(&self, own: Option<&str>) -> Result<()> {
+        if let Some(events) = self.tensorboard.as_ref().filter(|events| events.is_file()) {
+            let message = format!("{} is a file, not a folder", events.display());
+            return Err(HintedError::new(message, "choose another --tensorboard").into());
+        }
         let out = self.resume.as_ref().and_then(Option::as_ref).or(self.out.as_ref());
         let (Some(out), Some(events)) = (out, &self.tensorboard) else { return Ok(()) };
         let (out, events) = (resolved(out), resolved(events));

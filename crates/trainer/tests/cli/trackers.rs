@@ -97,10 +97,16 @@ fn events_of_one(root: &Path) -> Option<Vec<u8>> {
 #[test]
 fn folder_for_events_that_cannot_be_written_is_refused_before_training() {
     let folder = folder_with_digits();
-    fs::write(folder.path().join("file"), "").unwrap();
-    let mut command = trainer_on_digits(folder.path(), "train --scaling center --out run --tensorboard file");
-    refused(&mut command, 1, "cannot create file");
-    assert!(!folder.path().join("run").exists(), "the training has begun");
+    fs::write(folder.path().join("file"), "mine").unwrap();
+    for (events, message) in [
+        ("file", "file is a file, not a folder\nhint: choose another --tensorboard"),
+        ("file/events", "cannot create file/events"),
+    ] {
+        let arguments = format!("train --scaling center --out run --tensorboard {events}");
+        refused(&mut trainer_on_digits(folder.path(), &arguments), 1, message);
+        assert!(!folder.path().join("run").exists(), "the training has begun");
+    }
+    assert_eq!(fs::read(folder.path().join("file")).unwrap(), b"mine");
 }
 
 #[test]
