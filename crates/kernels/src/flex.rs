@@ -70,7 +70,7 @@ impl ConvBlockTraining for Flex {
             &geometry,
             contiguous(&weight),
             forward.winners.storage(),
-            &channels_last(&output_gradient),
+            &like_output(&output_gradient, &geometry),
         );
         channels_last_tensor(gradient, dims(&forward.input))
     }
@@ -90,7 +90,7 @@ impl ConvBlockTraining for Flex {
             &geometry,
             &input,
             forward.winners.storage(),
-            &channels_last(&output_gradient),
+            &like_output(&output_gradient, &geometry),
         );
         let like = |like: &FlexTensor, values: Vec<f32>| {
             let layout = Layout::contiguous(like.layout().shape().clone());
@@ -175,6 +175,18 @@ fn channels_last_tensor(values: AlignedVec, shape: [usize; 4]) -> FlexTensor {
 /// Returns the values of a contiguous tensor.
 fn contiguous(tensor: &FlexTensor) -> &[f32] {
     tensor.as_slice().expect("to_contiguous returns contiguous f32 values")
+}
+
+/// Returns the values of a gradient in the layout of the block's output. Copies them only if they have another layout.
+fn like_output<'a>(gradient: &'a FlexTensor, geometry: &Geometry) -> Cow<'a, [f32]> {
+    if geometry.output_is_channels_last() {
+        return channels_last(gradient);
+    }
+    if gradient.is_contiguous() {
+        let (values, start) = (gradient.storage::<f32>(), gradient.layout().start_offset());
+        return Cow::Borrowed(&values[start..start + gradient.layout().num_elements()]);
+    }
+    Cow::Owned(contiguous(&gradient.to_contiguous()).to_vec())
 }
 
 /// Returns the values of a tensor `[batch, channels, height, width]` with adjacent channels. Copies them only if

@@ -12,7 +12,7 @@ use crate::{
 
 /// Returns the gradient of the input.
 ///
-/// The weights must be finite, because zero gradients are skipped, not multiplied.
+/// The weights must be finite, because windows without a winner are skipped, not multiplied by zero.
 pub(crate) fn input_gradient(
     instructions: InstructionSet,
     geometry: &Geometry,
@@ -36,28 +36,30 @@ pub(crate) fn input_gradient(
     })
 }
 
-/// The weights as `[channels_out, 3, 3 × channels_in]`, with each row padded to full registers.
+/// The weights as `[3, channels_out, 3 × channels_in]`, with each row of taps padded to full registers.
 struct PackedWeights {
     weights: Vec<Line>,
+    /// The number of values in a padded row of taps.
     row: usize,
 }
 
 impl PackedWeights {
     fn new(geometry: &Geometry, weight: &[f32]) -> Self {
         assert_eq!(weight.len(), geometry.weight_len());
-        let channels_in = geometry.channels_in;
+        let &Geometry { channels_in, channels_out, .. } = geometry;
         let row = geometry.patch_row().next_multiple_of(Line::FLOATS);
-        let mut weights = aligned::zeros(geometry.channels_out * KERNEL * row);
-        let filters = aligned::floats_mut(&mut weights).par_chunks_exact_mut(KERNEL * row);
-        filters.zip(weight.par_chunks_exact(channels_in * TAPS)).with_min_len(16).for_each(
-            |(packed, filter)| {
+        let mut weights = aligned::zeros(KERNEL * channels_out * row);
+        let kernel_rows = aligned::floats_mut(&mut weights).par_chunks_exact_mut(channels_out * row);
+        kernel_rows.enumerate().for_each(|(kernel_row, packed)| {
+            for (packed, filter) in packed.chunks_exact_mut(row).zip(weight.chunks_exact(channels_in * TAPS))
+            {
                 for (channel, taps) in filter.chunks_exact(TAPS).enumerate() {
-                    for (tap, &value) in taps.iter().enumerate() {
-                        packed[tap / KERNEL * row + tap % KERNEL * channels_in + channel] = value;
+                    for (column, &value) in taps[kernel_row * KERNEL..][..KERNEL].iter().enumerate() {
+                        packed[column * channels_in + channel] = value;
                     }
                 }
-            },
-        );
+            }
+        });
         Self { weights, row }
     }
 }
@@ -73,125 +75,167 @@ struct InputGradient<'a> {
     image_gradient: &'a mut [f32],
 }
 
-/// A nonzero output gradient, and the index at which its channel's weights start.
-#[derive(Debug, Clone, Copy, Default)]
-struct Arrival {
-    filter: usize,
-    gradient: f32,
-}
+/// Number of channels in a mask.
+const MASK: usize = u64::BITS as usize;
+
+/// Which channels each position of a window won, one bit each, in chunks of [`MASK`] channels.
+type Masks = [u64; POSITIONS];
 
 impl WithSimd for InputGradient<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let channels_out = self.geometry.channels_out;
+        let &Geometry { channels_out, .. } = self.geometry;
+        assert_eq!(self.winners.len(), self.geometry.output_len());
+        assert_eq!(self.output_gradient.len(), self.geometry.output_len());
+        let [of_window, of_channel] = self.geometry.output_strides();
+        let masks: Vec<Masks> = self
+            .winners
+            .chunks_exact(channels_out)
+            .flat_map(|winners| winners.chunks(MASK))
+            .map(masks)
+            .collect();
+        let chunks = channels_out.div_ceil(MASK);
         let shifts: [usize; POSITIONS] = self.geometry.shifts();
-        // One list per position that can win, and one for channels without a winner (`DEAD`).
-        let mut arrivals = vec![Arrival::default(); (POSITIONS + 1) * (channels_out + 1)];
-        for (window, &corner) in self.corners.iter().enumerate() {
-            let mut counts = [0; POSITIONS + 1];
-            let outputs = window * channels_out..(window + 1) * channels_out;
-            let winners = &self.winners[outputs.clone()];
-            for (channel, (&winner, &gradient)) in
-                winners.iter().zip(&self.output_gradient[outputs]).enumerate()
-            {
-                let list = usize::from(winner.min(DEAD));
-                // Writes every gradient but counts only nonzero ones: a branch would often be mispredicted.
-                arrivals[list * (channels_out + 1) + counts[list]] =
-                    Arrival { filter: channel * KERNEL * self.weights.row, gradient };
-                counts[list] += usize::from(gradient != 0.0);
-            }
-            for position in 0..POSITIONS {
-                let arrivals = &arrivals[position * (channels_out + 1)..][..counts[position]];
-                if !arrivals.is_empty() {
-                    self.add_patch(simd, corner + shifts[position], arrivals);
+        let registers = self.geometry.patch_row() / S::F32_LANES;
+        // A kernel row of the weights is small enough to stay in the L1 cache.
+        for kernel_row in 0..KERNEL {
+            for (window, (masks, corner)) in masks.chunks_exact(chunks).zip(self.corners).enumerate() {
+                let gradients = &self.output_gradient[window * of_window..];
+                for position in 0..POSITIONS {
+                    let target = corner + shifts[position] + kernel_row * self.geometry.row();
+                    let mut register = 0;
+                    while register < registers {
+                        let start = register * S::F32_LANES;
+                        let arrivals =
+                            Arrivals { masks, position, gradients, stride: of_channel, kernel_row, start };
+                        // More than twelve sums would not fit into 16 registers beside the operands.
+                        register += match registers - register {
+                            12.. => self.add_registers::<S, 12>(simd, target, arrivals),
+                            6.. => self.add_registers::<S, 6>(simd, target, arrivals),
+                            3.. => self.add_registers::<S, 3>(simd, target, arrivals),
+                            _ => self.add_registers::<S, 1>(simd, target, arrivals),
+                        };
+                    }
+                    if !self.geometry.patch_row().is_multiple_of(S::F32_LANES) {
+                        let start = registers * S::F32_LANES;
+                        self.add_rest(
+                            simd,
+                            target,
+                            Arrivals { masks, position, gradients, stride: of_channel, kernel_row, start },
+                        );
+                    }
                 }
             }
         }
     }
 }
 
-impl InputGradient<'_> {
-    #[inline(always)]
-    fn add_patch<S: Simd>(&mut self, simd: S, patch: usize, arrivals: &[Arrival]) {
-        let registers = self.geometry.patch_row() / S::F32_LANES;
-        let mut register = 0;
-        while register < registers {
-            let start = register * S::F32_LANES;
-            // Three rows of six registers are 18 sums; three rows of four are 12. More sums would not fit into
-            // 32 or 16 registers beside the operands.
-            register += match registers - register {
-                6.. if S::REGISTER_COUNT >= 32 => self.add_registers::<S, 6>(simd, patch, start, arrivals),
-                4.. => self.add_registers::<S, 4>(simd, patch, start, arrivals),
-                2 | 3 => self.add_registers::<S, 2>(simd, patch, start, arrivals),
-                _ => self.add_registers::<S, 1>(simd, patch, start, arrivals),
-            };
+/// Returns which of at most [`MASK`] channels each position won.
+#[inline(always)]
+fn masks(winners: &[u8]) -> Masks {
+    // The bits of the winners' three binary digits: a winner is at most 4, which is `DEAD`.
+    let mut digits = [0_u64; 3];
+    let mut add = |chunk: usize, bytes: [u8; 8]| {
+        let bytes = u64::from_le_bytes(bytes);
+        for (digit, bits) in digits.iter_mut().enumerate() {
+            // Gathers the lowest bits of the eight bytes in the highest byte.
+            let lowest = bytes >> digit & 0x0101_0101_0101_0101;
+            *bits |= (lowest.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * chunk);
         }
-        if !self.geometry.patch_row().is_multiple_of(S::F32_LANES) {
-            self.add_rest(simd, patch, registers * S::F32_LANES, arrivals);
-        }
+    };
+    let (chunks, rest) = winners.as_chunks();
+    chunks.iter().enumerate().for_each(|(chunk, &bytes)| add(chunk, bytes));
+    if !rest.is_empty() {
+        let mut bytes = [DEAD; 8];
+        bytes[..rest.len()].copy_from_slice(rest);
+        add(chunks.len(), bytes);
     }
+    let [ones, twos, dead] = digits;
+    // The channels beyond the end are dead.
+    let rest = if winners.len() < MASK { u64::MAX << winners.len() } else { 0 };
+    let alive = !(dead | rest);
+    [alive & !twos & !ones, alive & !twos & ones, alive & twos & !ones, alive & twos & ones]
+}
 
-    /// Adds `REGISTERS` full registers of each of the three patch rows, from value `start` of a row on.
+/// The gradients that arrive at a window's position, and the part of the weights to multiply with them.
+#[derive(Clone, Copy)]
+struct Arrivals<'a> {
+    masks: &'a [Masks],
+    position: usize,
+    /// The window's gradients, `stride` apart.
+    gradients: &'a [f32],
+    stride: usize,
+    kernel_row: usize,
+    /// Index of the first value in a row of taps.
+    start: usize,
+}
+
+impl InputGradient<'_> {
+    /// Adds `REGISTERS` full registers to a row of the image's gradient from `target` on.
     #[inline(always)]
     #[expect(unsafe_code, reason = "an innermost loop, see `load`")]
     fn add_registers<S: Simd, const REGISTERS: usize>(
         &mut self,
         simd: S,
-        patch: usize,
-        start: usize,
-        arrivals: &[Arrival],
+        target: usize,
+        arrivals: Arrivals,
     ) -> usize {
-        let row = self.geometry.row();
-        let stride = self.weights.row;
-        let weights = aligned::floats(&self.weights.weights);
-        assert!(start + REGISTERS * S::F32_LANES <= self.geometry.patch_row());
-        assert!(patch + (KERNEL - 1) * row + self.geometry.patch_row() <= self.image_gradient.len());
-        let mut sums = [[simd.splat_f32s(0.0); REGISTERS]; KERNEL];
-        // SAFETY: by the assertions, the registers end inside a patch row, which is no longer than a row of the
-        // weights, and the patch ends inside the image. Each arrival's `filter` is the start of a packed filter.
+        let Arrivals { masks, position, gradients, stride, kernel_row, start } = arrivals;
+        let channels_out = self.geometry.channels_out;
+        let row = self.weights.row;
+        let weights = &aligned::floats(&self.weights.weights)[kernel_row * channels_out * row..];
+        assert!(start + REGISTERS * S::F32_LANES <= row);
+        assert!(weights.len() >= channels_out * row && gradients.len() > (channels_out - 1) * stride);
+        let target = &mut self.image_gradient[target + start..][..REGISTERS * S::F32_LANES];
+        // SAFETY: by the assertions, the registers end inside a row of the weights, and each bit of a mask belongs to a
+        // channel, with a gradient and a row.
         unsafe {
-            for &Arrival { filter, gradient } in arrivals {
-                let gradient = simd.splat_f32s(gradient);
-                let filter = weights.as_ptr().add(filter + start);
-                for kernel_row in 0..KERNEL {
+            let mut sums = [simd.splat_f32s(0.0); REGISTERS];
+            for register in 0..REGISTERS {
+                sums[register] = load(simd, target.as_ptr().add(register * S::F32_LANES));
+            }
+            for (chunk, masks) in masks.iter().enumerate() {
+                let mut mask = masks[position];
+                while mask != 0 {
+                    let channel = chunk * MASK + mask.trailing_zeros() as usize;
+                    mask &= mask - 1;
+                    let gradient = simd.splat_f32s(*gradients.as_ptr().add(channel * stride));
+                    let weights = weights.as_ptr().add(channel * row + start);
                     for register in 0..REGISTERS {
-                        let weight = load(simd, filter.add(kernel_row * stride + register * S::F32_LANES));
-                        let sum = &mut sums[kernel_row][register];
-                        *sum = multiply_add(simd, gradient, weight, *sum);
+                        let weight = load(simd, weights.add(register * S::F32_LANES));
+                        sums[register] = multiply_add(simd, gradient, weight, sums[register]);
                     }
                 }
             }
-            for kernel_row in 0..KERNEL {
-                for register in 0..REGISTERS {
-                    let target = patch + kernel_row * row + start + register * S::F32_LANES;
-                    let target = self.image_gradient.as_mut_ptr().add(target);
-                    store(simd, target, simd.add_f32s(load(simd, target), sums[kernel_row][register]));
-                }
+            for register in 0..REGISTERS {
+                store(simd, target.as_mut_ptr().add(register * S::F32_LANES), sums[register]);
             }
         }
         REGISTERS
     }
 
-    /// Adds the rest of the patch rows, from value `start` on. The rest is shorter than a register.
+    /// Adds the rest of a row of taps to the image's gradient from `target` on. The rest is shorter than a register.
     #[inline(always)]
-    fn add_rest<S: Simd>(&mut self, simd: S, patch: usize, start: usize, arrivals: &[Arrival]) {
-        let row = self.geometry.row();
+    fn add_rest<S: Simd>(&mut self, simd: S, target: usize, arrivals: Arrivals) {
+        let Arrivals { masks, position, gradients, stride, kernel_row, start } = arrivals;
         let left = self.geometry.patch_row() - start;
-        let weights = aligned::floats(&self.weights.weights);
-        let mut sums = [simd.splat_f32s(0.0); KERNEL];
-        for &Arrival { filter, gradient } in arrivals {
-            let gradient = simd.splat_f32s(gradient);
-            for kernel_row in 0..KERNEL {
-                let weight = &weights[filter + kernel_row * self.weights.row + start..][..left];
-                sums[kernel_row] = multiply_add(simd, gradient, read(simd, weight), sums[kernel_row]);
+        let row = self.weights.row;
+        let weights =
+            &aligned::floats(&self.weights.weights)[kernel_row * self.geometry.channels_out * row..];
+        let target = &mut self.image_gradient[target + start..][..left];
+        let mut sum = read(simd, target);
+        for (chunk, masks) in masks.iter().enumerate() {
+            let mut mask = masks[position];
+            while mask != 0 {
+                let channel = chunk * MASK + mask.trailing_zeros() as usize;
+                mask &= mask - 1;
+                let weight = &weights[channel * row + start..][..left];
+                sum =
+                    multiply_add(simd, simd.splat_f32s(gradients[channel * stride]), read(simd, weight), sum);
             }
         }
-        for kernel_row in 0..KERNEL {
-            let target = &mut self.image_gradient[patch + kernel_row * row + start..][..left];
-            let total = simd.add_f32s(read(simd, target), sums[kernel_row]);
-            write(simd, target, total);
-        }
+        write(simd, target, sum);
     }
 }

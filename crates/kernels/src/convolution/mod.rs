@@ -23,7 +23,7 @@ mod forward;
 mod input_gradient;
 mod weight_gradient;
 
-use std::array::from_fn;
+use std::{array::from_fn, borrow::Cow};
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -80,6 +80,25 @@ impl Geometry {
     /// feed a dense layer, which needs `[batch, channels, height, width]`.
     pub(crate) fn output_is_channels_last(&self) -> bool {
         self.windows() >= self.channels_out
+    }
+
+    /// Returns the distances between the outputs of two windows, and of two channels.
+    fn output_strides(&self) -> [usize; 2] {
+        if self.output_is_channels_last() { [self.channels_out, 1] } else { [1, self.windows()] }
+    }
+
+    /// Returns the outputs of an image as `[windows, channels]`.
+    fn by_window<'a>(&self, outputs: &'a [f32]) -> Cow<'a, [f32]> {
+        if self.output_is_channels_last() {
+            return Cow::Borrowed(outputs);
+        }
+        let mut by_window = vec![0.0; outputs.len()];
+        for (channel, windows) in outputs.chunks_exact(self.windows()).enumerate() {
+            for (output, &value) in by_window[channel..].iter_mut().step_by(self.channels_out).zip(windows) {
+                *output = value;
+            }
+        }
+        Cow::Owned(by_window)
     }
 
     /// Returns the number of values in an input image.

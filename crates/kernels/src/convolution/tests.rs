@@ -55,6 +55,7 @@ impl Results {
         output_gradient: &[f32],
     ) -> Self {
         let (output, winners) = forward(instructions, geometry, input, weight, bias);
+        let output_gradient = &like_output(geometry, output_gradient);
         let (weight_gradient, bias_gradient) =
             weight_gradient(instructions, geometry, input, &winners, output_gradient);
         let input_gradient = input_gradient(instructions, geometry, weight, &winners, output_gradient);
@@ -100,17 +101,20 @@ fn first_winner_other_than(ours: &[u8], expected: &[u8]) -> Option<String> {
 
 /// Returns a block's outputs with their channels last.
 fn outputs(geometry: &Geometry, outputs: &AlignedVec) -> Vec<f32> {
-    let (windows, channels) = (geometry.windows(), geometry.channels_out);
-    if geometry.output_is_channels_last() {
-        return outputs.values().to_vec();
-    }
     let images = outputs.values().chunks_exact(geometry.output_len());
-    let of_window = |image: &[f32], window| image.iter().skip(window).step_by(windows).copied().collect();
-    let values = images
-        .flat_map(|image| (0..windows).flat_map(move |window| -> Vec<f32> { of_window(image, window) }));
-    let values: Vec<f32> = values.collect();
-    assert_eq!(values.len(), geometry.batch * windows * channels);
-    values
+    images.flat_map(|image| geometry.by_window(image).into_owned()).collect()
+}
+
+/// Returns values in the layout of the block's output, from values with adjacent channels.
+fn like_output(geometry: &Geometry, values: &[f32]) -> Vec<f32> {
+    if geometry.output_is_channels_last() {
+        return values.to_vec();
+    }
+    let channels = geometry.channels_out;
+    let of_image = |image: &[f32]| -> Vec<f32> {
+        (0..channels).flat_map(|channel| image.iter().skip(channel).step_by(channels).copied()).collect()
+    };
+    values.chunks_exact(geometry.output_len()).flat_map(of_image).collect()
 }
 
 /// A sum of products and the sum of their magnitudes, to which the rounding error is proportional.

@@ -20,7 +20,7 @@ const CHANNELS: usize = Line::FLOATS;
 
 /// Returns the gradients of the weights and the bias.
 ///
-/// The input must be finite, because zero gradients are skipped, not multiplied.
+/// The input must be finite, because windows without a winner are skipped, not multiplied by zero.
 pub(crate) fn weight_gradient(
     instructions: InstructionSet,
     geometry: &Geometry,
@@ -65,14 +65,17 @@ pub(crate) fn weight_gradient(
     let mut bias = vec![0.0; channels_out];
     weight.par_chunks_mut(CHANNELS * filter.taps).zip(bias.par_chunks_mut(CHANNELS)).enumerate().for_each(
         |(group, (weight, bias))| {
-            for part in 0..parts {
-                let sums = aligned::floats(&sums[part * groups + group]).chunks_exact(filter.len);
-                for ((weight, bias), sums) in
-                    weight.chunks_exact_mut(filter.taps).zip(bias.iter_mut()).zip(sums)
-                {
-                    *bias += sums[filter.bias];
-                    filter.add_to(weight, sums);
+            let mut total = sums[group].clone();
+            for part in 1..parts {
+                let sums = aligned::floats(&sums[part * groups + group]);
+                for (total, sum) in aligned::floats_mut(&mut total).iter_mut().zip(sums) {
+                    *total += sum;
                 }
+            }
+            let totals = aligned::floats(&total).chunks_exact(filter.len);
+            for ((weight, bias), total) in weight.chunks_exact_mut(filter.taps).zip(bias).zip(totals) {
+                *bias = total[filter.bias];
+                filter.unpack(weight, total);
             }
         },
     );
@@ -98,13 +101,13 @@ impl Filter {
         Self { channels_in, row, bias, len: bias + Line::FLOATS, taps: channels_in * TAPS }
     }
 
-    /// Adds the sums of a channel to its weights, `[channels_in, 3, 3]`.
-    fn add_to(&self, weights: &mut [f32], sums: &[f32]) {
+    /// Writes the sums of a channel as weights, `[channels_in, 3, 3]`.
+    fn unpack(&self, weights: &mut [f32], sums: &[f32]) {
         for (tap, run) in
             (0..TAPS).map(|tap| (tap, tap / KERNEL * self.row + tap % KERNEL * self.channels_in))
         {
             for (channel, sum) in sums[run..run + self.channels_in].iter().enumerate() {
-                weights[channel * TAPS + tap] += sum;
+                weights[channel * TAPS + tap] = *sum;
             }
         }
     }
@@ -127,7 +130,11 @@ impl WithSimd for WeightGradient<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        self.add_bias();
+        // Every index below is a channel of a window, or a pixel in a window's 4×4 patch.
+        assert_eq!(self.input.len(), self.geometry.input_len());
+        assert_eq!(self.winners.len(), self.geometry.output_len());
+        assert_eq!(self.output_gradient.len(), self.geometry.output_len());
+        assert!(self.channels.end <= self.geometry.channels_out);
         if self.geometry.patch_row() < S::F32_LANES {
             self.add_across_channels(simd);
         } else {
@@ -136,71 +143,95 @@ impl WithSimd for WeightGradient<'_> {
     }
 }
 
-/// A nonzero output gradient, and the index at which its patch starts in the image.
+/// The gradient of an output channel in a window, and the index at which the winner's patch starts in the image.
 #[derive(Debug, Clone, Copy, Default)]
 struct Arrival {
-    patch: usize,
+    patch: u32,
     gradient: f32,
 }
 
-impl WeightGradient<'_> {
-    #[inline(always)]
-    fn add_bias(&mut self) {
-        let mut sums = [0.0_f32; CHANNELS];
-        let channels_out = self.geometry.channels_out;
-        for window in 0..self.corners.len() {
-            let outputs =
-                window * channels_out + self.channels.start..window * channels_out + self.channels.end;
-            let arrivals = self.output_gradient[outputs.clone()].iter().zip(&self.winners[outputs]);
-            for (sum, (gradient, &winner)) in sums.iter_mut().zip(arrivals) {
-                *sum += if winner == DEAD { 0.0 } else { *gradient };
-            }
-        }
-        for (filter, sum) in self.sums.chunks_exact_mut(self.filter.len).zip(sums) {
-            filter[self.filter.bias] += sum;
-        }
-    }
+/// Number of windows in a mask.
+const MASK: usize = u32::BITS as usize;
 
+impl WeightGradient<'_> {
     /// Adds the gradients of the weights for many input channels. The sums of one output channel stay in
     /// registers while the patches of all its gradients are read.
     #[inline(always)]
+    #[expect(unsafe_code, reason = "an inner loop: bounds checks would double its cost")]
     fn add_along_rows<S: Simd>(&mut self, simd: S) {
-        let shifts: [usize; 8] = self.geometry.shifts();
-        let mut arrivals = vec![Arrival::default(); self.corners.len() + 1];
-        for (index, channel) in self.channels.clone().enumerate() {
-            let mut count = 0;
-            for (window, &corner) in self.corners.iter().enumerate() {
-                let output = window * self.geometry.channels_out + channel;
-                let (winner, gradient) = (self.winners[output], self.output_gradient[output]);
-                // Writes every gradient but counts only the winners' nonzero ones: a branch would be
-                // mispredicted half the time.
-                arrivals[count] = Arrival { patch: corner + shifts[usize::from(winner & 7)], gradient };
-                count += usize::from(winner != DEAD && gradient != 0.0);
-            }
-            let arrivals = &arrivals[..count];
-
-            let registers = self.geometry.patch_row() / S::F32_LANES;
-            let mut register = 0;
-            while register < registers {
-                let start = register * S::F32_LANES;
-                // Three rows of six registers are 18 sums; three rows of four are 12. More sums would not fit
-                // into 32 or 16 registers beside the operands.
-                register += match registers - register {
-                    6.. if S::REGISTER_COUNT >= 32 => {
-                        self.add_registers::<S, 6>(simd, index, start, arrivals)
+        let &Geometry { channels_out, .. } = self.geometry;
+        let [of_window, of_channel] = self.geometry.output_strides();
+        let shifts: [usize; POSITIONS + 1] = self.geometry.shifts();
+        let patches: Vec<_> =
+            self.corners.iter().map(|corner| shifts.map(|shift| (corner + shift) as u32)).collect();
+        for (chunk, patches) in patches.chunks(MASK).enumerate() {
+            let first = chunk * MASK;
+            let masks = self.masks(simd, first, patches.len());
+            for (index, channel) in self.channels.clone().enumerate() {
+                let mut arrivals = [Arrival::default(); MASK];
+                let mut count = 0;
+                let mut alive = masks[index];
+                let winners = &self.winners[first * channels_out + channel..];
+                let gradients = &self.output_gradient[first * of_window + channel * of_channel..];
+                while alive != 0 {
+                    let window = alive.trailing_zeros() as usize;
+                    alive &= alive - 1;
+                    unsafe {
+                        let winner = usize::from(*winners.get_unchecked(window * channels_out));
+                        let patch = patches.get_unchecked(window).get_unchecked(winner);
+                        let gradient = *gradients.get_unchecked(window * of_window);
+                        *arrivals.get_unchecked_mut(count) = Arrival { patch: *patch, gradient };
                     }
-                    4.. => self.add_registers::<S, 4>(simd, index, start, arrivals),
-                    2 | 3 => self.add_registers::<S, 2>(simd, index, start, arrivals),
-                    _ => self.add_registers::<S, 1>(simd, index, start, arrivals),
-                };
-            }
-            if !self.geometry.patch_row().is_multiple_of(S::F32_LANES) {
-                self.add_rest(simd, index, registers * S::F32_LANES, arrivals);
+                    count += 1;
+                }
+                let arrivals = &arrivals[..count];
+                let registers = self.geometry.patch_row() / S::F32_LANES;
+                let mut register = 0;
+                while register < registers {
+                    let start = register * S::F32_LANES;
+                    // Three rows of six registers are 18 sums; three rows of four are 12. More sums would not fit
+                    // into 32 or 16 registers beside the operands.
+                    register += match registers - register {
+                        6.. if S::REGISTER_COUNT >= 32 => {
+                            self.add_registers::<S, 6>(simd, index, start, arrivals)
+                        }
+                        4.. => self.add_registers::<S, 4>(simd, index, start, arrivals),
+                        2 | 3 => self.add_registers::<S, 2>(simd, index, start, arrivals),
+                        _ => self.add_registers::<S, 1>(simd, index, start, arrivals),
+                    };
+                }
+                if !self.geometry.patch_row().is_multiple_of(S::F32_LANES) {
+                    self.add_rest(simd, index, registers * S::F32_LANES, arrivals);
+                }
             }
         }
     }
 
-    /// Adds `REGISTERS` full registers of each of the three patch rows, from value `start` of a row on.
+    /// Returns for each of the task's channels which of `windows` windows from `first` on have a winner.
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "reads a register's lanes")]
+    fn masks<S: Simd>(&self, simd: S, first: usize, windows: usize) -> [u32; CHANNELS] {
+        let mut masks = [0; CHANNELS];
+        for start in (0..self.channels.len()).step_by(S::F32_LANES) {
+            let lanes = S::F32_LANES.min(self.channels.len() - start);
+            let mut mask = simd.splat_u32s(0);
+            for window in 0..windows {
+                let output = (first + window) * self.geometry.channels_out + self.channels.start + start;
+                let winner = widen(simd, &self.winners[output..output + lanes]);
+                let alive = simd.less_than_u32s(winner, simd.splat_u32s(u32::from(DEAD)));
+                let bit = simd.select_u32s(alive, simd.splat_u32s(1 << window), simd.splat_u32s(0));
+                mask = simd.or_u32s(mask, bit);
+            }
+            let mut bits = [0_u32; CHANNELS];
+            // SAFETY: no register is wider than the buffer.
+            unsafe { bits.as_mut_ptr().cast::<S::u32s>().write_unaligned(mask) };
+            masks[start..start + lanes].copy_from_slice(&bits[..lanes]);
+        }
+        masks
+    }
+
+    /// Adds `REGISTERS` full registers of each of the three patch rows, from value `start` of a row on. With the first
+    /// registers, adds the gradient of the bias.
     #[inline(always)]
     #[expect(unsafe_code, reason = "an innermost loop, see `load`")]
     fn add_registers<S: Simd, const REGISTERS: usize>(
@@ -215,8 +246,9 @@ impl WeightGradient<'_> {
         let filter = &mut self.sums[index * self.filter.len..][..self.filter.len];
         assert!(start + REGISTERS * S::F32_LANES <= self.geometry.patch_row().min(stride));
         let mut sums = [[simd.splat_f32s(0.0); REGISTERS]; KERNEL];
-        // SAFETY: the patch of every window and position is inside the image. By the assertion, the registers
-        // end inside a patch row and inside a filter row.
+        let mut bias = simd.splat_f32s(filter[self.filter.bias]);
+        // SAFETY: the patch of every window and position is inside the image. By the assertions, the registers
+        // end inside a patch row and inside a filter row, and there is a winner and a gradient for each bit.
         unsafe {
             for kernel_row in 0..KERNEL {
                 for register in 0..REGISTERS {
@@ -226,7 +258,8 @@ impl WeightGradient<'_> {
             }
             for &Arrival { patch, gradient } in arrivals {
                 let gradient = simd.splat_f32s(gradient);
-                let patch = self.input.as_ptr().add(patch + start);
+                bias = simd.add_f32s(bias, gradient);
+                let patch = self.input.as_ptr().add(patch as usize + start);
                 for kernel_row in 0..KERNEL {
                     for register in 0..REGISTERS {
                         let pixels = load(simd, patch.add(kernel_row * row + register * S::F32_LANES));
@@ -242,6 +275,9 @@ impl WeightGradient<'_> {
                 }
             }
         }
+        if start == 0 {
+            write(simd, &mut filter[self.filter.bias..], bias);
+        }
         REGISTERS
     }
 
@@ -255,7 +291,7 @@ impl WeightGradient<'_> {
         for &Arrival { patch, gradient } in arrivals {
             let gradient = simd.splat_f32s(gradient);
             for kernel_row in 0..KERNEL {
-                let pixels = read(simd, &self.input[patch + kernel_row * row + start..][..left]);
+                let pixels = read(simd, &self.input[patch as usize + kernel_row * row + start..][..left]);
                 sums[kernel_row] = multiply_add(simd, gradient, pixels, sums[kernel_row]);
             }
         }
@@ -266,50 +302,96 @@ impl WeightGradient<'_> {
         }
     }
 
-    /// Adds the gradients of the weights for few input channels, whose patch rows would leave most of a register
-    /// empty. A register contains a value for each of several output channels instead. Each position adds the
-    /// gradients of the channels in which it won.
+    /// Adds the gradients for few input channels, whose patch rows would leave most of a register empty. A register
+    /// contains a value for each of several output channels instead.
     #[inline(always)]
     fn add_across_channels<S: Simd>(&mut self, simd: S) {
+        let gradients = self.geometry.by_window(self.output_gradient);
+        for channel in self.channels.clone().step_by(S::F32_LANES) {
+            let lanes = S::F32_LANES.min(self.channels.end - channel);
+            for channel_in in 0..self.geometry.channels_in {
+                // The compiler omits the code for partial registers only where it knows that they are full.
+                let (sums, bias) = if lanes == S::F32_LANES {
+                    self.sum_windows(simd, &gradients, channel, S::F32_LANES, channel_in)
+                } else {
+                    self.sum_windows(simd, &gradients, channel, lanes, channel_in)
+                };
+                for tap in 0..TAPS {
+                    let tap_row = tap / KERNEL * self.filter.row;
+                    let tap_column = tap % KERNEL * self.geometry.channels_in;
+                    self.add_lanes(simd, channel, tap_row + tap_column + channel_in, sums[tap]);
+                }
+                if channel_in == 0 {
+                    self.add_lanes(simd, channel, self.filter.bias, bias);
+                }
+            }
+        }
+    }
+
+    /// Adds the lanes of `values`, one per output channel from `channel` on, to the sums at `index`.
+    #[inline(always)]
+    fn add_lanes<S: Simd>(&mut self, simd: S, channel: usize, index: usize, values: S::f32s) {
+        let mut lanes = [0.0; Line::FLOATS];
+        write(simd, &mut lanes[..S::F32_LANES], values);
+        let filters = self.sums.chunks_exact_mut(self.filter.len).skip(channel - self.channels.start);
+        for (filter, value) in filters.zip(&lanes[..S::F32_LANES]) {
+            filter[index] += value;
+        }
+    }
+
+    /// Returns the gradients of an input channel's nine weights, and of the bias, for `lanes` output channels from
+    /// `channel` on.
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "an innermost loop, see `load`")]
+    fn sum_windows<S: Simd>(
+        &self,
+        simd: S,
+        output_gradients: &[f32],
+        channel: usize,
+        lanes: usize,
+        channel_in: usize,
+    ) -> ([S::f32s; TAPS], S::f32s) {
         let &Geometry { channels_in, channels_out, .. } = self.geometry;
         let row = self.geometry.row();
         let zero = simd.splat_f32s(0.0);
-        for channel in self.channels.clone().step_by(S::F32_LANES) {
-            let lanes = S::F32_LANES.min(self.channels.end - channel);
-            for channel_in in 0..channels_in {
-                let mut sums = [zero; TAPS];
-                for (window, &corner) in self.corners.iter().enumerate() {
-                    let outputs = window * channels_out + channel..window * channels_out + channel + lanes;
-                    let gradient = read(simd, &self.output_gradient[outputs.clone()]);
-                    let winner = widen(simd, &self.winners[outputs]);
-                    let mut pixels = [[zero; SIDE]; SIDE];
-                    for y in 0..SIDE {
-                        let pixel_row = &self.input[corner + y * row + channel_in..];
-                        assert!(pixel_row.len() > (SIDE - 1) * channels_in);
-                        for x in 0..SIDE {
-                            pixels[y][x] = simd.splat_f32s(pixel_row[x * channels_in]);
-                        }
-                    }
+        let (mut sums, mut bias) = ([zero; TAPS], zero);
+        assert!(channel + lanes <= channels_out && channel_in < channels_in);
+        assert_eq!(output_gradients.len(), self.geometry.output_len());
+        for (window, &corner) in self.corners.iter().enumerate() {
+            let outputs = window * channels_out + channel..window * channels_out + channel + lanes;
+            // SAFETY: there is a corner for each window, and `with_simd` checked that there are as many winners and
+            // gradients as windows times channels.
+            let (gradient, winner) = unsafe {
+                let gradients = output_gradients.get_unchecked(outputs.clone());
+                (read(simd, gradients), widen(simd, self.winners.get_unchecked(outputs)))
+            };
+            // Each lane has its gradient at the position that won, and zeros at the others.
+            let mut gradients = [zero; POSITIONS];
+            for position in 0..POSITIONS {
+                let won = simd.equal_u32s(winner, simd.splat_u32s(position as u32));
+                gradients[position] = simd.select_f32s(won, gradient, zero);
+            }
+            let dead = simd.equal_u32s(winner, simd.splat_u32s(u32::from(DEAD)));
+            bias = simd.add_f32s(bias, simd.select_f32s(dead, zero, gradient));
+            let patch = self.input.as_ptr().wrapping_add(corner + channel_in);
+            for y in 0..SIDE {
+                let pixels = patch.wrapping_add(y * row);
+                for x in 0..SIDE {
+                    // SAFETY: the pixel is in the window's patch, which is inside the image.
+                    let pixel = simd.splat_f32s(unsafe { *pixels.add(x * channels_in) });
+                    // The pixel is tap (y − row of the position, x − column of the position) of each position.
                     for position in 0..POSITIONS {
-                        let won = simd.equal_u32s(winner, simd.splat_u32s(position as u32));
-                        let gradient = simd.select_f32s(won, gradient, zero);
-                        for tap in 0..TAPS {
-                            let pixel =
-                                pixels[position / POOL + tap / KERNEL][position % POOL + tap % KERNEL];
-                            sums[tap] = multiply_add(simd, gradient, pixel, sums[tap]);
+                        let tap_row = y.wrapping_sub(position / POOL);
+                        let tap_column = x.wrapping_sub(position % POOL);
+                        if tap_row < KERNEL && tap_column < KERNEL {
+                            let sum = &mut sums[tap_row * KERNEL + tap_column];
+                            *sum = multiply_add(simd, gradients[position], pixel, *sum);
                         }
-                    }
-                }
-                for tap in 0..TAPS {
-                    let mut values = [0.0; Line::FLOATS];
-                    write(simd, &mut values[..S::F32_LANES], sums[tap]);
-                    let at = tap / KERNEL * self.filter.row + tap % KERNEL * channels_in + channel_in;
-                    for (lane, value) in values[..lanes].iter().enumerate() {
-                        self.sums[(channel - self.channels.start + lane) * self.filter.len + at] += value;
                     }
                 }
             }
         }
+        (sums, bias)
     }
 }
 
