@@ -32,6 +32,11 @@ pub(crate) fn floats_mut(lines: &mut [Line]) -> &mut [f32] {
     bytemuck::cast_slice_mut(lines)
 }
 
+/// Returns the bits of a buffer's values.
+pub(crate) fn integers(lines: &[Line]) -> &[u32] {
+    bytemuck::cast_slice(lines)
+}
+
 /// Computed values whose memory starts at a cache line.
 pub(crate) struct AlignedVec {
     /// The values, with padding before and after them.
@@ -45,13 +50,13 @@ pub(crate) struct AlignedVec {
 impl AlignedVec {
     /// Computes a chunk of `chunk_len` values for each of `parts`, on all threads.
     ///
-    /// `compute` receives a chunk of zeros. The thread that runs it writes these zeros just before, which is
-    /// faster than if one thread wrote the zeros of all chunks.
+    /// # Safety
+    /// `compute` must initialize all values of its chunk.
     #[expect(unsafe_code, reason = "memory is not written twice")]
-    pub(crate) fn compute<Part: Send>(
+    pub(crate) unsafe fn compute<Part: Send>(
         chunk_len: usize,
         parts: impl IndexedParallelIterator<Item = Part>,
-        compute: impl Fn(&mut [f32], Part) + Send + Sync,
+        compute: impl Fn(&mut [MaybeUninit<f32>], Part) + Send + Sync,
     ) -> Self {
         let len = parts.len() * chunk_len;
         let mut storage = Vec::<f32>::with_capacity(len + Line::FLOATS);
@@ -61,13 +66,9 @@ impl AlignedVec {
         let (values, after) = rest.split_at_mut(len);
         before.fill(MaybeUninit::new(0.0));
         after.fill(MaybeUninit::new(0.0));
-        values.par_chunks_exact_mut(chunk_len).zip_eq(parts).for_each(|(chunk, part)| {
-            chunk.fill(MaybeUninit::new(0.0));
-            // SAFETY: the line above initialized the entire chunk.
-            compute(unsafe { chunk.assume_init_mut() }, part);
-        });
-        // SAFETY: the padding before and after the values is initialized, and so is every chunk: `zip_eq`
-        // ensures that there are as many chunks as parts.
+        values.par_chunks_exact_mut(chunk_len).zip_eq(parts).for_each(|(chunk, part)| compute(chunk, part));
+        // SAFETY: the padding before and after the values is initialized, and `compute` initializes every chunk:
+        // `zip_eq` ensures that there are as many chunks as parts.
         unsafe { storage.set_len(len + Line::FLOATS) };
         Self { storage, start, len }
     }

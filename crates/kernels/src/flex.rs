@@ -45,13 +45,17 @@ impl ConvBlockTraining for Flex {
             return primitives::forward_with_winners::<Self>(input, weight, bias);
         };
         let [weight, bias] = [weight.to_contiguous(), bias.to_contiguous()];
-        let (output, winners) = convolution::forward(
+        let convolution::Forward { output, winners, inputs_in_range } = convolution::forward(
             InstructionSet::best(),
             &geometry,
             &channels_last(&input),
             contiguous(&weight),
             contiguous(&bias),
         );
+        // Zero times a NaN or infinite input is NaN, but the kernel of the weights' gradient skips zeros.
+        if !inputs_in_range {
+            return primitives::forward_with_winners::<Self>(input, weight, bias);
+        }
         let layout = channels_last_layout(output_shape(&geometry), 0);
         let winners = FlexTensor::new(Bytes::from_elems(winners), layout, WINNERS);
         (output_tensor(output, &geometry), winners)
@@ -80,11 +84,6 @@ impl ConvBlockTraining for Flex {
             return primitives::parameter_gradients(forward, output_gradient);
         };
         let input = channels_last(&forward.input);
-        // As in `input_gradient`: zero times a NaN or infinite input is NaN, but the kernel would skip it.
-        if !convolution::all_finite(InstructionSet::best(), &input) {
-            drop(input);
-            return primitives::parameter_gradients(with_indices(forward), output_gradient);
-        }
         let (weight, bias) = convolution::weight_gradient(
             InstructionSet::best(),
             &geometry,

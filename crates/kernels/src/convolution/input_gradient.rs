@@ -1,6 +1,8 @@
 //! The gradient of the input. For each window and output channel, the output's gradient times the channel's
 //! weights is added to the winner's patch.
 
+use std::mem::MaybeUninit;
+
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -13,6 +15,7 @@ use crate::{
 /// Returns the gradient of the input.
 ///
 /// The weights must be finite, because windows without a winner are skipped, not multiplied by zero.
+#[expect(unsafe_code, reason = "memory is written by the threads that use it, as in `AlignedVec`")]
 pub(crate) fn input_gradient(
     instructions: InstructionSet,
     geometry: &Geometry,
@@ -24,16 +27,21 @@ pub(crate) fn input_gradient(
     let corners = geometry.corners();
     let winners = winners.par_chunks_exact(geometry.output_len());
     let parts = winners.zip(output_gradient.par_chunks_exact(geometry.output_len()));
-    AlignedVec::compute(geometry.input_len(), parts, |input_gradient, (winners, output_gradient)| {
+    let compute = |image_gradient: &mut [MaybeUninit<f32>], (winners, output_gradient): (&[u8], &[f32])| {
+        image_gradient.fill(MaybeUninit::new(0.0));
+        // SAFETY: the line above initialized all values.
+        let image_gradient = unsafe { image_gradient.assume_init_mut() };
         instructions.run(InputGradient {
             geometry,
             corners: &corners,
             weights: &weights,
             winners,
             output_gradient,
-            image_gradient: input_gradient,
+            image_gradient,
         });
-    })
+    };
+    // SAFETY: `compute` initializes all values of its chunk.
+    unsafe { AlignedVec::compute(geometry.input_len(), parts, compute) }
 }
 
 /// The weights as `[3, channels_out, 3 × channels_in]`, with each row of taps padded to full registers.

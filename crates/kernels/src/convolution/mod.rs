@@ -33,7 +33,7 @@ use crate::{
     instruction_set::{InstructionSet, multiply_add},
 };
 
-pub(crate) use forward::{forward, forward_without_winners};
+pub(crate) use forward::{Forward, forward, forward_without_winners};
 pub(crate) use input_gradient::input_gradient;
 pub(crate) use weight_gradient::weight_gradient;
 

@@ -54,7 +54,7 @@ impl Results {
         bias: &[f32],
         output_gradient: &[f32],
     ) -> Self {
-        let (output, winners) = forward(instructions, geometry, input, weight, bias);
+        let Forward { output, winners, .. } = forward(instructions, geometry, input, weight, bias);
         let output_gradient = &like_output(geometry, output_gradient);
         let (weight_gradient, bias_gradient) =
             weight_gradient(instructions, geometry, input, &winners, output_gradient);

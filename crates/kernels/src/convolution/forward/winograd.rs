@@ -17,7 +17,7 @@
 
 use pulp::Simd;
 
-use super::{ForwardImage, pool};
+use super::{Image, Results, pool, relu};
 use crate::{
     aligned::{self, Line},
     convolution::{Geometry, KERNEL, POOL, POSITIONS, SIDE, TAPS, load, multiply_add, read, store, write},
@@ -26,18 +26,10 @@ use crate::{
 /// Number of elements in a patch.
 const ELEMENTS: usize = SIDE * SIDE;
 /// Number of windows computed together. With four registers of channels, they have 20 sums.
-const WINDOWS: usize = 5;
+pub(super) const WINDOWS: usize = 5;
 
-/// Returns whether all values are finite and too small for the transforms to overflow. Where the definition gives
-/// ∞, the transforms would compute ∞ − ∞, which is NaN.
-#[inline(always)]
-pub(super) fn is_in_range(values: &[f32]) -> bool {
-    // An early exit would prevent vectorization.
-    values.iter().fold(true, |all, value| all & (value.abs() < 1e15))
-}
-
-/// Returns the transformed weights, `U = G g Gᵀ`, as `[4, 4, channels_in, stride]`. The loop transforms one cache
-/// line of filters at a time.
+/// Returns the transformed weights, `U = G g Gᵀ`, as `[4, 4, stride / 16, channels_in, 16]`. The loop transforms one
+/// cache line of filters at a time.
 pub(super) fn pack(geometry: &Geometry, stride: usize, weight: &[f32]) -> Vec<Line> {
     let channels_in = geometry.channels_in;
     let mut weights = aligned::zeros(ELEMENTS * channels_in * stride);
@@ -55,7 +47,8 @@ pub(super) fn pack(geometry: &Geometry, stride: usize, weight: &[f32]) -> Vec<Li
             for y in 0..SIDE {
                 let row = transform_filter(&columns[0][y], &columns[1][y], &columns[2][y]);
                 for x in 0..SIDE {
-                    let start = ((y * SIDE + x) * channels_in + channel) * stride + group * Line::FLOATS;
+                    let block = (y * SIDE + x) * (stride / Line::FLOATS) + group;
+                    let start = (block * channels_in + channel) * Line::FLOATS;
                     packed[start..][..Line::FLOATS].copy_from_slice(&row[x]);
                 }
             }
@@ -78,10 +71,10 @@ fn transform_filter(
     [*a, sum, alternating, *c]
 }
 
-impl ForwardImage<'_> {
+impl Image<'_> {
     /// Computes all windows with Winograd's algorithm.
     #[inline(always)]
-    pub(super) fn winograd<S: Simd>(&mut self, simd: S, weights: &[f32]) {
+    pub(super) fn winograd<S: Simd>(&self, simd: S, weights: &[f32], results: &mut Results) {
         let channels = self.geometry.channels_in.next_multiple_of(Line::FLOATS);
         let mut patches = aligned::zeros(ELEMENTS * WINDOWS * channels);
         let stride = self.convolution.stride;
@@ -93,9 +86,10 @@ impl ForwardImage<'_> {
                 self.transform_patch(simd, window, &mut patches[index * channels..], WINDOWS * channels);
             }
             multiply(simd, self.geometry.channels_in, patches, weights, products);
-            for (index, window) in windows.enumerate() {
-                self.transform_products(simd, window, &products[index * stride..], WINDOWS * stride);
+            for index in 0..windows.len() {
+                self.transform_products(simd, &products[index * stride..], WINDOWS * stride, index, results);
             }
+            results.store(windows.len());
         }
     }
 
@@ -130,7 +124,15 @@ impl ForwardImage<'_> {
     /// Computes `Y = Aᵀ M A` of a window, then applies bias, ReLU and max-pool. In `products`, the elements of `M`
     /// are `distance` apart.
     #[inline(always)]
-    fn transform_products<S: Simd>(&mut self, simd: S, window: usize, products: &[f32], distance: usize) {
+    #[expect(unsafe_code, reason = "see `Results::keep`")]
+    fn transform_products<S: Simd>(
+        &self,
+        simd: S,
+        products: &[f32],
+        distance: usize,
+        window: usize,
+        results: &mut Results,
+    ) {
         let bias = aligned::floats(&self.convolution.bias);
         let mut channel = 0;
         while channel < self.geometry.channels_out {
@@ -143,16 +145,19 @@ impl ForwardImage<'_> {
                 }
                 rows[y] = transform_output(simd, m);
             }
-            let bias = read(simd, &bias[channel..][..S::F32_LANES]);
-            let mut values = [bias; POSITIONS];
+            let mut values = [simd.splat_f32s(0.0); POSITIONS];
             for x in 0..POOL {
                 let column = transform_output(simd, [rows[0][x], rows[1][x], rows[2][x], rows[3][x]]);
                 for y in 0..POOL {
-                    values[y * POOL + x] = simd.add_f32s(column[y], bias);
+                    values[y * POOL + x] = column[y];
                 }
             }
-            let (largest, winner) = pool(simd, values);
-            self.keep(simd, window, channel, largest, winner);
+            // The bias does not change which value is the largest.
+            let bias = read(simd, &bias[channel..][..S::F32_LANES]);
+            let (largest, winner) = pool::<S, false>(simd, values);
+            let (largest, winner) = relu(simd, simd.add_f32s(largest, bias), winner);
+            // SAFETY: the window is one of the group, and `stride` holds full registers.
+            unsafe { results.keep(simd, window, channel, largest, winner) };
             channel += S::F32_LANES;
         }
     }
@@ -183,17 +188,17 @@ fn multiply<S: Simd>(simd: S, channels_in: usize, patches: &[f32], weights: &[f3
         let patches = part(patches, element);
         let weights = part(weights, element);
         let products = &mut products[element * WINDOWS * stride..][..WINDOWS * stride];
-        let mut channel = 0;
-        while channel < stride {
-            let registers = (stride - channel) / S::F32_LANES;
-            channel += S::F32_LANES
-                * match registers {
-                    4.. if S::REGISTER_COUNT >= 32 => {
-                        multiply_registers::<S, 4>(simd, channel, channels_in, patches, weights, products)
-                    }
-                    2.. => multiply_registers::<S, 2>(simd, channel, channels_in, patches, weights, products),
-                    _ => multiply_registers::<S, 1>(simd, channel, channels_in, patches, weights, products),
-                };
+        let mut line = 0;
+        while line < stride / Line::FLOATS {
+            line += match (S::F32_LANES, stride / Line::FLOATS - line) {
+                // Twenty sums.
+                (16, 4..) => multiply_lines::<S, 4, 1>(simd, line, channels_in, patches, weights, products),
+                (16, 2..) => multiply_lines::<S, 2, 1>(simd, line, channels_in, patches, weights, products),
+                (16, _) => multiply_lines::<S, 1, 1>(simd, line, channels_in, patches, weights, products),
+                // Ten sums.
+                (8, _) => multiply_lines::<S, 1, 2>(simd, line, channels_in, patches, weights, products),
+                _ => multiply_lines::<S, 1, 4>(simd, line, channels_in, patches, weights, products),
+            };
         }
     }
 }
@@ -205,12 +210,12 @@ fn part(values: &[f32], element: usize) -> &[f32] {
     &values[element * len..][..len]
 }
 
-/// Computes `REGISTERS` registers of output channels, from `channel` on, of one product.
+/// Computes `LINES` cache lines of output channels, from `line` on, of one product. Each has `REGISTERS` registers.
 #[inline(always)]
 #[expect(unsafe_code, reason = "an innermost loop, see `load`")]
-fn multiply_registers<S: Simd, const REGISTERS: usize>(
+fn multiply_lines<S: Simd, const LINES: usize, const REGISTERS: usize>(
     simd: S,
-    channel: usize,
+    line: usize,
     channels_in: usize,
     patches: &[f32],
     weights: &[f32],
@@ -219,31 +224,42 @@ fn multiply_registers<S: Simd, const REGISTERS: usize>(
     let patch_stride = patches.len() / WINDOWS;
     let stride = products.len() / WINDOWS;
     assert!(channels_in <= patch_stride && weights.len() == channels_in * stride);
-    assert!(channel + REGISTERS * S::F32_LANES <= stride);
-    let mut sums = [[simd.splat_f32s(0.0); REGISTERS]; WINDOWS];
-    // SAFETY: by the assertions, each window has `channels_in` patch values, each input channel has a row of
-    // `stride` weights, and each window has a row of `stride` products. The registers end inside a row.
+    assert!((line + LINES) * Line::FLOATS <= stride && REGISTERS * S::F32_LANES == Line::FLOATS);
+    let mut sums = [[[simd.splat_f32s(0.0); REGISTERS]; LINES]; WINDOWS];
+    // SAFETY: by the assertions, each window has `channels_in` patch values, each line has that many rows of weights,
+    // and each window has a row of `stride` products. The lines end inside a row.
     unsafe {
+        let first = weights.as_ptr().add(line * channels_in * Line::FLOATS);
         for input in 0..channels_in {
-            let row = weights.as_ptr().add(input * stride + channel);
-            let mut weight = [simd.splat_f32s(0.0); REGISTERS];
-            for register in 0..REGISTERS {
-                weight[register] = load(simd, row.add(register * S::F32_LANES));
+            let mut weight = [[simd.splat_f32s(0.0); REGISTERS]; LINES];
+            for line in 0..LINES {
+                let row = first.add((line * channels_in + input) * Line::FLOATS);
+                for register in 0..REGISTERS {
+                    weight[line][register] = load(simd, row.add(register * S::F32_LANES));
+                }
             }
             for window in 0..WINDOWS {
                 let value = simd.splat_f32s(*patches.as_ptr().add(window * patch_stride + input));
-                for register in 0..REGISTERS {
-                    let sum = &mut sums[window][register];
-                    *sum = multiply_add(simd, weight[register], value, *sum);
+                for line in 0..LINES {
+                    for register in 0..REGISTERS {
+                        let sum = &mut sums[window][line][register];
+                        *sum = multiply_add(simd, weight[line][register], value, *sum);
+                    }
                 }
             }
         }
         for window in 0..WINDOWS {
-            for register in 0..REGISTERS {
-                let target = products.as_mut_ptr().add(window * stride + channel + register * S::F32_LANES);
-                store(simd, target, sums[window][register]);
+            for lines in 0..LINES {
+                for register in 0..REGISTERS {
+                    let start = (line + lines) * Line::FLOATS + register * S::F32_LANES;
+                    store(
+                        simd,
+                        products.as_mut_ptr().add(window * stride + start),
+                        sums[window][lines][register],
+                    );
+                }
             }
         }
     }
-    REGISTERS
+    LINES
 }
