@@ -114,6 +114,16 @@ pub trait DenseTraining: DenseBackend + MatmulBackend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         primitives::parameter_gradients(layer, gradient)
     }
+
+    /// Returns the gradient of the input, and those of the weights and the bias. A backend overrides it if it can
+    /// compute them side by side.
+    fn gradients(
+        layer: Layer<Self>,
+        gradient: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, (FloatTensor<Self>, FloatTensor<Self>)) {
+        let of_input = Self::input_gradient(layer.clone(), gradient.clone());
+        (of_input, Self::parameter_gradients(layer, gradient))
+    }
 }
 
 #[cfg(feature = "ndarray")]
@@ -153,16 +163,19 @@ impl<B: DenseTraining> Backward<B, 3> for DenseBackward {
         let [input, weight, bias] = ops.parents;
         let gradient = gradients.consume::<B>(&ops.node);
         let (layer, gradient) = B::before_activation(ops.state, gradient);
-        if let Some(node) = input {
-            gradients.register::<B>(node.id, B::input_gradient(layer.clone(), gradient.clone()));
-        }
-        if weight.is_some() || bias.is_some() {
-            let (of_weight, of_bias) = B::parameter_gradients(layer, gradient);
-            if let Some(node) = weight {
-                gradients.register::<B>(node.id, of_weight);
+        let (of_input, of_parameters) = match (input.is_some(), weight.is_some() || bias.is_some()) {
+            (true, true) => {
+                let (of_input, of_parameters) = B::gradients(layer, gradient);
+                (Some(of_input), Some(of_parameters))
             }
-            if let Some(node) = bias {
-                gradients.register::<B>(node.id, of_bias);
+            (true, false) => (Some(B::input_gradient(layer, gradient)), None),
+            (false, true) => (None, Some(B::parameter_gradients(layer, gradient))),
+            (false, false) => (None, None),
+        };
+        let (of_weight, of_bias) = of_parameters.unzip();
+        for (node, gradient) in [(input, of_input), (weight, of_weight), (bias, of_bias)] {
+            if let (Some(node), Some(gradient)) = (node, gradient) {
+                gradients.register::<B>(node.id, gradient);
             }
         }
     }
@@ -289,6 +302,15 @@ mod flex {
             let (layer, gradient) = Self::before_activation(layer, gradient);
             let of_bias = bias_gradient(gradient.clone());
             (<Self as MatmulBackend>::matmul(Self::float_transpose(layer.input), gradient), of_bias)
+        }
+
+        /// Computes both products at the same time, so that no thread waits for work between them.
+        fn gradients(layer: Layer<Self>, gradient: FlexTensor) -> (FlexTensor, (FlexTensor, FlexTensor)) {
+            let (of_layer, of_gradient) = (layer.clone(), gradient.clone());
+            rayon::join(
+                || Self::input_gradient(of_layer, of_gradient),
+                || Self::parameter_gradients(layer, gradient),
+            )
         }
     }
 

@@ -97,6 +97,18 @@ impl ConvBlockTraining for Flex {
         };
         (like(&forward.weight, weight), like(&forward.bias, bias))
     }
+
+    /// Computes both at the same time, so that no thread waits for work between them.
+    fn gradients(
+        forward: Forward<Self>,
+        output_gradient: FlexTensor,
+    ) -> (FlexTensor, (FlexTensor, FlexTensor)) {
+        let (same_forward, same_gradient) = (forward.clone(), output_gradient.clone());
+        rayon::join(
+            || Self::input_gradient(same_forward, same_gradient),
+            || Self::parameter_gradients(forward, output_gradient),
+        )
+    }
 }
 
 /// Type of the winners after a fused forward pass. The primitives use another type, so the type shows which of

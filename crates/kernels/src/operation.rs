@@ -56,6 +56,16 @@ pub trait ConvBlockTraining: ConvBlockBackend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         primitives::parameter_gradients(forward, output_gradient)
     }
+
+    /// Returns the gradient of the input, and those of the weights and the bias. A backend overrides it if it can
+    /// compute them side by side.
+    fn gradients(
+        forward: Forward<Self>,
+        output_gradient: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, (FloatTensor<Self>, FloatTensor<Self>)) {
+        let of_input = Self::input_gradient(forward.clone(), output_gradient.clone());
+        (of_input, Self::parameter_gradients(forward, output_gradient))
+    }
 }
 
 #[cfg(feature = "ndarray")]
@@ -93,17 +103,19 @@ impl<B: ConvBlockTraining> Backward<B, 3> for ConvBlockBackward {
     fn backward(self, ops: Ops<Forward<B>, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let [input, weight, bias] = ops.parents;
         let output_gradient = gradients.consume::<B>(&ops.node);
-        if let Some(input) = input {
-            let gradient = B::input_gradient(ops.state.clone(), output_gradient.clone());
-            gradients.register::<B>(input.id, gradient);
-        }
-        if weight.is_some() || bias.is_some() {
-            let (of_weight, of_bias) = B::parameter_gradients(ops.state, output_gradient);
-            if let Some(weight) = weight {
-                gradients.register::<B>(weight.id, of_weight);
+        let (of_input, of_parameters) = match (input.is_some(), weight.is_some() || bias.is_some()) {
+            (true, true) => {
+                let (of_input, of_parameters) = B::gradients(ops.state, output_gradient);
+                (Some(of_input), Some(of_parameters))
             }
-            if let Some(bias) = bias {
-                gradients.register::<B>(bias.id, of_bias);
+            (true, false) => (Some(B::input_gradient(ops.state, output_gradient)), None),
+            (false, true) => (None, Some(B::parameter_gradients(ops.state, output_gradient))),
+            (false, false) => (None, None),
+        };
+        let (of_weight, of_bias) = of_parameters.unzip();
+        for (node, gradient) in [(input, of_input), (weight, of_weight), (bias, of_bias)] {
+            if let (Some(node), Some(gradient)) = (node, gradient) {
+                gradients.register::<B>(node.id, gradient);
             }
         }
     }

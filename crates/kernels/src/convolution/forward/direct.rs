@@ -29,7 +29,13 @@ pub(super) fn pack(geometry: &Geometry, stride: usize, weight: &[f32]) -> Vec<Li
 impl Image<'_> {
     /// Computes all windows by the definition. `in_range` says that no result is NaN or infinite.
     #[inline(always)]
-    pub(super) fn direct<S: Simd>(&self, simd: S, weights: &[f32], in_range: bool, results: &mut Results) {
+    pub(super) fn direct<S: Simd, const WINNERS: bool>(
+        &self,
+        simd: S,
+        weights: &[f32],
+        in_range: bool,
+        results: &mut Results<'_, WINNERS>,
+    ) {
         let columns = self.geometry.output_width();
         for first in (0..self.corners.len()).step_by(columns) {
             let corners = &self.corners[first..first + columns];
@@ -40,13 +46,13 @@ impl Image<'_> {
 
     /// Computes a row of windows.
     #[inline(always)]
-    fn row<S: Simd>(
+    fn row<S: Simd, const WINNERS: bool>(
         &self,
         simd: S,
         weights: &[f32],
         corners: &[usize],
         in_range: bool,
-        results: &mut Results,
+        results: &mut Results<'_, WINNERS>,
     ) {
         let channels_out = self.geometry.channels_out;
         let one_channel = self.geometry.channels_in == 1 && in_range;
@@ -57,15 +63,21 @@ impl Image<'_> {
                 * match (one_channel, registers, S::REGISTER_COUNT >= 32) {
                     // Nine weights and four sums for each register of channels.
                     (true, 2, true) => {
-                        self.windows_of_one_channel::<S, 2>(simd, weights, channel, corners, results)
+                        self.windows_of_one_channel::<S, 2, WINNERS>(simd, weights, channel, corners, results)
                     }
                     (true, _, _) => {
-                        self.windows_of_one_channel::<S, 1>(simd, weights, channel, corners, results)
+                        self.windows_of_one_channel::<S, 1, WINNERS>(simd, weights, channel, corners, results)
                     }
                     // Two windows × two registers of channels × four positions are 16 sums, one register each.
-                    (false, 2, true) => self.channels::<S, 2, 2>(simd, weights, channel, corners, results),
-                    (false, 2, false) => self.channels::<S, 1, 2>(simd, weights, channel, corners, results),
-                    (false, _, _) => self.channels::<S, 2, 1>(simd, weights, channel, corners, results),
+                    (false, 2, true) => {
+                        self.channels::<S, 2, 2, WINNERS>(simd, weights, channel, corners, results)
+                    }
+                    (false, 2, false) => {
+                        self.channels::<S, 1, 2, WINNERS>(simd, weights, channel, corners, results)
+                    }
+                    (false, _, _) => {
+                        self.channels::<S, 2, 1, WINNERS>(simd, weights, channel, corners, results)
+                    }
                 };
         }
     }
@@ -74,13 +86,13 @@ impl Image<'_> {
     /// stay in registers. No result may be NaN.
     #[inline(always)]
     #[expect(unsafe_code, reason = "an innermost loop, see `load`")]
-    fn windows_of_one_channel<S: Simd, const REGISTERS: usize>(
+    fn windows_of_one_channel<S: Simd, const REGISTERS: usize, const WINNERS: bool>(
         &self,
         simd: S,
         packed: &[f32],
         channel: usize,
         corners: &[usize],
-        results: &mut Results,
+        results: &mut Results<'_, WINNERS>,
     ) -> usize {
         let row = self.geometry.row();
         let stride = self.convolution.stride;
@@ -132,22 +144,22 @@ impl Image<'_> {
 
     /// Computes `REGISTERS` registers of output channels from `channel` on, `WINDOWS` windows at a time.
     #[inline(always)]
-    fn channels<S: Simd, const WINDOWS: usize, const REGISTERS: usize>(
+    fn channels<S: Simd, const WINDOWS: usize, const REGISTERS: usize, const WINNERS: bool>(
         &self,
         simd: S,
         weights: &[f32],
         channel: usize,
         corners: &[usize],
-        results: &mut Results,
+        results: &mut Results<'_, WINNERS>,
     ) -> usize {
         let windows = corners.len();
         let mut window = 0;
         while window + WINDOWS <= windows {
-            self.windows::<S, WINDOWS, REGISTERS>(simd, weights, channel, corners, window, results);
+            self.windows::<S, WINDOWS, REGISTERS, WINNERS>(simd, weights, channel, corners, window, results);
             window += WINDOWS;
         }
         while window < windows {
-            self.windows::<S, 1, REGISTERS>(simd, weights, channel, corners, window, results);
+            self.windows::<S, 1, REGISTERS, WINNERS>(simd, weights, channel, corners, window, results);
             window += 1;
         }
         REGISTERS
@@ -155,14 +167,14 @@ impl Image<'_> {
 
     #[inline(always)]
     #[expect(unsafe_code, reason = "the innermost loop of the program, see `load`")]
-    fn windows<S: Simd, const WINDOWS: usize, const REGISTERS: usize>(
+    fn windows<S: Simd, const WINDOWS: usize, const REGISTERS: usize, const WINNERS: bool>(
         &self,
         simd: S,
         packed: &[f32],
         channel: usize,
         corners: &[usize],
         first: usize,
-        results: &mut Results,
+        results: &mut Results<'_, WINNERS>,
     ) {
         let row = self.geometry.row();
         let channels_in = self.geometry.channels_in;

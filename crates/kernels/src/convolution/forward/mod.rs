@@ -153,22 +153,41 @@ impl WithSimd for ForwardImage<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> bool {
         let Self { image, output, winners } = self;
+        assert_eq!(image.input.len(), image.geometry.input_len());
+        assert_eq!(output.len(), image.geometry.output_len());
+        if winners.is_empty() {
+            image.compute::<S, false>(simd, output, winners)
+        } else {
+            assert_eq!(winners.len(), output.len());
+            image.compute::<S, true>(simd, output, winners)
+        }
+    }
+}
+
+impl Image<'_> {
+    /// Computes the results. Without `WINNERS`, only the outputs. Returns whether the input is in range.
+    #[inline(always)]
+    fn compute<S: Simd, const WINNERS: bool>(
+        &self,
+        simd: S,
+        output: &mut [MaybeUninit<f32>],
+        winners: &mut [MaybeUninit<u8>],
+    ) -> bool {
         let &Convolution { geometry, weight, stride, in_range, ref winograd, ref direct, .. } =
-            image.convolution;
-        assert_eq!(image.input.len(), geometry.input_len());
-        assert_eq!(output.len(), geometry.output_len());
-        assert!(winners.is_empty() || winners.len() == output.len());
-        let input_in_range = is_in_range(image.input);
+            self.convolution;
+        let input_in_range = is_in_range(self.input);
         let in_range = in_range && input_in_range;
         match winograd {
             Some(weights) if in_range => {
-                let mut results = Results::new(geometry, stride, winograd::WINDOWS, output, winners);
-                image.winograd(simd, aligned::floats(weights), &mut results);
+                let windows = geometry.windows().min(winograd::STORED);
+                let mut results = Results::<WINNERS>::new(geometry, stride, windows, output, winners);
+                self.winograd(simd, aligned::floats(weights), &mut results);
             }
             _ => {
                 let weights = direct.get_or_init(|| direct::pack(geometry, stride, weight));
-                let mut results = Results::new(geometry, stride, geometry.output_width(), output, winners);
-                image.direct(simd, aligned::floats(weights), in_range, &mut results);
+                let windows = geometry.output_width();
+                let mut results = Results::<WINNERS>::new(geometry, stride, windows, output, winners);
+                self.direct(simd, aligned::floats(weights), in_range, &mut results);
             }
         }
         input_in_range
@@ -179,7 +198,7 @@ impl WithSimd for ForwardImage<'_> {
 ///
 /// Full registers fit into the buffers, and the winners take as many bits as a register's lanes. `store` copies them to
 /// their place, a group of windows at a time.
-struct Results<'a> {
+struct Results<'a, const WINNERS: bool> {
     geometry: &'a Geometry,
     stride: usize,
     /// The number of windows in the buffers.
@@ -194,7 +213,7 @@ struct Results<'a> {
     image_winners: &'a mut [MaybeUninit<u8>],
 }
 
-impl<'a> Results<'a> {
+impl<'a, const WINNERS: bool> Results<'a, WINNERS> {
     fn new(
         geometry: &'a Geometry,
         stride: usize,
@@ -205,7 +224,7 @@ impl<'a> Results<'a> {
         let len = windows * stride;
         let in_place = geometry.output_is_channels_last() && geometry.channels_out == stride;
         let outputs = if in_place { Vec::new() } else { aligned::zeros(len) };
-        let winners = aligned::zeros(len);
+        let winners = if WINNERS { aligned::zeros(len) } else { Vec::new() };
         Self { geometry, stride, windows, first: 0, outputs, winners, in_place, image_outputs, image_winners }
     }
 
@@ -237,7 +256,9 @@ impl<'a> Results<'a> {
         // SAFETY: the caller guarantees that the register ends inside the buffers or the image's outputs.
         unsafe {
             store(simd, outputs.add(start), largest);
-            winners.add(start).cast::<S::u32s>().write_unaligned(winner);
+            if WINNERS {
+                winners.add(start).cast::<S::u32s>().write_unaligned(winner);
+            }
         }
     }
 
@@ -263,7 +284,7 @@ impl<'a> Results<'a> {
                 }
             }
         }
-        if !self.image_winners.is_empty() {
+        if WINNERS {
             let winners = aligned::integers(&self.winners).chunks_exact(self.stride);
             for (target, winners) in self.image_winners[range].chunks_exact_mut(channels_out).zip(winners) {
                 for (target, &winner) in target.iter_mut().zip(winners) {

@@ -20,13 +20,15 @@ use pulp::Simd;
 use super::{Image, Results, pool, relu};
 use crate::{
     aligned::{self, Line},
-    convolution::{Geometry, KERNEL, POOL, POSITIONS, SIDE, TAPS, load, multiply_add, read, store, write},
+    convolution::{Geometry, KERNEL, POOL, POSITIONS, SIDE, TAPS, load, multiply_add, read, store},
 };
 
 /// Number of elements in a patch.
 const ELEMENTS: usize = SIDE * SIDE;
 /// Number of windows computed together. With four registers of channels, they have 20 sums.
-pub(super) const WINDOWS: usize = 5;
+const WINDOWS: usize = 5;
+/// Most windows whose results are stored together.
+pub(super) const STORED: usize = 5 * WINDOWS;
 
 /// Returns the transformed weights, `U = G g Gᵀ`, as `[4, 4, stride / 16, channels_in, 16]`. The loop transforms one
 /// cache line of filters at a time.
@@ -74,74 +76,110 @@ fn transform_filter(
 impl Image<'_> {
     /// Computes all windows with Winograd's algorithm.
     #[inline(always)]
-    pub(super) fn winograd<S: Simd>(&self, simd: S, weights: &[f32], results: &mut Results) {
+    pub(super) fn winograd<S: Simd, const WINNERS: bool>(
+        &self,
+        simd: S,
+        weights: &[f32],
+        results: &mut Results<'_, WINNERS>,
+    ) {
         let channels = self.geometry.channels_in.next_multiple_of(Line::FLOATS);
         let mut patches = aligned::zeros(ELEMENTS * WINDOWS * channels);
         let stride = self.convolution.stride;
         let mut products = aligned::zeros(ELEMENTS * WINDOWS * stride);
         let (patches, products) = (aligned::floats_mut(&mut patches), aligned::floats_mut(&mut products));
-        for first in (0..self.corners.len()).step_by(WINDOWS) {
-            let windows = first..self.corners.len().min(first + WINDOWS);
-            for (index, window) in windows.clone().enumerate() {
-                self.transform_patch(simd, window, &mut patches[index * channels..], WINDOWS * channels);
+        for stored in self.corners.chunks(STORED) {
+            for (group, windows) in stored.chunks(WINDOWS).enumerate() {
+                for (index, &corner) in windows.iter().enumerate() {
+                    self.transform_patch(simd, corner, &mut patches[index * channels..], WINDOWS * channels);
+                }
+                multiply(simd, self.geometry.channels_in, patches, weights, products);
+                for index in 0..windows.len() {
+                    let products = &products[index * stride..];
+                    let window = group * WINDOWS + index;
+                    self.transform_products(simd, products, WINDOWS * stride, window, results);
+                }
             }
-            multiply(simd, self.geometry.channels_in, patches, weights, products);
-            for index in 0..windows.len() {
-                self.transform_products(simd, &products[index * stride..], WINDOWS * stride, index, results);
-            }
-            results.store(windows.len());
+            results.store(stored.len());
         }
     }
 
     /// Writes `V = Bᵀ d B` of a window to `target`, with its elements `distance` apart.
     #[inline(always)]
-    fn transform_patch<S: Simd>(&self, simd: S, window: usize, target: &mut [f32], distance: usize) {
+    fn transform_patch<S: Simd>(&self, simd: S, corner: usize, target: &mut [f32], distance: usize) {
         let channels_in = self.geometry.channels_in;
-        let row = self.geometry.row();
-        let patch = &self.input[self.corners[window]..];
-        let mut channel = 0;
-        while channel < channels_in {
-            let lanes = S::F32_LANES.min(channels_in - channel);
-            let mut rows = [[simd.splat_f32s(0.0); SIDE]; SIDE];
-            for y in 0..SIDE {
-                let mut d = [simd.splat_f32s(0.0); SIDE];
-                for x in 0..SIDE {
-                    d[x] = read(simd, &patch[y * row + x * channels_in + channel..][..lanes]);
-                }
-                rows[y] = transform_input(simd, d);
+        for channel in (0..channels_in).step_by(S::F32_LANES) {
+            // The compiler omits the code for partial registers only where it knows that they are full.
+            if channels_in - channel >= S::F32_LANES {
+                self.transform_lanes(simd, corner + channel, S::F32_LANES, &mut target[channel..], distance);
+            } else {
+                self.transform_lanes(
+                    simd,
+                    corner + channel,
+                    channels_in - channel,
+                    &mut target[channel..],
+                    distance,
+                );
             }
+        }
+    }
+
+    /// Transforms the patch of `lanes` channels whose first value is at `start`.
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "bounds checks would cost as much as the arithmetic")]
+    fn transform_lanes<S: Simd>(
+        &self,
+        simd: S,
+        start: usize,
+        lanes: usize,
+        target: &mut [f32],
+        distance: usize,
+    ) {
+        let (row, channels_in) = (self.geometry.row(), self.geometry.channels_in);
+        assert!(start + (SIDE - 1) * (row + channels_in) + lanes <= self.input.len());
+        assert!((ELEMENTS - 1) * distance + S::F32_LANES <= target.len());
+        let mut rows = [[simd.splat_f32s(0.0); SIDE]; SIDE];
+        for y in 0..SIDE {
+            let mut d = [simd.splat_f32s(0.0); SIDE];
             for x in 0..SIDE {
-                let column = transform_input(simd, [rows[0][x], rows[1][x], rows[2][x], rows[3][x]]);
-                for y in 0..SIDE {
-                    let target = &mut target[(y * SIDE + x) * distance + channel..][..S::F32_LANES];
-                    write(simd, target, column[y]);
-                }
+                // SAFETY: by the first assertion, the patch ends inside the image.
+                let pixels = unsafe { self.input.get_unchecked(start + y * row + x * channels_in..) };
+                // SAFETY: as above.
+                d[x] = read(simd, unsafe { pixels.get_unchecked(..lanes) });
             }
-            channel += S::F32_LANES;
+            rows[y] = transform_input(simd, d);
+        }
+        for x in 0..SIDE {
+            let column = transform_input(simd, [rows[0][x], rows[1][x], rows[2][x], rows[3][x]]);
+            for y in 0..SIDE {
+                // SAFETY: by the second assertion, all elements end inside `target`.
+                unsafe { store(simd, target.as_mut_ptr().add((y * SIDE + x) * distance), column[y]) };
+            }
         }
     }
 
     /// Computes `Y = Aᵀ M A` of a window, then applies bias, ReLU and max-pool. In `products`, the elements of `M`
     /// are `distance` apart.
     #[inline(always)]
-    #[expect(unsafe_code, reason = "see `Results::keep`")]
-    fn transform_products<S: Simd>(
+    #[expect(unsafe_code, reason = "bounds checks would cost as much as the arithmetic")]
+    fn transform_products<S: Simd, const WINNERS: bool>(
         &self,
         simd: S,
         products: &[f32],
         distance: usize,
         window: usize,
-        results: &mut Results,
+        results: &mut Results<'_, WINNERS>,
     ) {
+        let stride = self.convolution.stride;
         let bias = aligned::floats(&self.convolution.bias);
+        assert!(bias.len() == stride && (ELEMENTS - 1) * distance + stride <= products.len());
         let mut channel = 0;
         while channel < self.geometry.channels_out {
             let mut rows = [[simd.splat_f32s(0.0); POOL]; SIDE];
             for y in 0..SIDE {
                 let mut m = [simd.splat_f32s(0.0); SIDE];
                 for x in 0..SIDE {
-                    let element = (y * SIDE + x) * distance + channel;
-                    m[x] = read(simd, &products[element..][..S::F32_LANES]);
+                    // SAFETY: by the assertion, each element has `stride` products, which holds full registers.
+                    m[x] = unsafe { load(simd, products.as_ptr().add((y * SIDE + x) * distance + channel)) };
                 }
                 rows[y] = transform_output(simd, m);
             }
