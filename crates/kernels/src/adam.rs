@@ -174,7 +174,7 @@ mod flex {
     use crate::instruction_set::InstructionSet;
 
     /// Values per task: enough to be worth a task, few enough to split a large parameter of the CNN into several.
-    const TASK: usize = 1 << 13;
+    const TASK: usize = 1 << 12;
 
     pub(super) fn holds<const D: usize>(tensor: &Tensor<D>) -> bool {
         tensor.device() == burn::tensor::Device::flex() && tensor.dtype() == DType::F32

@@ -120,7 +120,7 @@ mod flex {
             let [rows, inner] = lhs.layout().shape().dims();
             let [rhs_rows, columns] = rhs.layout().shape().dims();
             let known = lhs.dtype() == DType::F32 && rhs.dtype() == DType::F32 && inner == rhs_rows;
-            if !known || rows * inner * columns < PARALLEL {
+            if !known || rows * inner * columns == 0 {
                 return <Self as FloatTensorOps<Self>>::float_matmul(lhs, rhs);
             }
             let output = product(rows, inner, columns, &lhs, &rhs);
@@ -131,6 +131,11 @@ mod flex {
 
     #[expect(unsafe_code, reason = "the interface of `gemm`")]
     fn product(rows: usize, inner: usize, columns: usize, lhs: &FlexTensor, rhs: &FlexTensor) -> Vec<f32> {
+        let parallelism = if rows * inner * columns < PARALLEL {
+            gemm::Parallelism::None
+        } else {
+            gemm::Parallelism::Rayon(0)
+        };
         let mut output = Vec::<f32>::with_capacity(rows * columns);
         let (lhs_strides, rhs_strides) = (lhs.layout().strides(), rhs.layout().strides());
         // SAFETY: `output` has capacity for `rows * columns` values. The first `false` tells `gemm` not to read
@@ -156,7 +161,7 @@ mod flex {
                 false,
                 false,
                 false,
-                gemm::Parallelism::Rayon(0),
+                parallelism,
             );
             output.set_len(rows * columns);
         }

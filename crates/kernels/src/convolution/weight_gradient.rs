@@ -311,10 +311,14 @@ impl WeightGradient<'_> {
             let lanes = S::F32_LANES.min(self.channels.end - channel);
             for channel_in in 0..self.geometry.channels_in {
                 // The compiler omits the code for partial registers only where it knows that they are full.
-                let (sums, bias) = if lanes == S::F32_LANES {
-                    self.sum_windows(simd, &gradients, channel, S::F32_LANES, channel_in)
-                } else {
-                    self.sum_windows(simd, &gradients, channel, lanes, channel_in)
+                let (sums, bias) = match (self.geometry.channels_in, lanes == S::F32_LANES) {
+                    (1, true) => {
+                        self.sum_windows::<S, true>(simd, &gradients, channel, S::F32_LANES, channel_in)
+                    }
+                    (_, true) => {
+                        self.sum_windows::<S, false>(simd, &gradients, channel, S::F32_LANES, channel_in)
+                    }
+                    (_, false) => self.sum_windows::<S, false>(simd, &gradients, channel, lanes, channel_in),
                 };
                 for tap in 0..TAPS {
                     let tap_row = tap / KERNEL * self.filter.row;
@@ -343,7 +347,7 @@ impl WeightGradient<'_> {
     /// `channel` on.
     #[inline(always)]
     #[expect(unsafe_code, reason = "an innermost loop, see `load`")]
-    fn sum_windows<S: Simd>(
+    fn sum_windows<S: Simd, const ONE: bool>(
         &self,
         simd: S,
         output_gradients: &[f32],
@@ -377,8 +381,9 @@ impl WeightGradient<'_> {
             for y in 0..SIDE {
                 let pixels = patch.wrapping_add(y * row);
                 for x in 0..SIDE {
+                    let column = if ONE { x } else { x * channels_in };
                     // SAFETY: the pixel is in the window's patch, which is inside the image.
-                    let pixel = simd.splat_f32s(unsafe { *pixels.add(x * channels_in) });
+                    let pixel = simd.splat_f32s(unsafe { *pixels.add(column) });
                     // The pixel is tap (y − row of the position, x − column of the position) of each position.
                     for position in 0..POSITIONS {
                         let tap_row = y.wrapping_sub(position / POOL);
