@@ -126,15 +126,18 @@ impl WithSimd for Loads<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
+        let (registers, _) = S::as_simd_u32s(self.values);
+        let (groups, _) = registers.as_chunks::<LOADS>();
         let mut bits = [simd.splat_u32s(0); LOADS];
-        for _ in 0..self.passes {
-            // Hidden from the compiler, or it would read the values only once.
-            let (registers, _) = S::as_simd_u32s(black_box(self.values));
-            let (groups, _) = registers.as_chunks::<LOADS>();
-            for group in groups {
-                for (bits, &register) in bits.iter_mut().zip(group) {
-                    *bits = simd.or_u32s(*bits, register);
-                }
+        // A single loop over all passes: the end of an inner one would be a branch that the CPU predicts wrongly.
+        let mut index = 0;
+        for _ in 0..black_box(self.passes) * groups.len() {
+            for (bits, &register) in bits.iter_mut().zip(&groups[index]) {
+                *bits = simd.or_u32s(*bits, register);
+            }
+            index += 1;
+            if index == groups.len() {
+                index = 0;
             }
         }
         black_box(bits);

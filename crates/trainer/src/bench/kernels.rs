@@ -89,7 +89,14 @@ pub struct KernelTime {
 }
 
 impl KernelTime {
-    fn new(kernel: String, mflop: f64, limit_ms: f64, limited_by: Option<Resource>, ms: Spread) -> Self {
+    fn new(
+        kernel: impl Into<String>,
+        mflop: f64,
+        limit_ms: f64,
+        limited_by: Option<Resource>,
+        ms: Spread,
+    ) -> Self {
+        let kernel = kernel.into();
         let (times_limit, gflops) = (ms.median / limit_ms, mflop / ms.median);
         Self { kernel, mflop, limit_ms, limited_by, ms, times_limit, gflops }
     }
@@ -111,32 +118,37 @@ impl Benchmark {
             parameters.0.try_into().expect("four layers with a weight and a bias each");
 
         let values: usize = parameters.iter().map(|tensor| tensor.shape().num_elements()).sum();
-        let peaks = Peaks::measure(ADAM_TENSORS * size_of::<f32>() * values);
-        let mut timer = Timer { steps: self.steps, terminal, peaks, kernels: Vec::new() };
+        let measure_peaks = || Peaks::measure(ADAM_TENSORS * size_of::<f32>() * values);
+        let peaks = measure_peaks();
+        let mut timer = Timer { steps: self.steps, terminal, timed: Vec::new() };
         let images = primitive(batches[0].images.clone().inner());
         let targets = batches[0].targets.clone().inner().try_into_primitive::<Flex>();
         timer.time_step(images, targets.expect("the batch is on Flex"), parameters)?;
-        let kernels = timer.kernels;
-
-        let sum = |of: &dyn Fn(&KernelTime) -> f64| kernels.iter().map(of).sum::<f64>();
-        let (mflop, limit_ms) = (sum(&|kernel| kernel.mflop), sum(&|kernel| kernel.limit_ms));
-        let spread = Spread {
-            median: sum(&|kernel| kernel.ms.median),
-            min: sum(&|kernel| kernel.ms.min),
-            max: sum(&|kernel| kernel.ms.max),
-        };
-        let all_kernels = KernelTime::new("all kernels".into(), mflop, limit_ms, None, spread);
         let model = config.init(1, &device.clone().autodiff())?;
-        let (_, timed) = self.time_training(model, &batches, Backend::Flex, terminal)?;
-        let milliseconds = Spread::of(timed.seconds.iter().map(|seconds| 1e3 * seconds).collect());
+        let (_, train_step) = self.time_training(model, &batches, Backend::Flex, terminal)?;
+        let peaks = peaks.max(measure_peaks());
+
+        let kernel = |(name, work, ms): (String, Work, Spread)| {
+            let (limit, resource) = peaks.limit(&work);
+            KernelTime::new(name, work.flops as f64 / 1e6, 1e3 * limit, Some(resource), ms)
+        };
+        let kernels: Vec<KernelTime> = timer.timed.into_iter().map(kernel).collect();
+        let sum = |of: fn(&KernelTime) -> f64| kernels.iter().map(of).sum::<f64>();
+        let (mflop, limit_ms) = (sum(|kernel| kernel.mflop), sum(|kernel| kernel.limit_ms));
+        let of_kernels = Spread {
+            median: sum(|kernel| kernel.ms.median),
+            min: sum(|kernel| kernel.ms.min),
+            max: sum(|kernel| kernel.ms.max),
+        };
+        let all = |name: &str, ms: Spread| KernelTime::new(name, mflop, limit_ms, None, ms);
         Ok(KernelTimes {
             instruction_set: mnist_kernels::instruction_set(),
             threads: rayon::current_num_threads(),
             batch_size: self.batch_size,
             peaks,
+            all_kernels: all("all kernels", of_kernels),
+            train_step: all("training step", milliseconds(&train_step.seconds)),
             kernels,
-            all_kernels,
-            train_step: KernelTime::new("training step".into(), mflop, limit_ms, None, milliseconds),
         })
     }
 }
@@ -154,8 +166,8 @@ impl ModuleVisitor for Parameters {
 struct Timer<'a> {
     steps: usize,
     terminal: &'a Terminal,
-    peaks: Peaks,
-    kernels: Vec<KernelTime>,
+    /// Name, work and time of each kernel.
+    timed: Vec<(String, Work, Spread)>,
 }
 
 impl Timer<'_> {
@@ -194,7 +206,7 @@ impl Timer<'_> {
     fn time<T>(
         &mut self,
         kernel: impl Into<String>,
-        work: &Work,
+        work: Work,
         mut run: impl FnMut() -> T,
     ) -> Result<T, TrainingError> {
         let mut repeat = |steps| {
@@ -205,10 +217,7 @@ impl Timer<'_> {
         };
         repeat(WARM_UP)?;
         let seconds = repeat(self.steps)?;
-        let ms = Spread::of(seconds.iter().map(|seconds| 1e3 * seconds).collect());
-        let (limit, resource) = self.peaks.limit(work);
-        let (mflop, limit_ms) = (work.flops as f64 / 1e6, 1e3 * limit);
-        self.kernels.push(KernelTime::new(kernel.into(), mflop, limit_ms, Some(resource), ms));
+        self.timed.push((kernel.into(), work, milliseconds(&seconds)));
         Ok(run())
     }
 
@@ -227,7 +236,7 @@ impl Timer<'_> {
             l2_bytes: bytes([&input, &weight, &bias, &output, &winners]),
             ..Work::default()
         };
-        let (output, winners) = self.time(format!("{name}: forward"), &work, run)?;
+        let (output, winners) = self.time(format!("{name}: forward"), work, run)?;
         Ok(Forward { input, weight, bias, output, winners })
     }
 
@@ -240,7 +249,7 @@ impl Timer<'_> {
     ) -> Result<(Float, Float), TrainingError> {
         let Forward { input, weight, bias, winners, .. } = block;
         let work = gradient_work(block, gradient, [input, winners, gradient, weight, bias]);
-        self.time(format!("{name}: gradients of weights and bias"), &work, || {
+        self.time(format!("{name}: gradients of weights and bias"), work, || {
             ConvBlockTraining::parameter_gradients(block.clone(), gradient.clone())
         })
     }
@@ -254,7 +263,7 @@ impl Timer<'_> {
     ) -> Result<Float, TrainingError> {
         let Forward { input, weight, winners, .. } = block;
         let work = gradient_work(block, gradient, [weight, winners, gradient, input]);
-        self.time(format!("{name}: gradient of the input"), &work, || {
+        self.time(format!("{name}: gradient of the input"), work, || {
             ConvBlockTraining::input_gradient(block.clone(), gradient.clone())
         })
     }
@@ -266,7 +275,7 @@ impl Timer<'_> {
         [input, weight, bias]: [Float; 3],
         activation: Activation,
     ) -> Result<(Layer<Flex>, Float), TrainingError> {
-        let output = self.time(format!("{name}: forward"), &dense_work(&input, &weight), || {
+        let output = self.time(format!("{name}: forward"), dense_work(&input, &weight), || {
             Flex::dense(input.clone(), weight.clone(), bias.clone(), activation)
         })?;
         let after_relu = (activation == Activation::Relu).then(|| output.clone());
@@ -281,12 +290,12 @@ impl Timer<'_> {
         gradient: &Float,
     ) -> Result<((Float, Float), Float), TrainingError> {
         let work = dense_work(&layer.input, &layer.weight);
-        let of_parameters = self.time(format!("{name}: gradients of weights and bias"), &work, || {
+        let of_parameters = self.time(format!("{name}: gradients of weights and bias"), work, || {
             DenseTraining::parameter_gradients(layer.clone(), gradient.clone())
         })?;
         // A training applies ReLU's gradient once, for both kernels. The time is part of the first.
         let (layer, gradient) = Flex::before_activation(layer.clone(), gradient.clone());
-        let of_input = self.time(format!("{name}: gradient of the input"), &work, || {
+        let of_input = self.time(format!("{name}: gradient of the input"), work, || {
             DenseTraining::input_gradient(layer.clone(), gradient.clone())
         })?;
         Ok((of_parameters, of_input))
@@ -300,7 +309,7 @@ impl Timer<'_> {
             ..Work::default()
         };
         let one = primitive(Tensor::<1>::ones([1], &Device::flex()));
-        self.time("loss and its gradient", &work, || {
+        self.time("loss and its gradient", work, || {
             let (_, probabilities) = Flex::forward_with_probabilities(logits.clone(), targets.clone());
             Flex::logits_gradient(probabilities, targets.clone(), one.clone())
         })
@@ -321,7 +330,7 @@ impl Timer<'_> {
             ..Work::default()
         };
         let adam = Adam::new(0.9, 0.999, 1e-7);
-        self.time("Adam", &work, || {
+        self.time("Adam", work, || {
             let updated = take(&mut states).into_iter().zip(&gradients);
             states = updated
                 .map(|((parameter, state), gradient)| {
@@ -364,6 +373,10 @@ fn dense_work(input: &Float, weight: &Float) -> Work {
 /// Returns the bytes of tensors, each counted once.
 fn bytes<const N: usize>(tensors: [&Float; N]) -> usize {
     tensors.iter().map(|tensor| tensor.shape().num_elements() * tensor.dtype().size()).sum()
+}
+
+fn milliseconds(seconds: &[f64]) -> Spread {
+    Spread::of(seconds.iter().map(|seconds| 1e3 * seconds).collect())
 }
 
 fn primitive<const D: usize>(tensor: Tensor<D>) -> Float {

@@ -33,6 +33,16 @@ impl Peaks {
         }
     }
 
+    /// Returns the better of two measurements of each peak. Another program can only make a measurement worse.
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            fma_peak_gflops: self.fma_peak_gflops.max(other.fma_peak_gflops),
+            l1_gb_per_second: self.l1_gb_per_second.max(other.l1_gb_per_second),
+            l2_gb_per_second: self.l2_gb_per_second.max(other.l2_gb_per_second),
+            memory_gb_per_second: self.memory_gb_per_second.max(other.memory_gb_per_second),
+        }
+    }
+
     /// Returns the least seconds for this work, and the resource that is busy all the time then.
     pub fn limit(&self, work: &Work) -> (f64, Resource) {
         let Work { flops, l1_bytes, l2_bytes, memory_bytes } = *work;
