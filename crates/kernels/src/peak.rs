@@ -129,15 +129,10 @@ impl WithSimd for Loads<'_> {
         let (registers, _) = S::as_simd_u32s(self.values);
         let (groups, _) = registers.as_chunks::<LOADS>();
         let mut bits = [simd.splat_u32s(0); LOADS];
-        // A single loop over all passes: the end of an inner one would be a branch that the CPU predicts wrongly.
-        let mut index = 0;
-        for _ in 0..black_box(self.passes) * groups.len() {
-            for (bits, &register) in bits.iter_mut().zip(&groups[index]) {
+        // One loop over all passes: the end of an inner loop would be a branch that the CPU predicts wrongly.
+        for group in groups.iter().cycle().take(black_box(self.passes) * groups.len()) {
+            for (bits, &register) in bits.iter_mut().zip(group) {
                 *bits = simd.or_u32s(*bits, register);
-            }
-            index += 1;
-            if index == groups.len() {
-                index = 0;
             }
         }
         black_box(bits);

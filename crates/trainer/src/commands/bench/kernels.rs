@@ -16,7 +16,7 @@ use crate::{
 pub fn measure(args: BenchArgs, terminal: &Terminal) -> Result<()> {
     let backend = args.backend.unwrap_or(Backend::Flex);
     if backend != Backend::Flex {
-        return Err(UsageError(format!("--kernels is about the backend flex, not {backend}")).into());
+        return Err(UsageError(format!("--kernels times flex, not {backend}")).into());
     }
     let device = backend.open_device(args.device as usize)?;
     let (benchmark, data) = open(args, "standardize", terminal)?;

@@ -41,7 +41,10 @@ fn measure(args: BenchArgs, terminal: &Terminal) -> Result<()> {
         #[cfg(feature = "flex")]
         return kernels::measure(args, terminal);
         #[cfg(not(feature = "flex"))]
-        return Err(UsageError("--kernels needs a build with the feature `flex`".into()).into());
+        return Err(crate::command_error::UsageError(
+            "--kernels needs a build with the feature `flex`".into(),
+        )
+        .into());
     }
     let devices = open_devices(args.backend, args.device)?;
     let (benchmark, data) = open(args, "normalize", terminal)?;
