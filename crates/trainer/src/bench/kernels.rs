@@ -123,7 +123,7 @@ impl Benchmark {
         let mut timer = Timer { steps: self.steps, terminal, timed: Vec::new() };
         let images = primitive(batches[0].images.clone().inner());
         let targets = batches[0].targets.clone().inner().try_into_primitive::<Flex>();
-        timer.time_step(images, targets.expect("the batch is on Flex"), parameters)?;
+        timer.time_step(images, &targets.expect("the batch is on Flex"), parameters)?;
         let model = config.init(1, &device.clone().autodiff())?;
         let (_, train_step) = self.time_training(model, &batches, Backend::Flex, terminal)?;
         let peaks = peaks.max(measure_peaks());
@@ -175,7 +175,7 @@ impl Timer<'_> {
     fn time_step(
         &mut self,
         images: Float,
-        targets: Int,
+        targets: &Int,
         parameters: [Float; 8],
     ) -> Result<(), TrainingError> {
         let [conv1, conv1_bias, conv2, conv2_bias, dense1, dense1_bias, dense2, dense2_bias] =
@@ -189,7 +189,7 @@ impl Timer<'_> {
         let (dense1, x) = self.dense("dense 1", [x, dense1, dense1_bias], Activation::Relu)?; // [batch, 64]
         let (dense2, x) = self.dense("dense 2", [x, dense2, dense2_bias], Activation::Identity)?; // [batch, 10]
 
-        let gradient = self.loss(&x, &targets)?;
+        let gradient = self.loss(&x, targets)?;
         let (dense2, gradient) = self.dense_gradients("dense 2", &dense2, &gradient)?;
         let (dense1, gradient) = self.dense_gradients("dense 1", &dense1, &gradient)?;
         let gradient = Flex::float_reshape(gradient, shape);
