@@ -13,6 +13,8 @@ const SUMS: usize = 12;
 const ROUNDS: usize = 2_000_000;
 /// Number of registers that loads go to in turn.
 const LOADS: usize = 8;
+/// Number of such turns in an iteration, so that the loop itself takes no time.
+const TURNS: usize = 4;
 /// Bytes that each thread moves in a try: enough to take milliseconds from the fastest cache.
 const BYTES: usize = 1 << 29;
 /// Bytes of a cache line, and of the longest register.
@@ -73,7 +75,7 @@ pub fn update_bandwidth(buffer: usize) -> f64 {
 /// Gives each thread a buffer and measures the rate of `run`, which gets it with a number of passes and returns the
 /// bytes that it moved.
 fn bandwidth(buffer: usize, run: impl Fn(&mut [u32], usize) -> usize + Sync) -> f64 {
-    let lines = buffer.div_ceil(LINE).next_multiple_of(LOADS).max(LOADS);
+    let lines = buffer.div_ceil(LINE).next_multiple_of(LOADS * TURNS).max(LOADS * TURNS);
     let len = lines * LINE_VALUES;
     let passes = (BYTES / (lines * LINE)).max(1);
     // The thread that uses a buffer writes it first, so that its memory is close to the thread's core.
@@ -130,11 +132,14 @@ impl WithSimd for Loads<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let (registers, _) = S::as_simd_u32s(self.values);
         let (groups, _) = registers.as_chunks::<LOADS>();
+        let (iterations, _) = groups.as_chunks::<TURNS>();
         let mut bits = [simd.splat_u32s(0); LOADS];
         // One loop over all passes: the end of an inner loop would be a branch that the CPU predicts wrongly.
-        for group in groups.iter().cycle().take(black_box(self.passes) * groups.len()) {
-            for (bits, &register) in bits.iter_mut().zip(group) {
-                *bits = simd.or_u32s(*bits, register);
+        for iteration in iterations.iter().cycle().take(black_box(self.passes) * iterations.len()) {
+            for group in iteration {
+                for (bits, &register) in bits.iter_mut().zip(group) {
+                    *bits = simd.or_u32s(*bits, register);
+                }
             }
         }
         black_box(bits);
