@@ -201,16 +201,14 @@ mod flex {
             let [mut parameter, gradient, mut moment_1, mut moment_2] =
                 [parameter, gradient, moment_1, moment_2].map(primitive);
 
-            let step = self.at(time, learning_rate);
-            parameter
-                .storage_mut::<f32>()
-                .par_chunks_mut(TASK)
-                .zip(gradient.storage::<f32>().par_chunks(TASK))
-                .zip(moment_1.storage_mut::<f32>().par_chunks_mut(TASK))
-                .zip(moment_2.storage_mut::<f32>().par_chunks_mut(TASK))
-                .for_each(|(((parameter, gradient), moment_1), moment_2)| {
-                    InstructionSet::best().run(Slices { step, parameter, gradient, moment_1, moment_2 });
-                });
+            Slices {
+                step: self.at(time, learning_rate),
+                parameter: parameter.storage_mut(),
+                gradient: gradient.storage(),
+                moment_1: moment_1.storage_mut(),
+                moment_2: moment_2.storage_mut(),
+            }
+            .update();
 
             let [parameter, moment_1, moment_2] =
                 [parameter, moment_1, moment_2].map(Tensor::from_primitive::<Flex>);
@@ -234,6 +232,21 @@ mod flex {
         gradient: &'a [f32],
         moment_1: &'a mut [f32],
         moment_2: &'a mut [f32],
+    }
+
+    impl Slices<'_> {
+        /// Updates the values on all threads. It is not generic, so this crate's profile optimizes it for every caller.
+        fn update(self) {
+            let step = self.step;
+            self.parameter
+                .par_chunks_mut(TASK)
+                .zip(self.gradient.par_chunks(TASK))
+                .zip(self.moment_1.par_chunks_mut(TASK))
+                .zip(self.moment_2.par_chunks_mut(TASK))
+                .for_each(|(((parameter, gradient), moment_1), moment_2)| {
+                    InstructionSet::best().run(Slices { step, parameter, gradient, moment_1, moment_2 });
+                });
+        }
     }
 
     impl WithSimd for Slices<'_> {

@@ -50,7 +50,7 @@ pub use gather::gather;
 pub use instruction_set::instruction_set;
 pub use matmul::matmul;
 use operation::ConvBlockBackend;
-pub use peak::fma_peak;
+pub use peak::{fma_peak, load_bandwidth, update_bandwidth};
 
 /// Side and stride of the max-pool window.
 pub const POOL: usize = 2;

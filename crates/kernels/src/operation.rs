@@ -1,4 +1,5 @@
-//! The convolution block as a Burn operation with its own backward pass.
+//! The convolution block as a Burn operation with its own backward pass, and the traits of all operations that have
+//! one. A backend's forward and backward passes can be called through these traits, without a graph.
 
 use burn::backend::{
     Autodiff, Backend,
@@ -11,8 +12,13 @@ use burn::backend::{
     tensor::{FloatTensor, IntTensor},
 };
 
-pub use crate::forward::Forward;
 use crate::primitives;
+pub use crate::{
+    cross_entropy::{CrossEntropyBackend, CrossEntropyTraining},
+    dense::{DenseBackend, DenseTraining, Layer},
+    forward::Forward,
+    matmul::MatmulBackend,
+};
 
 /// A backend's implementation of [`conv_block`](crate::conv_block). At run time, Burn dispatches to the backend
 /// of the tensors.

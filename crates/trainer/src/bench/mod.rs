@@ -1,6 +1,10 @@
 //! Measures the speed of this machine.
 
 mod data;
+#[cfg(feature = "flex")]
+mod kernels;
+#[cfg(feature = "flex")]
+mod limits;
 mod step;
 
 use mnist_training::{Observer, TrainingError};
@@ -9,6 +13,10 @@ use serde::Serialize;
 use crate::terminal::Terminal;
 
 pub use data::{Throughput, throughput};
+#[cfg(feature = "flex")]
+pub use kernels::{KernelTime, KernelTimes};
+#[cfg(feature = "flex")]
+pub use limits::{Peaks, Resource};
 pub use step::{Benchmark, Measurement};
 
 /// Median, minimum and maximum of repeated measurements.

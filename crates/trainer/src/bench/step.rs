@@ -17,7 +17,7 @@ use burn::{
 };
 use mnist_data::{FittedScaling, ImageBatch, ScalingBatcher};
 use mnist_kernels::launches::count_launches;
-use mnist_model::{Classifier, Kernels, ModelConfig};
+use mnist_model::{Classifier, Kernels, Model, ModelConfig};
 use mnist_training::{
     Backend, ExperimentData, RunSettings, TrainingError, TrainingLoop, TrainingSettings, TrainingState,
     progress::TrainingProgress,
@@ -30,7 +30,7 @@ use super::{Spread, check};
 use crate::{command_error::UsageError, terminal::Terminal};
 
 /// Learning rate of the tutorial.
-const LEARNING_RATE: f64 = 1e-3;
+pub(super) const LEARNING_RATE: f64 = 1e-3;
 /// Number of first steps that are not counted: they fill caches, buffers and a GPU's pipelines.
 const WARM_UP_STEPS: usize = 50;
 /// Longest time for the steps of a part, unless they are fewer than [`LEAST_STEPS`].
@@ -102,20 +102,12 @@ impl Benchmark {
         let peak_is_known = reset_peak_memory();
 
         let batches = self.batches(data, &device.clone().autodiff())?;
-        let mut optimizer = adam(self.kernels);
-        let mut model = Some(config.init(1, &device.clone().autodiff())?);
-        let mut batch = batches.iter().cycle().cloned();
-        let Timed { seconds: train_seconds, steps, host_seconds } =
-            time(self.steps, backend, terminal, || {
-                let untrained = model.take().expect("put back by every step");
-                let batch = batch.next().expect("a cycle");
-                let (trained, _, loss) = step(untrained, &mut optimizer, LEARNING_RATE, batch);
-                model = Some(trained);
-                loss.inner()
-            })?;
+        let model = config.init(1, &device.clone().autodiff())?;
+        let (model, Timed { seconds: train_seconds, steps, host_seconds }) =
+            self.time_training(model, &batches, backend, terminal)?;
         let peak_memory_mb = peak_is_known.then(peak_memory_mb).flatten();
 
-        let model = model.expect("put back by every step").valid();
+        let model = model.valid();
         let mut batch = batches.iter().cycle().map(|batch| batch.images.clone().inner());
         let Timed { seconds: inference, .. } = time(self.steps, backend, terminal, || {
             model.forward(batch.next().expect("a cycle")).flatten(0, 1)
@@ -145,6 +137,27 @@ impl Benchmark {
             gflops: flops / train_step.median / 1e9,
             peak_memory_mb,
         })
+    }
+
+    /// Trains on the batches in turn and times the steps. Returns the trained model too.
+    pub(super) fn time_training(
+        &self,
+        model: Model,
+        batches: &[ImageBatch],
+        backend: Backend,
+        terminal: &Terminal,
+    ) -> Result<(Model, Timed)> {
+        let mut optimizer = adam(self.kernels);
+        let mut model = Some(model);
+        let mut batch = batches.iter().cycle().cloned();
+        let timed = time(self.steps, backend, terminal, || {
+            let untrained = model.take().expect("put back by every step");
+            let batch = batch.next().expect("a cycle");
+            let (trained, _, loss) = step(untrained, &mut optimizer, LEARNING_RATE, batch);
+            model = Some(trained);
+            loss.inner()
+        })?;
+        Ok((model.expect("put back by every step"), timed))
     }
 
     /// Counts what a training on the first images launches and copies on a GPU, per step.
@@ -192,7 +205,7 @@ impl Benchmark {
     ///
     /// # Errors
     /// When there are fewer images than a batch needs.
-    fn batches(&self, data: &ExperimentData, device: &Device) -> Result<Vec<ImageBatch>> {
+    pub(super) fn batches(&self, data: &ExperimentData, device: &Device) -> Result<Vec<ImageBatch>> {
         let batcher = ScalingBatcher::new(self.scaling.clone());
         let count = (IMAGES.min(data.train.len()) / self.batch_size).max(1);
         if self.batch_size > data.train.len() {
@@ -220,9 +233,9 @@ struct Counts {
 }
 
 /// The time of steps.
-struct Timed {
+pub(super) struct Timed {
     /// Mean seconds per step of each group of steps.
-    seconds: Vec<f64>,
+    pub(super) seconds: Vec<f64>,
     steps: usize,
     /// Mean CPU time of this thread per step, without the waiting.
     host_seconds: Option<f64>,
@@ -246,7 +259,7 @@ fn time(
         host_seconds.set(host_seconds.get().zip(taken).map(|(sum, taken)| sum + taken));
         read(unread).map(drop)
     };
-    let warm_up = repeat(WARM_UP_STEPS, terminal, || run(1))?;
+    let warm_up = repeat(WARM_UP_STEPS, TIME_LIMIT, terminal, || run(1))?;
     // Compiling kernels takes most of the warm-up.
     let of_warm_up = host_seconds.get();
     let group = if backend.is_gpu() {
@@ -254,7 +267,7 @@ fn time(
     } else {
         1
     };
-    let groups = repeat(steps.div_ceil(group), terminal, || run(group))?;
+    let groups = repeat(steps.div_ceil(group), TIME_LIMIT, terminal, || run(group))?;
     let steps = groups.len() * group;
     let of_steps = host_seconds.get().zip(of_warm_up).map(|(all, warm_up)| all - warm_up);
     Ok(Timed {
@@ -264,14 +277,16 @@ fn time(
     })
 }
 
-fn repeat(
+/// Returns the seconds of each repetition: `steps` of them, or fewer if they take longer than `limit`.
+pub(super) fn repeat(
     steps: usize,
+    limit: Duration,
     terminal: &Terminal,
     mut work: impl FnMut() -> Result<(), TrainingError>,
 ) -> Result<Vec<f64>, TrainingError> {
     let start = Instant::now();
     let mut seconds = Vec::new();
-    while seconds.len() < steps && (seconds.len() < LEAST_STEPS || start.elapsed() < TIME_LIMIT) {
+    while seconds.len() < steps && (seconds.len() < LEAST_STEPS || start.elapsed() < limit) {
         check(terminal)?;
         let clock = Instant::now();
         work()?;

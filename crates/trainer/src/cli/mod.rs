@@ -377,6 +377,7 @@ pub struct PredictArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   mnist-trainer bench
+  mnist-trainer bench --kernels
   mnist-trainer bench --backend flex --threads 1 --batch-size 256 --format json")]
 pub struct BenchArgs {
     /// Images per step [default: 64]
@@ -389,6 +390,9 @@ pub struct BenchArgs {
     /// `--config profile.release.package.burn-flex.opt-level=3` (see docs/PERFORMANCE.md)
     #[arg(long)]
     pub primitives: bool,
+    /// Time each kernel of a training step on the CPU, beside its limit on this machine
+    #[arg(long, conflicts_with = "primitives")]
+    pub kernels: bool,
     #[command(flatten)]
     pub dataset: DatasetFlags,
     /// Time only this backend [default: every backend in this build that has a device]

@@ -7,7 +7,7 @@ use crate::support::{
     digits::{folder_with_digits, trainer_on_digits},
     json, number, parse_json, read_json, read_text,
     refusals::{assert_refused, refused},
-    stderr, trainer, trainer_in, weights_of,
+    stderr, text, trainer, trainer_in, weights_of,
 };
 use serde_json::{Value, json};
 
@@ -313,6 +313,73 @@ fn bench_times_training_steps_inference_and_data() {
             assert!(value("median") <= value("max"), "{timed}");
         }
     }
+}
+
+#[test]
+fn bench_times_each_kernel_of_a_training_step_beside_its_limit() {
+    let folder = folder_with_digits();
+    let arguments = "bench --kernels --steps 3 --batch-size 8 --threads 1";
+    let result = json(&mut trainer_on_digits(folder.path(), arguments));
+    assert_eq!((&result["threads"], &result["batch_size"]), (&json!(1), &json!(8)));
+    assert_has_keys(&result, &["instruction_set"]);
+    for peak in ["fma_peak_gflops", "l1_gb_per_second", "l2_gb_per_second", "memory_gb_per_second"] {
+        assert!(number(&result[peak]) > 0.0, "{peak}");
+    }
+    let kernels = result["kernels"].as_array().unwrap();
+    let names: Vec<_> = kernels.iter().map(|kernel| kernel["kernel"].as_str().unwrap()).collect();
+    let expected = [
+        "block 1: forward",
+        "block 2: forward",
+        "dense 1: forward",
+        "dense 2: forward",
+        "loss and its gradient",
+        "dense 2: gradients of weights and bias",
+        "dense 2: gradient of the input",
+        "dense 1: gradients of weights and bias",
+        "dense 1: gradient of the input",
+        "block 2: gradients of weights and bias",
+        "block 2: gradient of the input",
+        "block 1: gradients of weights and bias",
+        "Adam",
+    ];
+    assert_eq!(names, expected);
+    for timed in kernels.iter().chain([&result["all_kernels"], &result["train_step"]]) {
+        for value in ["mflop", "limit_ms", "times_limit", "gflops"] {
+            assert!(number(&timed[value]) > 0.0, "{value}: {timed}");
+        }
+        let value = |name: &str| number(&timed["ms"][name]);
+        assert!(0.0 < value("min") && value("min") <= value("median"), "{timed}");
+        assert!(value("median") <= value("max"), "{timed}");
+    }
+    for kernel in kernels {
+        assert!(["fma", "l1", "l2", "memory"].contains(&kernel["limited_by"].as_str().unwrap()), "{kernel}");
+    }
+}
+
+#[test]
+fn bench_prints_the_kernels_as_a_table_below_the_peaks() {
+    let folder = folder_with_digits();
+    let printed =
+        text(&mut trainer_on_digits(folder.path(), "bench --kernels --steps 3 --batch-size 8 --threads 1"));
+    let lines: Vec<&str> = printed.lines().collect();
+    assert_contains(lines[0], ["Batch of 8, 1 thread with ", " instructions"]);
+    assert_contains(lines[1], ["Peaks: ", " GFLOP/s, L1 ", " GB/s, L2 ", " GB/s, memory ", " GB/s"]);
+    let columns: Vec<&str> = lines[3].trim_matches('│').split('┆').map(str::trim).collect();
+    let expected = ["kernel", "MFLOP", "limit, ms", "limited by", "time, ms (min)", "× limit", "GFLOP/s"];
+    assert_eq!(columns, expected);
+    assert_contains(&printed, ["│ block 1: forward ", "│ Adam ", "│ all kernels ", "│ training step "]);
+}
+
+#[test]
+fn kernels_are_timed_on_flex_only() {
+    let folder = folder_with_digits();
+    for backend in ["ndarray", "wgpu"] {
+        let arguments = format!("bench --kernels --backend {backend}");
+        let message = format!("error: --kernels times flex, not {backend}\n");
+        refused(&mut trainer_on_digits(folder.path(), &arguments), 2, &message);
+    }
+    let both = refused(&mut trainer_on_digits(folder.path(), "bench --kernels --primitives"), 2, "--kernels");
+    assert_contains(&both, ["--primitives"]);
 }
 
 #[test]

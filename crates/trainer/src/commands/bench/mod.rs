@@ -1,5 +1,8 @@
 //! `bench`: measures how fast this machine trains, predicts and prepares data, with each backend.
 
+#[cfg(feature = "flex")]
+mod kernels;
+
 use anyhow::Result;
 use mnist_data::Scaling;
 use mnist_kernels::fma_peak;
@@ -34,15 +37,17 @@ pub fn run(args: BenchArgs, terminal: &Terminal) -> Result<()> {
 }
 
 fn measure(args: BenchArgs, terminal: &Terminal) -> Result<()> {
+    if args.kernels {
+        #[cfg(feature = "flex")]
+        return kernels::measure(args, terminal);
+        #[cfg(not(feature = "flex"))]
+        return Err(crate::command_error::UsageError(
+            "--kernels needs a build with the feature `flex`".into(),
+        )
+        .into());
+    }
     let devices = open_devices(args.backend, args.device)?;
-    let dataset = DatasetSettings::resolve(&args.dataset.over(Overrides::default()))?;
-    let data = ExperimentData::open_unchecked(&dataset, terminal)?;
-    let benchmark = Benchmark {
-        batch_size: args.batch_size.unwrap_or(BATCH_SIZE).get() as usize,
-        steps: args.steps.get() as usize,
-        kernels: if args.primitives { Kernels::Primitives } else { Kernels::Fused },
-        scaling: fit(&"normalize".parse::<Scaling>()?, &data.train, terminal)?.into(),
-    };
+    let (benchmark, data) = open(args, "normalize", terminal)?;
 
     let mut results = Vec::new();
     for (backend, device) in &devices {
@@ -55,6 +60,19 @@ fn measure(args: BenchArgs, terminal: &Terminal) -> Result<()> {
     let data = bench::throughput(&scaling, &data.train, benchmark.batch_size, &devices[0].1, terminal)?;
     let result = BenchResult { fma_peak_gflops, results, data };
     terminal.result(&result, || describe(&result))
+}
+
+/// Opens the data set, and returns the settings of the measurement with it.
+fn open(args: BenchArgs, scaling: &str, terminal: &Terminal) -> Result<(Benchmark, ExperimentData)> {
+    let dataset = DatasetSettings::resolve(&args.dataset.over(Overrides::default()))?;
+    let data = ExperimentData::open_unchecked(&dataset, terminal)?;
+    let benchmark = Benchmark {
+        batch_size: args.batch_size.unwrap_or(BATCH_SIZE).get() as usize,
+        steps: args.steps.get() as usize,
+        kernels: if args.primitives { Kernels::Primitives } else { Kernels::Fused },
+        scaling: fit(&scaling.parse::<Scaling>()?, &data.train, terminal)?.into(),
+    };
+    Ok((benchmark, data))
 }
 
 fn describe_data(data: &Throughput) -> String {
