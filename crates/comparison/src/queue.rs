@@ -27,11 +27,13 @@ use crate::{
     plan::{PlannedRun, RUNS},
 };
 
-/// The division of the CPU threads among simultaneous runs.
+/// The CPU threads that simultaneous runs share.
 #[derive(Debug, Clone, Copy)]
 pub struct Shares {
-    /// Number of simultaneous runs.
-    jobs: usize,
+    /// Number of simultaneous runs that the user asked for.
+    jobs: Option<usize>,
+    /// Most simultaneous runs otherwise.
+    most: usize,
     /// Number of threads for all runs together.
     threads: usize,
 }
@@ -39,27 +41,40 @@ pub struct Shares {
 /// Default limit on simultaneous runs: each needs memory for its tensors and a share of the caches.
 const MOST_JOBS: usize = 8;
 
+/// Share of a training step that takes the same time on any number of threads, as measured on 2 to 16 cores (see
+/// docs/PERFORMANCE.md).
+const SERIAL: f64 = 0.2;
+
 impl Shares {
-    /// Divides the threads of the current pool among `jobs` simultaneous runs.
-    ///
-    /// By default, each run has one thread, so it never waits for another thread. On two cores, two such runs
-    /// finish sooner together than one after the other. A GPU trains one run at a time.
+    /// Shares the threads of the current pool among `jobs` simultaneous runs. A GPU trains one run at a time by default.
     ///
     /// # Errors
     /// When there are more jobs than threads.
     pub fn new(jobs: Option<NonZeroU32>, on_gpu: bool) -> Result<Self, ComparisonError> {
         let threads = rayon::current_num_threads();
-        let by_default = if on_gpu { 1 } else { threads.min(MOST_JOBS) };
-        let jobs = jobs.map_or(by_default, |jobs| jobs.get() as usize);
-        if jobs > threads {
+        let jobs = jobs.map(|jobs| jobs.get() as usize);
+        if let Some(jobs) = jobs.filter(|&jobs| jobs > threads) {
             return Err(ComparisonError::TooManyJobs { jobs, threads });
         }
-        Ok(Self { jobs, threads })
+        Ok(Self { jobs, most: if on_gpu { 1 } else { threads.min(MOST_JOBS) }, threads })
+    }
+
+    /// Returns how many of `runs` to train at a time, so that the last one finishes as early as possible.
+    ///
+    /// Runs with one thread each never wait for another thread, so many runs are trained that way. But if the last ones
+    /// would leave cores without work, fewer at a time with more threads each finish sooner.
+    fn jobs(self, runs: usize) -> usize {
+        let time = |jobs: usize| {
+            let threads = (self.threads / jobs) as f64;
+            runs.div_ceil(jobs) as f64 * (SERIAL + (1.0 - SERIAL) / threads)
+        };
+        let most_first = (1..=self.most).rev();
+        self.jobs.unwrap_or_else(|| most_first.min_by(|&a, &b| time(a).total_cmp(&time(b))).unwrap_or(1))
     }
 
     /// Returns the number of threads of a run: the same for each, so that their times can be compared.
-    fn of_a_run(self) -> usize {
-        self.threads / self.jobs
+    fn of_a_run(self, jobs: usize) -> usize {
+        self.threads / jobs
     }
 }
 
@@ -127,7 +142,8 @@ impl<'a, N: Network> Queue<'a, N> {
             }
         };
         loop {
-            let elsewhere = self.train_at_once(missing.into_iter(), &overall, &mut finished)?;
+            let elsewhere =
+                self.train_at_once(missing.len(), missing.into_iter(), &overall, &mut finished)?;
             if elsewhere.is_empty() {
                 return Ok(());
             }
@@ -155,7 +171,8 @@ impl<'a, N: Network> Queue<'a, N> {
         observer: &dyn Observer,
         mut finished: impl FnMut(&PlannedRun, FinishedRun),
     ) -> Result<(), TrainingError> {
-        let overall = Overall::new(observer, self.images_per_run * runs.len() as u64);
+        let count = runs.len();
+        let overall = Overall::new(observer, self.images_per_run * count as u64);
         // Checked when a run's turn comes: another process may have finished it meanwhile.
         let unfinished = runs.into_iter().filter(|run| !self.runs.join(&run.name).join(RESULT).exists());
         let mut trained_here = |run: &PlannedRun, outcome| {
@@ -164,12 +181,14 @@ impl<'a, N: Network> Queue<'a, N> {
                 finished(run, result);
             }
         };
-        self.train_at_once(unfinished, &overall, &mut trained_here).map(drop)
+        self.train_at_once(count, unfinished, &overall, &mut trained_here).map(drop)
     }
 
-    /// Trains the runs that no other process has locked, and calls `finished` with each. Returns the others.
+    /// Trains the runs that no other process has locked, and calls `finished` with each. Returns the others. There are
+    /// at most `count` runs.
     fn train_at_once(
         &self,
+        count: usize,
         runs: impl Iterator<Item = PlannedRun> + Send,
         overall: &Overall,
         finished: &mut impl FnMut(&PlannedRun, RunOutcome),
@@ -177,9 +196,11 @@ impl<'a, N: Network> Queue<'a, N> {
         let waiting = Mutex::new(runs);
         let (sender, outcomes) = mpsc::channel();
         thread::scope(|scope| {
-            for _ in 0..self.shares.jobs {
+            let jobs = self.shares.jobs(count);
+            let threads = self.shares.of_a_run(jobs) as u32;
+            for _ in 0..jobs {
                 let (sender, waiting) = (sender.clone(), &waiting);
-                scope.spawn(move || self.work(waiting, overall, &sender));
+                scope.spawn(move || self.work(threads, waiting, overall, &sender));
             }
             drop(sender);
             let (mut elsewhere, mut error) = (Vec::new(), None);
@@ -200,9 +221,10 @@ impl<'a, N: Network> Queue<'a, N> {
         })
     }
 
-    /// Trains one run after another until none is left or one fails.
+    /// Trains one run after another, with this number of threads, until none is left or one fails.
     fn work(
         &self,
+        threads: u32,
         waiting: &Mutex<impl Iterator<Item = PlannedRun>>,
         overall: &Overall,
         outcomes: &Sender<Outcome>,
@@ -213,8 +235,7 @@ impl<'a, N: Network> Queue<'a, N> {
             Some(run)
         };
         while let Some(run) = next() {
-            let outcome =
-                in_pool(NonZeroU32::new(self.shares.of_a_run() as u32), || self.train_one(&run, overall));
+            let outcome = in_pool(NonZeroU32::new(threads), || self.train_one(&run, overall));
             let has_failed = outcome.is_err();
             if outcomes.send((run, outcome)).is_err() || has_failed {
                 return;
@@ -326,5 +347,20 @@ impl TaskProgress for Counted<'_, '_> {
     fn at(&mut self, done: u64, total: Option<u64>, message: &str) {
         self.shown.at(done, total, message);
         self.one.count_up_to(done);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Shares;
+
+    #[test]
+    fn threads_are_shared_so_that_no_core_waits_for_the_last_runs() {
+        let jobs = |threads, runs| Shares { jobs: None, most: threads, threads }.jobs(runs);
+        // On two cores, three runs with one thread each would leave a core without work for half of the time.
+        assert_eq!(jobs(2, 3), 1);
+        assert_eq!([jobs(2, 1), jobs(2, 2), jobs(2, 4), jobs(2, 9)], [1, 2, 2, 2]);
+        assert_eq!([jobs(8, 1), jobs(8, 3), jobs(8, 30)], [1, 4, 8]);
+        assert_eq!(Shares { jobs: Some(2), most: 2, threads: 2 }.jobs(3), 2);
     }
 }

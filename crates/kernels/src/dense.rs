@@ -17,7 +17,7 @@ use burn::{
     tensor::Tensor,
 };
 
-use crate::matmul::MatmulBackend;
+use crate::{matmul::MatmulBackend, operation::register};
 
 /// What follows the product and the bias of a [`dense`] layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,8 +115,8 @@ pub trait DenseTraining: DenseBackend + MatmulBackend {
         primitives::parameter_gradients(layer, gradient)
     }
 
-    /// Returns the gradient of the input, and those of the weights and the bias. A backend overrides it if it can
-    /// compute them side by side.
+    /// Returns the gradient of the input, and those of the weights and the bias. Backends that can compute both at the
+    /// same time override this.
     fn gradients(
         layer: Layer<Self>,
         gradient: FloatTensor<Self>,
@@ -172,12 +172,8 @@ impl<B: DenseTraining> Backward<B, 3> for DenseBackward {
             (false, true) => (None, Some(B::parameter_gradients(layer, gradient))),
             (false, false) => (None, None),
         };
-        let (of_weight, of_bias) = of_parameters.unzip();
-        for (node, gradient) in [(input, of_input), (weight, of_weight), (bias, of_bias)] {
-            if let (Some(node), Some(gradient)) = (node, gradient) {
-                gradients.register::<B>(node.id, gradient);
-            }
-        }
+        let nodes = [input, weight, bias].map(|node| node.map(|node| node.id));
+        register::<B>(gradients, nodes, of_input, of_parameters);
     }
 }
 

@@ -45,14 +45,15 @@ impl ConvBlockTraining for Flex {
             return primitives::forward_with_winners::<Self>(input, weight, bias);
         };
         let [weight, bias] = [weight.to_contiguous(), bias.to_contiguous()];
-        let convolution::Forward { output, winners, inputs_in_range } = convolution::forward(
+        let convolution::Pooled { output, winners, inputs_in_range } = convolution::forward(
             InstructionSet::best(),
             &geometry,
             &channels_last(&input),
             contiguous(&weight),
             contiguous(&bias),
         );
-        // Zero times a NaN or infinite input is NaN, but the kernel of the weights' gradient skips zeros.
+        // Zero times a NaN or infinite input is NaN, but the kernel of the weights' gradient skips zeros. Inputs of 10¹⁵
+        // or more take this path too, because one test covers both.
         if !inputs_in_range {
             return primitives::forward_with_winners::<Self>(input, weight, bias);
         }

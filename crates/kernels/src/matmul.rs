@@ -1,7 +1,8 @@
 //! Matrix multiplication as a Burn operation that uses all threads.
 //!
 //! Flex uses several threads only for products of at least 192³ multiplications. The CNN's dense layer is just
-//! below that threshold: 1,600 × 64 weights, with a batch of 64 images.
+//! below that threshold: 1,600 × 64 weights, with a batch of 64 images. Smaller products run on one thread, but here
+//! too, because the default build does not optimize Flex.
 
 use burn::{
     backend::{

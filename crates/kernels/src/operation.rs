@@ -4,6 +4,7 @@
 use burn::backend::{
     Autodiff, Backend,
     autodiff::{
+        NodeId,
         checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
         grads::Gradients,
         ops::{Backward, Ops, OpsKind},
@@ -63,8 +64,8 @@ pub trait ConvBlockTraining: ConvBlockBackend {
         primitives::parameter_gradients(forward, output_gradient)
     }
 
-    /// Returns the gradient of the input, and those of the weights and the bias. A backend overrides it if it can
-    /// compute them side by side.
+    /// Returns the gradient of the input, and those of the weights and the bias. Backends that can compute both at the
+    /// same time override this.
     fn gradients(
         forward: Forward<Self>,
         output_gradient: FloatTensor<Self>,
@@ -118,11 +119,22 @@ impl<B: ConvBlockTraining> Backward<B, 3> for ConvBlockBackward {
             (false, true) => (None, Some(B::parameter_gradients(ops.state, output_gradient))),
             (false, false) => (None, None),
         };
-        let (of_weight, of_bias) = of_parameters.unzip();
-        for (node, gradient) in [(input, of_input), (weight, of_weight), (bias, of_bias)] {
-            if let (Some(node), Some(gradient)) = (node, gradient) {
-                gradients.register::<B>(node.id, gradient);
-            }
+        let nodes = [input, weight, bias].map(|node| node.map(|node| node.id));
+        register::<B>(gradients, nodes, of_input, of_parameters);
+    }
+}
+
+/// Registers the gradients of an operation's input, weights and bias for the nodes that need them.
+pub(crate) fn register<B: Backend>(
+    gradients: &mut Gradients,
+    nodes: [Option<NodeId>; 3],
+    of_input: Option<FloatTensor<B>>,
+    of_parameters: Option<(FloatTensor<B>, FloatTensor<B>)>,
+) {
+    let (of_weight, of_bias) = of_parameters.unzip();
+    for (node, gradient) in nodes.into_iter().zip([of_input, of_weight, of_bias]) {
+        if let (Some(node), Some(gradient)) = (node, gradient) {
+            gradients.register::<B>(node, gradient);
         }
     }
 }

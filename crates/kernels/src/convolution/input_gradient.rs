@@ -105,7 +105,7 @@ impl WithSimd for InputGradient<'_> {
             .map(masks)
             .collect();
         let chunks = channels_out.div_ceil(MASK);
-        let shifts: [usize; POSITIONS] = self.geometry.shifts();
+        let shifts = self.geometry.shifts();
         let registers = self.geometry.patch_row() / S::F32_LANES;
         // A kernel row of the weights is small enough to stay in the L1 cache.
         for kernel_row in 0..KERNEL {
@@ -116,14 +116,20 @@ impl WithSimd for InputGradient<'_> {
                     let mut register = 0;
                     while register < registers {
                         let start = register * S::F32_LANES;
-                        let arrivals =
-                            Arrivals { masks, position, gradients, stride: of_channel, kernel_row, start };
+                        let contributions = Contributions {
+                            masks,
+                            position,
+                            gradients,
+                            stride: of_channel,
+                            kernel_row,
+                            start,
+                        };
                         // More than twelve sums would not fit into 16 registers beside the operands.
                         register += match registers - register {
-                            12.. => self.add_registers::<S, 12>(simd, target, arrivals),
-                            6.. => self.add_registers::<S, 6>(simd, target, arrivals),
-                            3.. => self.add_registers::<S, 3>(simd, target, arrivals),
-                            _ => self.add_registers::<S, 1>(simd, target, arrivals),
+                            12.. => self.add_registers::<S, 12>(simd, target, contributions),
+                            6.. => self.add_registers::<S, 6>(simd, target, contributions),
+                            3.. => self.add_registers::<S, 3>(simd, target, contributions),
+                            _ => self.add_registers::<S, 1>(simd, target, contributions),
                         };
                     }
                     if !self.geometry.patch_row().is_multiple_of(S::F32_LANES) {
@@ -131,7 +137,14 @@ impl WithSimd for InputGradient<'_> {
                         self.add_rest(
                             simd,
                             target,
-                            Arrivals { masks, position, gradients, stride: of_channel, kernel_row, start },
+                            Contributions {
+                                masks,
+                                position,
+                                gradients,
+                                stride: of_channel,
+                                kernel_row,
+                                start,
+                            },
                         );
                     }
                 }
@@ -167,9 +180,9 @@ fn masks(winners: &[u8]) -> Masks {
     [alive & !twos & !ones, alive & !twos & ones, alive & twos & !ones, alive & twos & ones]
 }
 
-/// The gradients that arrive at a window's position, and the part of the weights to multiply with them.
+/// The gradients of a window's position, and the part of the weights to multiply with them.
 #[derive(Clone, Copy)]
-struct Arrivals<'a> {
+struct Contributions<'a> {
     masks: &'a [Masks],
     position: usize,
     /// The window's gradients, `stride` apart.
@@ -188,9 +201,9 @@ impl InputGradient<'_> {
         &mut self,
         simd: S,
         target: usize,
-        arrivals: Arrivals,
+        contributions: Contributions,
     ) -> usize {
-        let Arrivals { masks, position, gradients, stride, kernel_row, start } = arrivals;
+        let Contributions { masks, position, gradients, stride, kernel_row, start } = contributions;
         let channels_out = self.geometry.channels_out;
         let row = self.weights.row;
         let weights = &aligned::floats(&self.weights.weights)[kernel_row * channels_out * row..];
@@ -226,8 +239,8 @@ impl InputGradient<'_> {
 
     /// Adds the rest of a row of taps to the image's gradient from `target` on. The rest is shorter than a register.
     #[inline(always)]
-    fn add_rest<S: Simd>(&mut self, simd: S, target: usize, arrivals: Arrivals) {
-        let Arrivals { masks, position, gradients, stride, kernel_row, start } = arrivals;
+    fn add_rest<S: Simd>(&mut self, simd: S, target: usize, contributions: Contributions) {
+        let Contributions { masks, position, gradients, stride, kernel_row, start } = contributions;
         let left = self.geometry.patch_row() - start;
         let row = self.weights.row;
         let weights =

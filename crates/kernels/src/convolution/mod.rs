@@ -33,7 +33,7 @@ use crate::{
     instruction_set::{InstructionSet, multiply_add},
 };
 
-pub(crate) use forward::{Forward, forward, forward_without_winners};
+pub(crate) use forward::{Pooled, forward, forward_without_winners};
 pub(crate) use input_gradient::input_gradient;
 pub(crate) use weight_gradient::weight_gradient;
 
@@ -133,13 +133,9 @@ impl Geometry {
         rows.flat_map(|row| (0..self.output_width()).map(move |column| corner(row, column))).collect()
     }
 
-    /// Returns the offset of each position's patch from the first patch of its window. After the four positions
-    /// come zeros, so that a winner of [`DEAD`] can be looked up too.
-    fn shifts<const N: usize>(&self) -> [usize; N] {
-        from_fn(|position| match position {
-            0..POSITIONS => position / POOL * self.row() + position % POOL * self.channels_in,
-            _ => 0,
-        })
+    /// Returns the offset of each position's patch from the first patch of its window.
+    fn shifts(&self) -> [usize; POSITIONS] {
+        from_fn(|position| position / POOL * self.row() + position % POOL * self.channels_in)
     }
 }
 

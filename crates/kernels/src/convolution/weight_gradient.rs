@@ -33,6 +33,8 @@ pub(crate) fn weight_gradient(
     assert_eq!(output_gradient.len(), winners.len());
     let &Geometry { batch, channels_out, .. } = geometry;
     let corners = geometry.corners();
+    let shifts = geometry.shifts();
+    let patches: Vec<_> = corners.iter().map(|corner| shifts.map(|shift| (corner + shift) as u32)).collect();
     let filter = Filter::new(geometry);
     let per_part = batch.div_ceil(WEIGHT_GRADIENT_PARTS);
     let parts = batch.div_ceil(per_part);
@@ -49,6 +51,7 @@ pub(crate) fn weight_gradient(
                 instructions.run(WeightGradient {
                     geometry,
                     corners: &corners,
+                    patches: &patches,
                     filter,
                     input: &input[image * geometry.input_len()..][..geometry.input_len()],
                     winners: &winners[outputs.clone()],
@@ -117,6 +120,8 @@ impl Filter {
 struct WeightGradient<'a> {
     geometry: &'a Geometry,
     corners: &'a [usize],
+    /// For each window and position, the index at which the patch starts in the image.
+    patches: &'a [[u32; POSITIONS]],
     filter: Filter,
     input: &'a [f32],
     winners: &'a [u8],
@@ -135,7 +140,10 @@ impl WithSimd for WeightGradient<'_> {
         assert_eq!(self.winners.len(), self.geometry.output_len());
         assert_eq!(self.output_gradient.len(), self.geometry.output_len());
         assert!(self.channels.end <= self.geometry.channels_out);
-        if self.geometry.patch_row() < S::F32_LANES {
+        assert!(u32::try_from(self.input.len()).is_ok(), "patches are indexed with 32 bits");
+        // The same for registers of 8 and 16 lanes, because the choice affects the order of the sums.
+        let narrow = if S::F32_LANES >= 8 { Line::FLOATS } else { S::F32_LANES };
+        if self.geometry.patch_row() < narrow {
             self.add_across_channels(simd);
         } else {
             self.add_along_rows(simd);
@@ -145,7 +153,7 @@ impl WithSimd for WeightGradient<'_> {
 
 /// The gradient of an output channel in a window, and the index at which the winner's patch starts in the image.
 #[derive(Debug, Clone, Copy, Default)]
-struct Arrival {
+struct Contribution {
     patch: u32,
     gradient: f32,
 }
@@ -161,14 +169,11 @@ impl WeightGradient<'_> {
     fn add_along_rows<S: Simd>(&mut self, simd: S) {
         let &Geometry { channels_out, .. } = self.geometry;
         let [of_window, of_channel] = self.geometry.output_strides();
-        let shifts: [usize; POSITIONS + 1] = self.geometry.shifts();
-        let patches: Vec<_> =
-            self.corners.iter().map(|corner| shifts.map(|shift| (corner + shift) as u32)).collect();
-        for (chunk, patches) in patches.chunks(MASK).enumerate() {
+        for (chunk, patches) in self.patches.chunks(MASK).enumerate() {
             let first = chunk * MASK;
             let masks = self.masks(simd, first, patches.len());
             for (index, channel) in self.channels.clone().enumerate() {
-                let mut arrivals = [Arrival::default(); MASK];
+                let mut contributions = [Contribution::default(); MASK];
                 let mut count = 0;
                 let mut alive = masks[index];
                 let winners = &self.winners[first * channels_out + channel..];
@@ -176,32 +181,34 @@ impl WeightGradient<'_> {
                 while alive != 0 {
                     let window = alive.trailing_zeros() as usize;
                     alive &= alive - 1;
+                    // SAFETY: a bit is set only for a window of the chunk whose winner is less than `DEAD`. So the
+                    // window is in `winners`, `gradients` and `patches`, and there are at most `MASK` bits.
                     unsafe {
                         let winner = usize::from(*winners.get_unchecked(window * channels_out));
                         let patch = patches.get_unchecked(window).get_unchecked(winner);
                         let gradient = *gradients.get_unchecked(window * of_window);
-                        *arrivals.get_unchecked_mut(count) = Arrival { patch: *patch, gradient };
+                        *contributions.get_unchecked_mut(count) = Contribution { patch: *patch, gradient };
                     }
                     count += 1;
                 }
-                let arrivals = &arrivals[..count];
+                let contributions = &contributions[..count];
                 let registers = self.geometry.patch_row() / S::F32_LANES;
                 let mut register = 0;
                 while register < registers {
                     let start = register * S::F32_LANES;
-                    // Three rows of six registers are 18 sums; three rows of four are 12. More sums would not fit
-                    // into 32 or 16 registers beside the operands.
+                    // Three rows of six registers are 18 sums, for 32 registers: on AVX-512, an entire patch of 32
+                    // channels. Three rows of four are 12 sums, for 16 registers.
                     register += match registers - register {
                         6.. if S::REGISTER_COUNT >= 32 => {
-                            self.add_registers::<S, 6>(simd, index, start, arrivals)
+                            self.add_registers::<S, 6>(simd, index, start, contributions)
                         }
-                        4.. => self.add_registers::<S, 4>(simd, index, start, arrivals),
-                        2 | 3 => self.add_registers::<S, 2>(simd, index, start, arrivals),
-                        _ => self.add_registers::<S, 1>(simd, index, start, arrivals),
+                        4.. => self.add_registers::<S, 4>(simd, index, start, contributions),
+                        2 | 3 => self.add_registers::<S, 2>(simd, index, start, contributions),
+                        _ => self.add_registers::<S, 1>(simd, index, start, contributions),
                     };
                 }
                 if !self.geometry.patch_row().is_multiple_of(S::F32_LANES) {
-                    self.add_rest(simd, index, registers * S::F32_LANES, arrivals);
+                    self.add_rest(simd, index, registers * S::F32_LANES, contributions);
                 }
             }
         }
@@ -239,7 +246,7 @@ impl WeightGradient<'_> {
         simd: S,
         index: usize,
         start: usize,
-        arrivals: &[Arrival],
+        contributions: &[Contribution],
     ) -> usize {
         let row = self.geometry.row();
         let stride = self.filter.row;
@@ -247,8 +254,8 @@ impl WeightGradient<'_> {
         assert!(start + REGISTERS * S::F32_LANES <= self.geometry.patch_row().min(stride));
         let mut sums = [[simd.splat_f32s(0.0); REGISTERS]; KERNEL];
         let mut bias = simd.splat_f32s(filter[self.filter.bias]);
-        // SAFETY: the patch of every window and position is inside the image. By the assertions, the registers
-        // end inside a patch row and inside a filter row, and there is a winner and a gradient for each bit.
+        // SAFETY: each patch is that of a window and a position, so it is inside the image. By the assertion, the
+        // registers end inside a patch row and inside a filter row.
         unsafe {
             for kernel_row in 0..KERNEL {
                 for register in 0..REGISTERS {
@@ -256,7 +263,7 @@ impl WeightGradient<'_> {
                     sums[kernel_row][register] = load(simd, filter.as_ptr().add(source));
                 }
             }
-            for &Arrival { patch, gradient } in arrivals {
+            for &Contribution { patch, gradient } in contributions {
                 let gradient = simd.splat_f32s(gradient);
                 bias = simd.add_f32s(bias, gradient);
                 let patch = self.input.as_ptr().add(patch as usize + start);
@@ -283,12 +290,15 @@ impl WeightGradient<'_> {
 
     /// Adds the rest of the patch rows, from value `start` on. The rest is shorter than a register.
     #[inline(always)]
-    fn add_rest<S: Simd>(&mut self, simd: S, index: usize, start: usize, arrivals: &[Arrival]) {
+    fn add_rest<S: Simd>(&mut self, simd: S, index: usize, start: usize, contributions: &[Contribution]) {
         let row = self.geometry.row();
         let left = self.geometry.patch_row() - start;
         let filter = &mut self.sums[index * self.filter.len..][..self.filter.len];
         let mut sums = [simd.splat_f32s(0.0); KERNEL];
-        for &Arrival { patch, gradient } in arrivals {
+        for kernel_row in 0..KERNEL {
+            sums[kernel_row] = read(simd, &filter[kernel_row * self.filter.row + start..][..left]);
+        }
+        for &Contribution { patch, gradient } in contributions {
             let gradient = simd.splat_f32s(gradient);
             for kernel_row in 0..KERNEL {
                 let pixels = read(simd, &self.input[patch as usize + kernel_row * row + start..][..left]);
@@ -296,9 +306,7 @@ impl WeightGradient<'_> {
             }
         }
         for kernel_row in 0..KERNEL {
-            let target = &mut filter[kernel_row * self.filter.row + start..][..left];
-            let total = simd.add_f32s(read(simd, target), sums[kernel_row]);
-            write(simd, target, total);
+            write(simd, &mut filter[kernel_row * self.filter.row + start..][..left], sums[kernel_row]);
         }
     }
 

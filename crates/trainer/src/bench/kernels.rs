@@ -39,8 +39,12 @@ const WARM_UP: usize = 10;
 const DIRECT: usize = 36;
 /// The same with Winograd's F(2×2, 3×3), without its transforms.
 const WINOGRAD: usize = 16;
+/// Side of the convolution kernel.
+const KERNEL: usize = 3;
 /// Multiply-adds for the gradient of a winner and a channel of the input.
-const TAPS: usize = 9;
+const TAPS: usize = KERNEL * KERNEL;
+/// Values in the widest register. Shorter rows of a patch share a register with those of other output channels.
+const LANES: usize = 16;
 /// Operations of Adam for a parameter.
 const ADAM: usize = 13;
 /// Operations of the softmax, the loss and its gradient for a logit.
@@ -66,7 +70,8 @@ pub struct KernelTimes {
     pub kernels: Vec<KernelTime>,
     /// The sum of the kernels.
     pub all_kernels: KernelTime,
-    /// A training step. What it takes longer than the kernels is Burn's graph and the memory of the tensors.
+    /// A training step, measured as a whole. It includes Burn's graph and the allocation of tensors, and computes both
+    /// gradients of an operation side by side.
     pub train_step: KernelTime,
 }
 
@@ -74,7 +79,7 @@ pub struct KernelTimes {
 #[derive(Debug, Serialize)]
 pub struct KernelTime {
     pub kernel: String,
-    /// Floating-point operations that count, in millions: the fewest with which the result can be computed.
+    /// Floating-point operations that the kernel's algorithm needs, in millions, without Winograd's transforms.
     pub mflop: f64,
     /// Least time for these operations and their data on this machine, in milliseconds.
     pub limit_ms: f64,
@@ -209,14 +214,14 @@ impl Timer<'_> {
         work: Work,
         mut run: impl FnMut() -> T,
     ) -> Result<T, TrainingError> {
-        let mut repeat = |steps| {
+        let mut measure = |steps| {
             repeat(steps, TIME_LIMIT, self.terminal, || {
                 drop(run());
                 Ok(())
             })
         };
-        repeat(WARM_UP)?;
-        let seconds = repeat(self.steps)?;
+        measure(WARM_UP)?;
+        let seconds = measure(self.steps)?;
         self.timed.push((kernel.into(), work, milliseconds(&seconds)));
         Ok(run())
     }
@@ -290,6 +295,7 @@ impl Timer<'_> {
         gradient: &Float,
     ) -> Result<((Float, Float), Float), TrainingError> {
         let work = dense_work(&layer.input, &layer.weight);
+        // ReLU's gradient is applied in place, so the shared gradient is copied here (16 kB), which a training does not do.
         let of_parameters = self.time(format!("{name}: gradients of weights and bias"), work, || {
             DenseTraining::parameter_gradients(layer.clone(), gradient.clone())
         })?;
@@ -341,19 +347,22 @@ impl Timer<'_> {
     }
 }
 
-/// Returns the least work for a gradient of a block that reads and writes these tensors.
+/// Returns the work of a block's gradient, computed one winner at a time, that reads and writes these tensors.
 ///
 /// Each output value with a gradient needs a multiply-add for each weight of its channel. One factor is in a register,
-/// and the sums can stay there too. The other factor is different each time, so it is loaded.
+/// and the sums can stay there too. The other factor is different each time, so it is loaded. A block with few input
+/// channels uses each loaded pixel for several output channels instead.
 fn gradient_work<const N: usize>(block: &Forward<Flex>, gradient: &Float, tensors: [&Float; N]) -> Work {
     let values = |tensor: &Float| Tensor::<4>::from_primitive::<Flex>(tensor.clone()).into_data();
     let (outputs, gradients) = (values(&block.output), values(gradient));
     let pairs = outputs.iter::<f32>().zip(gradients.iter::<f32>());
     let with_gradient = pairs.filter(|&(output, gradient)| output > 0.0 && gradient != 0.0).count();
-    let products = with_gradient * TAPS * block.input.shape()[1];
+    let channels = block.input.shape()[1];
+    let products = with_gradient * TAPS * channels;
+    let pixels_are_shared = KERNEL * channels < LANES;
     Work {
         flops: 2 * products,
-        l1_bytes: size_of::<f32>() * products,
+        l1_bytes: if pixels_are_shared { 0 } else { size_of::<f32>() * products },
         l2_bytes: bytes(tensors),
         ..Work::default()
     }

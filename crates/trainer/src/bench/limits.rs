@@ -43,7 +43,7 @@ impl Peaks {
         }
     }
 
-    /// Returns the least seconds for this work, and the resource that is busy all the time then.
+    /// Returns the least seconds for this work, and the resource that sets this limit.
     pub fn limit(&self, work: &Work) -> (f64, Resource) {
         let Work { flops, l1_bytes, l2_bytes, memory_bytes } = *work;
         let seconds = [
@@ -57,7 +57,7 @@ impl Peaks {
     }
 }
 
-/// What a kernel has to do at least, whatever its implementation.
+/// The least work of a kernel with its algorithm.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Work {
     /// Floating-point operations. A multiply-add counts as two.
@@ -66,7 +66,7 @@ pub struct Work {
     pub l1_bytes: usize,
     /// Bytes of the tensors, each read or written once.
     pub l2_bytes: usize,
-    /// The same, if the tensors do not fit into the L2 cache or are not there.
+    /// Bytes that Adam reads and writes.
     pub memory_bytes: usize,
 }
 
@@ -80,7 +80,7 @@ pub enum Resource {
     L1,
     /// Loads from the L2 cache.
     L2,
-    /// Reads and writes of what does not fit into the L2 cache.
+    /// Reads and writes of Adam's tensors, in whichever cache or memory they fit.
     Memory,
 }
 

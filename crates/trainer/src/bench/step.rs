@@ -277,7 +277,8 @@ fn time(
     })
 }
 
-/// Returns the seconds of each repetition: `steps` of them, or fewer if they take longer than `limit`.
+/// Returns the seconds of each repetition: `steps` of them, or fewer if they take longer than `limit`, but at least
+/// [`LEAST_STEPS`].
 pub(super) fn repeat(
     steps: usize,
     limit: Duration,

@@ -177,7 +177,7 @@ pub struct CompareArgs {
     /// Most seeds with --until-decided [default: 50]
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, conflicts_with = "seeds")]
     pub max_seeds: Option<NonZeroU32>,
-    /// Train N runs at a time; they share the threads [default: one run per thread, at most 8; 1 on a GPU]
+    /// Train N runs at a time; they share the threads [default: what ends soonest, at most 8; 1 on a GPU]
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub jobs: Option<NonZeroU32>,
     /// With --resume: train runs that no other process is training, and write no report. For many processes that share
@@ -383,7 +383,7 @@ pub struct BenchArgs {
     /// Images per step [default: 64]
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub batch_size: Option<NonZeroU32>,
-    /// Number of steps to time after the warm-up; a slow backend stops after 20 seconds
+    /// Number of steps to time after the warm-up, or repetitions of each kernel; a slow backend stops after 20 seconds
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value = "200")]
     pub steps: NonZeroU32,
     /// Use Burn's own operations and optimizer instead of this program's. For a fair comparison, build with

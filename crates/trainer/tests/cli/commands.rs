@@ -375,7 +375,7 @@ fn kernels_are_timed_on_flex_only() {
     let folder = folder_with_digits();
     for backend in ["ndarray", "wgpu"] {
         let arguments = format!("bench --kernels --backend {backend}");
-        let message = format!("error: --kernels times flex, not {backend}\n");
+        let message = format!("error: --kernels supports only --backend flex, not {backend}\n");
         refused(&mut trainer_on_digits(folder.path(), &arguments), 2, &message);
     }
     let both = refused(&mut trainer_on_digits(folder.path(), "bench --kernels --primitives"), 2, "--kernels");

@@ -24,12 +24,12 @@ use crate::{
 const WINOGRAD_CHANNELS: usize = 8;
 
 /// The results of a forward pass for training.
-pub(crate) struct Forward {
+pub(crate) struct Pooled {
     /// The pooled outputs.
     pub(crate) output: AlignedVec,
     /// The position that won each window, or [`DEAD`].
     pub(crate) winners: Vec<u8>,
-    /// Whether all inputs are finite and less than 10¹⁵.
+    /// Whether the absolute values of all inputs are less than 10¹⁵.
     pub(crate) inputs_in_range: bool,
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn forward(
     input: &[f32],
     weight: &[f32],
     bias: &[f32],
-) -> Forward {
+) -> Pooled {
     let convolution = Convolution::new(geometry, weight, bias);
     let inputs_in_range = AtomicBool::new(true);
     let len = geometry.batch * geometry.output_len();
@@ -57,7 +57,7 @@ pub(crate) fn forward(
     let output = unsafe { AlignedVec::compute(geometry.output_len(), parts, compute) };
     // SAFETY: as above.
     unsafe { winners.set_len(len) };
-    Forward { output, winners, inputs_in_range: inputs_in_range.into_inner() }
+    Pooled { output, winners, inputs_in_range: inputs_in_range.into_inner() }
 }
 
 /// Returns only the pooled outputs.
@@ -87,7 +87,7 @@ struct Convolution<'a> {
     stride: usize,
     /// The bias, padded to `[stride]`.
     bias: Vec<Line>,
-    /// Whether no result of an image in range can be NaN or infinite.
+    /// Whether the weights and the bias are in range. If an image is too, no result is NaN or infinite.
     in_range: bool,
     /// The weights transformed for Winograd's algorithm, if it can be used.
     winograd: Option<Vec<Line>>,
@@ -196,8 +196,8 @@ impl Image<'_> {
 
 /// The results of an image, and buffers for those of some consecutive windows, `[windows, stride]`.
 ///
-/// Full registers fit into the buffers, and the winners take as many bits as a register's lanes. `store` copies them to
-/// their place, a group of windows at a time.
+/// Full registers fit into the buffers. The winners are 32-bit integers there, as in a register. `store` copies the
+/// results to their place, a group of windows at a time.
 struct Results<'a, const WINNERS: bool> {
     geometry: &'a Geometry,
     stride: usize,
@@ -268,11 +268,28 @@ impl<'a, const WINNERS: bool> Results<'a, WINNERS> {
         let channels_out = self.geometry.channels_out;
         assert!(windows <= self.windows && self.first + windows <= self.geometry.windows());
         let range = self.first * channels_out..(self.first + windows) * channels_out;
+        if !self.in_place {
+            self.copy_outputs(windows);
+        }
+        if WINNERS {
+            let winners = aligned::integers(&self.winners).chunks_exact(self.stride);
+            for (target, winners) in self.image_winners[range].chunks_exact_mut(channels_out).zip(winners) {
+                for (target, &winner) in target.iter_mut().zip(winners) {
+                    target.write(winner as u8);
+                }
+            }
+        }
+        self.first += windows;
+    }
+
+    /// Copies the outputs of a group of windows to their place.
+    #[inline(always)]
+    fn copy_outputs(&mut self, windows: usize) {
+        let channels_out = self.geometry.channels_out;
         let outputs = aligned::floats(&self.outputs);
-        if self.in_place {
-        } else if self.geometry.output_is_channels_last() {
-            let targets = self.image_outputs[range.clone()].chunks_exact_mut(channels_out);
-            for (target, outputs) in targets.zip(outputs.chunks_exact(self.stride)) {
+        if self.geometry.output_is_channels_last() {
+            let targets = self.image_outputs[self.first * channels_out..].chunks_exact_mut(channels_out);
+            for (target, outputs) in targets.zip(outputs.chunks_exact(self.stride)).take(windows) {
                 target.write_copy_of_slice(&outputs[..channels_out]);
             }
         } else {
@@ -284,15 +301,6 @@ impl<'a, const WINNERS: bool> Results<'a, WINNERS> {
                 }
             }
         }
-        if WINNERS {
-            let winners = aligned::integers(&self.winners).chunks_exact(self.stride);
-            for (target, winners) in self.image_winners[range].chunks_exact_mut(channels_out).zip(winners) {
-                for (target, &winner) in target.iter_mut().zip(winners) {
-                    target.write(winner as u8);
-                }
-            }
-        }
-        self.first += windows;
     }
 }
 

@@ -27,7 +27,7 @@ use crate::{
 const ELEMENTS: usize = SIDE * SIDE;
 /// Number of windows computed together. With four registers of channels, they have 20 sums.
 const WINDOWS: usize = 5;
-/// Most windows whose results are stored together.
+/// Maximum number of windows whose results are stored together.
 pub(super) const STORED: usize = 5 * WINDOWS;
 
 /// Returns the transformed weights, `U = G g Gᵀ`, as `[4, 4, stride / 16, channels_in, 16]`. The loop transforms one
@@ -190,7 +190,8 @@ impl Image<'_> {
                     values[y * POOL + x] = column[y];
                 }
             }
-            // The bias does not change which value is the largest.
+            // Adding the bias cannot reverse the order of two values. It can make them equal by rounding; the winner is
+            // then the one that was larger before.
             let bias = read(simd, &bias[channel..][..S::F32_LANES]);
             let (largest, winner) = pool::<S, false>(simd, values);
             let (largest, winner) = relu(simd, simd.add_f32s(largest, bias), winner);
@@ -235,6 +236,7 @@ fn multiply<S: Simd>(simd: S, channels_in: usize, patches: &[f32], weights: &[f3
                 (16, _) => multiply_lines::<S, 1, 1>(simd, line, channels_in, patches, weights, products),
                 // Ten sums.
                 (8, _) => multiply_lines::<S, 1, 2>(simd, line, channels_in, patches, weights, products),
+                // Twenty sums: too many for 16 registers, but the portable instruction set is not tuned.
                 _ => multiply_lines::<S, 1, 4>(simd, line, channels_in, patches, weights, products),
             };
         }

@@ -16,7 +16,7 @@ use crate::{
 pub fn measure(args: BenchArgs, terminal: &Terminal) -> Result<()> {
     let backend = args.backend.unwrap_or(Backend::Flex);
     if backend != Backend::Flex {
-        return Err(UsageError(format!("--kernels times flex, not {backend}")).into());
+        return Err(UsageError(format!("--kernels supports only --backend flex, not {backend}")).into());
     }
     let device = backend.open_device(args.device as usize)?;
     let (benchmark, data) = open(args, "standardize", terminal)?;
@@ -53,7 +53,12 @@ fn describe(times: &KernelTimes) -> String {
 
 /// Writes a number with three significant digits, or all digits before the point.
 fn significant(value: f64) -> String {
-    let decimals = (2.0 - value.log10().floor()).clamp(0.0, 9.0) as usize;
+    if value == 0.0 {
+        return "0".into();
+    }
+    // Rounded first: 9.996 becomes 10.0.
+    let rounded: f64 = format!("{value:.2e}").parse().unwrap_or(value);
+    let decimals = (2.0 - rounded.log10().floor()).clamp(0.0, 9.0) as usize;
     format!("{value:.decimals$}")
 }
 
@@ -63,7 +68,7 @@ mod tests {
 
     #[test]
     fn numbers_have_three_significant_digits() {
-        let written = [0.000123456, 0.5, 9.876, 64.0, 1234.5].map(significant);
-        assert_eq!(written, ["0.000123", "0.500", "9.88", "64.0", "1234"]);
+        let written = [0.0, 0.000123456, 0.5, 9.876, 9.996, 64.0, 1234.5].map(significant);
+        assert_eq!(written, ["0", "0.000123", "0.500", "9.88", "10.0", "64.0", "1234"]);
     }
 }
