@@ -42,6 +42,7 @@ pub(crate) fn weight_gradient(
 
     let sums: Vec<Vec<Line>> = (0..parts * groups)
         .into_par_iter()
+        .with_max_len(1)
         .map(|task| {
             let (part, first) = (task / groups, task % groups * CHANNELS);
             let channels = first..channels_out.min(first + CHANNELS);
