@@ -66,7 +66,12 @@ impl AlignedVec {
         let (values, after) = rest.split_at_mut(len);
         before.fill(MaybeUninit::new(0.0));
         after.fill(MaybeUninit::new(0.0));
-        values.par_chunks_exact_mut(chunk_len).zip_eq(parts).with_max_len(1).for_each(|(chunk, part)| compute(chunk, part));
+        // Chunks one by one: no thread waits long for the last of several.
+        values
+            .par_chunks_exact_mut(chunk_len)
+            .zip_eq(parts)
+            .with_max_len(1)
+            .for_each(|(chunk, part)| compute(chunk, part));
         // SAFETY: the padding before and after the values is initialized, and `compute` initializes every chunk:
         // `zip_eq` ensures that there are as many chunks as parts.
         unsafe { storage.set_len(len + Line::FLOATS) };
