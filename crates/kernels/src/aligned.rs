@@ -67,6 +67,7 @@ impl AlignedVec {
         before.fill(MaybeUninit::new(0.0));
         after.fill(MaybeUninit::new(0.0));
         // Chunks one by one: no thread waits long for the last of several.
+        // One chunk per task, so that no thread waits long for the last one.
         values
             .par_chunks_exact_mut(chunk_len)
             .zip_eq(parts)
