@@ -17,7 +17,7 @@ use burn::{
     tensor::Tensor,
 };
 
-use crate::{matmul::MatmulBackend, operation::register};
+use crate::{gradients::register, matmul::MatmulBackend};
 
 /// What follows the product and the bias of a [`dense`] layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

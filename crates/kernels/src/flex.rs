@@ -52,7 +52,8 @@ impl ConvBlockTraining for Flex {
             contiguous(&weight),
             contiguous(&bias),
         );
-        // Zero times a NaN or infinite input is NaN, but the kernel of the weights' gradient skips zeros. Inputs of 10¹⁵
+        // Zero times a NaN or infinite input is NaN, but the kernel of the weights' gradient skips
+        // windows without a winner. Inputs of 10¹⁵
         // or more take this path too, because one test covers both.
         if !inputs_in_range {
             return primitives::forward_with_winners::<Self>(input, weight, bias);
@@ -64,7 +65,7 @@ impl ConvBlockTraining for Flex {
 
     fn input_gradient(forward: Forward<Self>, output_gradient: FlexTensor) -> FlexTensor {
         let weight = forward.weight.to_contiguous();
-        // A zero gradient times a NaN or infinite weight is NaN, but the kernel skips zero gradients.
+        // Zero times a NaN or infinite weight is NaN, but the kernel skips windows without a winner.
         let Some(geometry) =
             fused(&forward).filter(|_| convolution::all_finite(InstructionSet::best(), contiguous(&weight)))
         else {

@@ -26,6 +26,7 @@ mod dense;
 mod flex;
 mod forward;
 mod gather;
+mod gradients;
 mod instruction_set;
 pub mod launches;
 mod matmul;

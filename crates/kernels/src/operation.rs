@@ -4,7 +4,6 @@
 use burn::backend::{
     Autodiff, Backend,
     autodiff::{
-        NodeId,
         checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
         grads::Gradients,
         ops::{Backward, Ops, OpsKind},
@@ -13,13 +12,13 @@ use burn::backend::{
     tensor::{FloatTensor, IntTensor},
 };
 
-use crate::primitives;
 pub use crate::{
     cross_entropy::{CrossEntropyBackend, CrossEntropyTraining},
     dense::{DenseBackend, DenseTraining, Layer},
     forward::Forward,
     matmul::MatmulBackend,
 };
+use crate::{gradients::register, primitives};
 
 /// A backend's implementation of [`conv_block`](crate::conv_block). At run time, Burn dispatches to the backend
 /// of the tensors.
@@ -121,20 +120,5 @@ impl<B: ConvBlockTraining> Backward<B, 3> for ConvBlockBackward {
         };
         let nodes = [input, weight, bias].map(|node| node.map(|node| node.id));
         register::<B>(gradients, nodes, of_input, of_parameters);
-    }
-}
-
-/// Registers the gradients of an operation's input, weights and bias for the nodes that need them.
-pub(crate) fn register<B: Backend>(
-    gradients: &mut Gradients,
-    nodes: [Option<NodeId>; 3],
-    of_input: Option<FloatTensor<B>>,
-    of_parameters: Option<(FloatTensor<B>, FloatTensor<B>)>,
-) {
-    let (of_weight, of_bias) = of_parameters.unzip();
-    for (node, gradient) in nodes.into_iter().zip([of_input, of_weight, of_bias]) {
-        if let (Some(node), Some(gradient)) = (node, gradient) {
-            gradients.register::<B>(node, gradient);
-        }
     }
 }

@@ -1,8 +1,8 @@
 //! The convolution block as a sequence of Burn's own operations.
 //!
 //! Backends without kernels always run these. Flex and GPUs run them for shapes and element types that their kernels
-//! do not support. Flex also runs them in a training if an input is NaN or its absolute value is not below 10¹⁵, and
-//! for the gradient of the input if a weight is not finite.
+//! do not support. Flex also runs them in a training if an input is NaN or its absolute value is not below 10¹⁵. If a
+//! weight is not finite, it runs them for the gradient of the input.
 
 use burn::{
     backend::{

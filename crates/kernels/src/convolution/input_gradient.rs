@@ -113,39 +113,21 @@ impl WithSimd for InputGradient<'_> {
                 let gradients = &self.output_gradient[window * of_window..];
                 for position in 0..POSITIONS {
                     let target = corner + shifts[position] + kernel_row * self.geometry.row();
+                    let contributions =
+                        Contributions { masks, position, gradients, stride: of_channel, kernel_row };
                     let mut register = 0;
                     while register < registers {
                         let start = register * S::F32_LANES;
-                        let contributions = Contributions {
-                            masks,
-                            position,
-                            gradients,
-                            stride: of_channel,
-                            kernel_row,
-                            start,
-                        };
                         // More than twelve sums would not fit into 16 registers beside the operands.
                         register += match registers - register {
-                            12.. => self.add_registers::<S, 12>(simd, target, contributions),
-                            6.. => self.add_registers::<S, 6>(simd, target, contributions),
-                            3.. => self.add_registers::<S, 3>(simd, target, contributions),
-                            _ => self.add_registers::<S, 1>(simd, target, contributions),
+                            12.. => self.add_registers::<S, 12>(simd, target, start, contributions),
+                            6.. => self.add_registers::<S, 6>(simd, target, start, contributions),
+                            3.. => self.add_registers::<S, 3>(simd, target, start, contributions),
+                            _ => self.add_registers::<S, 1>(simd, target, start, contributions),
                         };
                     }
                     if !self.geometry.patch_row().is_multiple_of(S::F32_LANES) {
-                        let start = registers * S::F32_LANES;
-                        self.add_rest(
-                            simd,
-                            target,
-                            Contributions {
-                                masks,
-                                position,
-                                gradients,
-                                stride: of_channel,
-                                kernel_row,
-                                start,
-                            },
-                        );
+                        self.add_rest(simd, target, registers * S::F32_LANES, contributions);
                     }
                 }
             }
@@ -189,21 +171,21 @@ struct Contributions<'a> {
     gradients: &'a [f32],
     stride: usize,
     kernel_row: usize,
-    /// Index of the first value in a row of taps.
-    start: usize,
 }
 
 impl InputGradient<'_> {
-    /// Adds `REGISTERS` full registers to a row of the image's gradient from `target` on.
+    /// Adds `REGISTERS` full registers of a row of taps, from value `start` on, to a row of the image's gradient that
+    /// starts at `target`.
     #[inline(always)]
     #[expect(unsafe_code, reason = "an innermost loop, see `load`")]
     fn add_registers<S: Simd, const REGISTERS: usize>(
         &mut self,
         simd: S,
         target: usize,
+        start: usize,
         contributions: Contributions,
     ) -> usize {
-        let Contributions { masks, position, gradients, stride, kernel_row, start } = contributions;
+        let Contributions { masks, position, gradients, stride, kernel_row } = contributions;
         let channels_out = self.geometry.channels_out;
         let row = self.weights.row;
         let weights = &aligned::floats(&self.weights.weights)[kernel_row * channels_out * row..];
@@ -237,10 +219,10 @@ impl InputGradient<'_> {
         REGISTERS
     }
 
-    /// Adds the rest of a row of taps to the image's gradient from `target` on. The rest is shorter than a register.
+    /// Adds the rest of a row of taps, from value `start` on. The rest is shorter than a register.
     #[inline(always)]
-    fn add_rest<S: Simd>(&mut self, simd: S, target: usize, contributions: Contributions) {
-        let Contributions { masks, position, gradients, stride, kernel_row, start } = contributions;
+    fn add_rest<S: Simd>(&mut self, simd: S, target: usize, start: usize, contributions: Contributions) {
+        let Contributions { masks, position, gradients, stride, kernel_row } = contributions;
         let left = self.geometry.patch_row() - start;
         let row = self.weights.row;
         let weights =
